@@ -1,0 +1,18 @@
+/* Activation functions: one table row each. Local and pure. */
+#ifndef KTRAIN_ACTIVATION_H
+#define KTRAIN_ACTIVATION_H
+
+#include <stddef.h>
+
+typedef struct kt_activation {
+    const char *name;
+    /* y[n] = f(x[n]). A NaN stays a NaN, so that divergence shows. y does not overlap x. */
+    void (*forward)(size_t n, const float *x, float *y);
+    /* dx = dy * f'(x); y = f(x) is given too. dx overlaps none of the others. */
+    void (*backward)(size_t n, const float *x, const float *y, const float *dy, float *dx);
+} kt_activation;
+
+extern const kt_activation kt_activations[]; /* relu, leaky_relu (slope 0.01), elu (alpha 1), gelu (exact, erf), silu, tanh, sigmoid */
+extern const size_t kt_n_activations;
+
+#endif

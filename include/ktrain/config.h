@@ -1,0 +1,81 @@
+/* The configuration of a run: a struct filled by INI keys. Every key is a row of the table in config.c. Local, unless it takes a comm. */
+#ifndef KTRAIN_CONFIG_H
+#define KTRAIN_CONFIG_H
+
+#include "ktrain/comm.h"
+#include "ktrain/optimizer.h"
+#include "ktrain/options.h"
+#include "ktrain/schedule.h"
+#include "ktrain/split.h"
+
+enum { KT_BATCH_FULL = KT_WORD(0), KT_AUTO = KT_WORD(0) };
+
+typedef enum kt_restore_best { KT_RESTORE_AUTO, KT_RESTORE_TRUE, KT_RESTORE_FALSE } kt_restore_best;
+typedef enum kt_class_weights { KT_WEIGHTS_NONE, KT_WEIGHTS_BALANCED } kt_class_weights;
+typedef enum kt_exchange_kind { KT_EXCHANGE_AUTO, KT_EXCHANGE_ALLREDUCE, KT_N_EXCHANGES } kt_exchange_kind;
+typedef enum kt_state_owner { KT_STATE_AUTO, KT_STATE_RANK0, KT_STATE_SHARDED, KT_N_STATE_OWNERS } kt_state_owner;
+
+typedef struct kt_config {
+    struct {
+        kt_text dir;
+        int64_t seed, log_steps;
+    } run;
+    struct {
+        kt_text features, labels, class_names;
+        kt_text validation_features, validation_labels, test_features, test_labels;
+        double scale;
+        kt_real_list split;
+        int64_t split_seed;
+        bool shuffle, stratify;
+    } data;
+    struct {
+        kt_int_list hidden;
+        int activation, initializer;
+        double init_scale, dropout;
+        bool batch_norm;
+        double batch_norm_momentum, batch_norm_epsilon;
+    } model;
+    struct {
+        int64_t epochs, batch_size, max_steps;
+        double label_smoothing, clip_norm;
+        kt_real_list class_weights;
+        bool early_stopping;
+        int64_t patience;
+        double min_delta;
+        int restore_best;
+    } train;
+    kt_optimizer_spec optimizer;
+    kt_schedule_spec schedule;
+    struct {
+        int exchange, optimizer_state;
+        int64_t ranks_per_replica, threads;
+        bool reproducible;
+    } parallel;
+    struct {
+        int64_t every_epochs, every_steps, keep;
+        kt_text resume;
+    } checkpoint;
+} kt_config;
+
+extern const kt_option_table kt_config_options;
+
+/* Rank 0 reads the file; everyone parses the same bytes, then the overrides ("section.key=value"), then checks the whole. Collective.
+ * KT_NO_INPUT, KT_CONFIG, KT_USAGE. */
+kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, char *const *overrides, kt_config *out);
+
+/* The same from a text in memory. Local. */
+kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides, char *const *overrides, kt_config *out);
+
+/* The first key that defines a run (KT_OPTION_DEFINES; of one section when it is not NULL) and differs; NULL when none does. */
+const kt_option *kt_config_difference(const kt_config *a, const kt_config *b, const char *section);
+
+/* Whether a part of the data comes from files of its own. */
+bool kt_config_has_files(const kt_config *config, kt_part part);
+
+/* Whether a run leaves its best weights rather than its last. */
+bool kt_config_restores_best(const kt_config *config);
+
+/* The network for data of n_in features and n_classes; borrows the config's list of widths. */
+kt_network_spec kt_config_network(const kt_config *config, size_t n_in, size_t n_classes);
+
+#endif

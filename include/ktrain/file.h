@@ -1,0 +1,27 @@
+/* Whole files: read at once, replaced at once. Everything here is local. */
+#ifndef KTRAIN_FILE_H
+#define KTRAIN_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ktrain/status.h"
+
+enum { KT_PATH_BYTES = 1024 };
+
+bool kt_file_exists(const char *path);
+
+/* *bytes (owned by the caller, kt_memory_free) holds the file and a NUL after it. KT_NO_INPUT when it cannot be opened, KT_IO when reading fails. */
+kt_status kt_file_read(const char *path, unsigned char **bytes, size_t *n_bytes);
+
+/* The file becomes exactly bytes[n_bytes], or stays as it was: written to "path.tmp.PID", fsynced, renamed, directory fsynced.
+ * KT_IO, and no temporary file left, when the disk is full or the directory cannot be written. */
+kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes);
+
+/* Makes the directory and its parents; fine when it exists. KT_IO. */
+kt_status kt_file_make_directory(const char *path);
+
+/* Writes the printf-formatted path to path[KT_PATH_BYTES]; KT_CONFIG when it does not fit. */
+kt_status kt_file_path(char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

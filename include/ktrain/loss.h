@@ -1,0 +1,34 @@
+/* Losses of a batch of logits. Local and pure.
+ *
+ * softmax cross-entropy: l_i = w[y_i] * (logsumexp(z_i) - sum_c q_ic z_ic) with targets q = (1 - s) onehot(y) + s / C,
+ * s the label smoothing and w the class weights (all 1 when NULL). The batch's loss is sum_i l_i / M, M the samples of the whole batch:
+ * the number, not the sum of their class weights. */
+#ifndef KTRAIN_LOSS_H
+#define KTRAIN_LOSS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct kt_loss_spec {
+    size_t n_classes;
+    double label_smoothing;      /* 0 <= s < 1 */
+    const double *class_weights; /* n_classes, borrowed; NULL for none */
+} kt_loss_spec;
+
+typedef struct kt_loss_sums {
+    double loss;          /* sum of l_i */
+    double cross_entropy; /* sum of plain cross-entropies: no smoothing, no weights */
+    int64_t correct;      /* samples whose largest logit (the first of equals) is the label's */
+    int64_t samples;
+} kt_loss_sums;
+
+/* Adds the sums over z[m x C] with labels y[m] to *sums. When d_z is not NULL, d_z[m x C] = d(sum l_i / M)/dz. d_z may alias z. */
+void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *z, const int32_t *y, kt_loss_sums *sums, float *d_z);
+
+/* The predicted class of a row of logits: the largest, the first of equals. */
+size_t kt_loss_predict(size_t n_classes, const float *z);
+
+/* p[m x C] = softmax of each row of z, computed in double and rounded once. */
+void kt_loss_probabilities(size_t m, size_t n_classes, const float *z, float *p);
+
+#endif

@@ -1,0 +1,24 @@
+/* Aligned, zeroed, overflow-checked memory. Everything here is local. */
+#ifndef KTRAIN_MEMORY_H
+#define KTRAIN_MEMORY_H
+
+#include <stddef.h>
+
+#include "ktrain/status.h"
+
+/* `count` elements of `bytes_each`, zeroed, aligned to 64 bytes (one cache line, one AVX-512 vector).
+ * count = 0 gives a valid pointer. NULL, with the error recorded, on overflow or when there is no memory.
+ * The caller owns it and gives it back with kt_memory_free. */
+void *kt_memory_new(size_t count, size_t bytes_each);
+
+/* NULL is allowed. */
+void kt_memory_free(void *memory);
+
+/* An owned copy of a NUL-terminated string; NULL like kt_memory_new. */
+char *kt_memory_string(const char *text);
+
+/* KT_TRY(KT_NEW(pointer, count)): sets `pointer` to new memory for `count` of what it points to. */
+#define KT_NEW(pointer, count) \
+    (((pointer) = kt_memory_new((count), sizeof *(pointer))) != NULL ? KT_OK : KT_NO_MEMORY)
+
+#endif

@@ -1,0 +1,91 @@
+/* Typed keys: a table row is a key's type, default, bounds and help; with it the key is parsed, checked, printed and documented.
+ * Everything here is local. Values live in a plain struct of the caller, at each row's offset. */
+#ifndef KTRAIN_OPTIONS_H
+#define KTRAIN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ktrain/status.h"
+
+typedef enum kt_option_type {
+    KT_OPTION_BOOL,   /* bool */
+    KT_OPTION_INT,    /* int64_t; a word of `choice` instead of a number is KT_WORD(its index) */
+    KT_OPTION_REAL,   /* double */
+    KT_OPTION_TEXT,   /* kt_text: short enough for a line of an INI, which inih limits to 200 bytes */
+    KT_OPTION_CHOICE, /* int: index of the word in `choice` */
+    KT_OPTION_INTS,   /* kt_int_list, written [128, 64] */
+    KT_OPTION_REALS   /* kt_real_list, written 0.7, 0.3; or a word of `choice` */
+} kt_option_type;
+
+enum { KT_TEXT_BYTES = 160, KT_MAX_INTS = 64, KT_MAX_REALS = 1024 };
+
+typedef char kt_text[KT_TEXT_BYTES];
+
+typedef struct kt_int_list {
+    size_t n;
+    int64_t values[KT_MAX_INTS];
+} kt_int_list;
+
+typedef struct kt_real_list {
+    int word; /* -1: the values count; else the index of the word given instead (n = 0) */
+    size_t n;
+    double values[KT_MAX_REALS];
+} kt_real_list;
+
+/* The value of an int64_t key for which word number i was given. */
+#define KT_WORD(i) (-1 - (int64_t)(i))
+
+enum {
+    KT_OPTION_ABOVE = 1,   /* the value must be > min, not only >= */
+    KT_OPTION_BELOW = 2,   /* the value must be < max, not only <= */
+    KT_OPTION_DEFINES = 4, /* part of what a run is: may not change when it is resumed */
+    KT_OPTION_PATH = 8     /* a file: only a name, so that it may change when the data stay the same */
+};
+
+typedef struct kt_option {
+    const char *section, *key;
+    kt_option_type type;
+    size_t offset;
+    const char *default_text;
+    double min, max;                 /* of numbers and of list elements */
+    const char *(*choice)(size_t i); /* words, NULL after the last; NULL for none */
+    unsigned flags;
+    const char *help;
+} kt_option;
+
+typedef struct kt_option_table {
+    const kt_option *options;
+    size_t n;
+    const char *(*section_help)(const char *section); /* a sentence on a section; NULL for an unknown one */
+} kt_option_table;
+
+/* NULL when there is no such key. */
+const kt_option *kt_options_find(const kt_option_table *table, const char *section, const char *key);
+
+/* Every value by its default. */
+kt_status kt_options_defaults(const kt_option_table *table, void *values);
+
+/* Sets one value. `where` ("m3.ini:12") begins the message. KT_CONFIG, values unchanged: unknown key (with the nearest), malformed or
+ * out-of-bounds value. */
+kt_status kt_options_set(const kt_option_table *table, void *values, const char *where, const char *section, const char *key, const char *text);
+
+/* Reads an INI text of n_bytes. `name` is the file's name in messages. KT_CONFIG at the first thing that is wrong, with its line:
+ * unknown section or key, duplicate, garbage, a line that is too long. */
+kt_status kt_options_read_ini(const kt_option_table *table, void *values, const char *name, const char *text, size_t n_bytes);
+
+/* Sets from "section.key=value", as on a command line. */
+kt_status kt_options_override(const kt_option_table *table, void *values, const char *argument);
+
+/* The value as the INI would have it, in text[size]; real numbers so that they read back the same. */
+void kt_options_format(const kt_option *option, const void *values, char *text, size_t size);
+
+/* All values as an INI text; owned by the caller (kt_memory_free). */
+kt_status kt_options_write_ini(const kt_option_table *table, const void *values, char **text);
+
+/* The keys with their types, defaults and help, of one section or (NULL) of all; plain text or Markdown. KT_USAGE for an unknown section.
+ * *text is owned by the caller (kt_memory_free). */
+kt_status kt_options_document(const kt_option_table *table, const char *section, bool markdown, char **text);
+
+#endif

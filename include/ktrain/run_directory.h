@@ -1,0 +1,28 @@
+/* The directory of a run: who may write in it, and where a run goes on. Local, for rank 0. */
+#ifndef KTRAIN_RUN_DIRECTORY_H
+#define KTRAIN_RUN_DIRECTORY_H
+
+#include "ktrain/checkpoint.h"
+#include "ktrain/checkpoint_file.h"
+#include "ktrain/config.h"
+#include "ktrain/log.h"
+
+typedef struct kt_run_directory {
+    int lock;                   /* open file descriptor of the lock; -1: none */
+    kt_hdf5 *start;             /* owned: the checkpoint to go on from, verified; NULL: begin at step 0 */
+    char start_path[KT_PATH_BYTES];
+} kt_run_directory;
+
+/* Makes and locks config->run.dir, opens its log, finds where to start as checkpoint.resume says, and writes config.ini.
+ *   auto   the newest good checkpoint; damaged ones are set aside (*.damaged) with a warning
+ *   never  step 0; what the directory held is moved to DIR.old-N
+ *   PATH   that checkpoint, unless the directory already holds a run begun from it, which goes on
+ * KT_CONFIG: in use by another ktrain, or a run of other settings; KT_DATA: of other data (fingerprint), all checkpoints damaged, or a
+ * newer format; KT_IO. */
+kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, uint64_t fingerprint, kt_log *log);
+void kt_run_directory_close(kt_run_directory *directory);
+
+/* The model file that a run leaves: `path` itself when it is a file, else in that directory. KT_NO_INPUT. */
+kt_status kt_run_directory_model(const char *path, char model_path[KT_PATH_BYTES]);
+
+#endif

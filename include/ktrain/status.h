@@ -1,0 +1,44 @@
+/* Status codes and the error record.
+ *
+ * A status is also the program's exit code (sysexits.h where it has one). Everything here is local.
+ * A function that fails leaves one sentence in the error record and returns its code; callers pass the
+ * code up unchanged with KT_TRY. Nothing below main() exits or aborts. */
+#ifndef KTRAIN_STATUS_H
+#define KTRAIN_STATUS_H
+
+typedef enum kt_status {
+    KT_OK = 0,
+    KT_USAGE = 2,      /* wrong command line */
+    KT_DIVERGED = 3,   /* NaN or Inf in training; the last good checkpoint stays */
+    KT_DATA = 65,      /* malformed, truncated or inconsistent data */
+    KT_NO_INPUT = 66,  /* a file that does not exist or cannot be read */
+    KT_INTERNAL = 70,  /* a bug in ktrain, or a library that broke its promise */
+    KT_NO_MEMORY = 71, /* an allocation failed */
+    KT_IO = 74,        /* reading or writing failed: full disk, read-only directory */
+    KT_PREEMPTED = 75, /* stopped on request with a checkpoint: start the same command again */
+    KT_CONFIG = 78     /* a configuration that cannot be used */
+} kt_status;
+
+enum { KT_MESSAGE_BYTES = 1024 };
+
+/* Replaces the error record by the formatted sentence and returns `code`. The sentence names file, line,
+ * key and value where there are any, and says what would be right; it has no final newline. */
+kt_status kt_fail(kt_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Puts "context: " before the recorded sentence, and returns `code` unchanged. */
+kt_status kt_fail_context(kt_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The recorded sentence; "" when nothing has failed. Valid until the next kt_fail. */
+const char *kt_error_message(void);
+
+/* A few words for a code ("bad data"). Never NULL. */
+const char *kt_status_name(kt_status code);
+
+#define KT_TRY(call)                        \
+    do {                                    \
+        kt_status kt_try_status_ = (call);  \
+        if (kt_try_status_ != KT_OK)        \
+            return kt_try_status_;          \
+    } while (0)
+
+#endif

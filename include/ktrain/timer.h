@@ -1,0 +1,8 @@
+/* A monotonic clock. Local. */
+#ifndef KTRAIN_TIMER_H
+#define KTRAIN_TIMER_H
+
+/* Seconds since an arbitrary moment; never goes back. */
+double kt_timer_seconds(void);
+
+#endif

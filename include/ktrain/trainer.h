@@ -1,0 +1,39 @@
+/* Training: from a state to the end of a run. The loop that everything else is there for. */
+#ifndef KTRAIN_TRAINER_H
+#define KTRAIN_TRAINER_H
+
+#include "ktrain/checkpoint.h"
+#include "ktrain/checkpoint_file.h"
+#include "ktrain/comm.h"
+#include "ktrain/exchange.h"
+#include "ktrain/log.h"
+#include "ktrain/report.h"
+
+typedef struct kt_trainer kt_trainer;
+
+/* A trainer at step 0, weights initialized. comm, config, data and log are borrowed for its lifetime; dir is where checkpoints/, best.h5 and
+ * history.csv go (NULL: nothing is written). Collective. *out is NULL on failure. */
+kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log, const char *dir);
+void kt_trainer_free(kt_trainer *trainer);
+
+/* Takes over the state in rank 0's `file` (NULL elsewhere), written for the same network. Collective. */
+kt_status kt_trainer_resume(kt_trainer *trainer, kt_hdf5 *file);
+
+/* Trains until there is a reason to stop; at once when there is one already. KT_DIVERGED when the loss is no longer finite: *reason says so,
+ * the last checkpoint stays. Collective. */
+kt_status kt_trainer_run(kt_trainer *trainer, kt_stop_reason *reason);
+
+/* Scores of best and last weights on all parts, then leaves the network with the weights the run leaves. results->detail is owned by the
+ * caller (kt_metrics_free). Collective. */
+kt_status kt_trainer_finish(kt_trainer *trainer, kt_results *results);
+
+/* Rows that a rank's network must have room for. Local and pure. */
+size_t kt_trainer_max_rows(size_t batch_size, const kt_split *split, int n_ranks);
+
+/* Where training stands, and why it would stop now. Local. */
+const kt_progress *kt_trainer_progress(const kt_trainer *trainer);
+kt_stop_reason kt_trainer_stop_reason(const kt_trainer *trainer);
+kt_network *kt_trainer_network(kt_trainer *trainer);
+const char *kt_trainer_state_owner(const kt_trainer *trainer);
+
+#endif

@@ -1,0 +1,242 @@
+#include "ktrain/comm.h"
+
+#include <limits.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ktrain/memory.h"
+#include "ktrain/share.h"
+
+struct kt_comm {
+    MPI_Comm mpi;
+    int rank, size, node_size;
+    char host[MPI_MAX_PROCESSOR_NAME];
+    int *counts, *starts; /* [size] each: scratch for the vector collectives */
+};
+
+static kt_status wrap(MPI_Comm mpi, kt_comm **out)
+{
+    *out = NULL;
+    kt_comm *comm;
+    KT_TRY(KT_NEW(comm, 1));
+    comm->mpi = mpi;
+    MPI_Comm_rank(mpi, &comm->rank);
+    MPI_Comm_size(mpi, &comm->size);
+    int length;
+    MPI_Get_processor_name(comm->host, &length);
+    MPI_Comm node;
+    MPI_Comm_split_type(mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
+    MPI_Comm_size(node, &comm->node_size);
+    MPI_Comm_free(&node);
+    size_t size = (size_t)comm->size;
+    comm->counts = kt_memory_new(2 * size, sizeof *comm->counts);
+    comm->starts = comm->counts == NULL ? NULL : comm->counts + size;
+    *out = comm;
+    return kt_comm_agree(comm, comm->counts == NULL ? KT_NO_MEMORY : KT_OK);
+}
+
+kt_status kt_comm_world_start(int *argc, char ***argv, kt_comm **world)
+{
+    int provided;
+    *world = NULL;
+    if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+        return kt_fail(KT_INTERNAL, "MPI cannot be started");
+    MPI_Comm mpi;
+    MPI_Comm_dup(MPI_COMM_WORLD, &mpi);
+    return wrap(mpi, world);
+}
+
+void kt_comm_world_stop(kt_comm *world)
+{
+    kt_comm_free(world);
+    MPI_Finalize();
+}
+
+kt_status kt_comm_split(kt_comm *comm, int color, kt_comm **out)
+{
+    MPI_Comm mpi;
+    MPI_Comm_split(comm->mpi, color, comm->rank, &mpi);
+    return wrap(mpi, out);
+}
+
+void kt_comm_free(kt_comm *comm)
+{
+    if (comm == NULL)
+        return;
+    MPI_Comm_free(&comm->mpi);
+    kt_memory_free(comm->counts);
+    kt_memory_free(comm);
+}
+
+int kt_comm_rank(const kt_comm *comm)
+{
+    return comm->rank;
+}
+
+int kt_comm_size(const kt_comm *comm)
+{
+    return comm->size;
+}
+
+int kt_comm_node_size(const kt_comm *comm)
+{
+    return comm->node_size;
+}
+
+const char *kt_comm_host(const kt_comm *comm)
+{
+    return comm->host;
+}
+
+const char *kt_comm_version(void)
+{
+    static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(text, &length);
+    text[strcspn(text, ",")] = '\0'; /* "Open MPI v4.1.4, package: ..." */
+    return text;
+}
+
+kt_status kt_comm_agree(kt_comm *comm, kt_status local)
+{
+    int mine = local == KT_OK ? comm->size : comm->rank;
+    int lowest;
+    MPI_Allreduce(&mine, &lowest, 1, MPI_INT, MPI_MIN, comm->mpi);
+    if (lowest == comm->size)
+        return KT_OK;
+    struct {
+        int code;
+        char text[KT_MESSAGE_BYTES];
+    } record = {.code = (int)local};
+    if (comm->rank == lowest)
+        snprintf(record.text, sizeof record.text, "%s", kt_error_message());
+    MPI_Bcast(&record, (int)sizeof record, MPI_BYTE, lowest, comm->mpi);
+    char host[MPI_MAX_PROCESSOR_NAME];
+    memcpy(host, comm->host, sizeof host);
+    MPI_Bcast(host, (int)sizeof host, MPI_BYTE, lowest, comm->mpi);
+    /* A record that an inner agreement has made already names its rank. */
+    if (comm->size == 1 || strstr(record.text, " [rank ") != NULL)
+        return kt_fail((kt_status)record.code, "%s", record.text);
+    return kt_fail((kt_status)record.code, "%s [rank %d on %s]", record.text, lowest, host);
+}
+
+void kt_comm_barrier(kt_comm *comm)
+{
+    MPI_Barrier(comm->mpi);
+}
+
+/* How many neighbours a rank exchanges slices with at a time. */
+enum { RANKS_AT_ONCE = 8 };
+
+/* MPI counts are ints: long messages go in pieces. */
+enum { PIECE_BYTES = 1 << 30 };
+
+void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes)
+{
+    char *bytes = data;
+    for (size_t done = 0; done < n_bytes; done += PIECE_BYTES) {
+        size_t n = n_bytes - done < PIECE_BYTES ? n_bytes - done : PIECE_BYTES;
+        MPI_Bcast(bytes + done, (int)n, MPI_BYTE, root, comm->mpi);
+    }
+}
+
+void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all)
+{
+    MPI_Gather(data, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, comm->mpi);
+}
+
+void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n)
+{
+    if (comm->size > 1)
+        MPI_Allreduce(MPI_IN_PLACE, values, (int)n, MPI_DOUBLE, MPI_SUM, comm->mpi);
+}
+
+void kt_comm_sum_i64(kt_comm *comm, int64_t *values, size_t n)
+{
+    if (comm->size > 1)
+        MPI_Allreduce(MPI_IN_PLACE, values, (int)n, MPI_INT64_T, MPI_SUM, comm->mpi);
+}
+
+/* Fills counts and starts with every rank's slice of n elements, times `width`. */
+static void slices(kt_comm *comm, size_t n, size_t width)
+{
+    for (int r = 0; r < comm->size; r++) {
+        size_t begin, end;
+        kt_share(n, (size_t)r, (size_t)comm->size, &begin, &end);
+        comm->counts[r] = (int)((end - begin) * width);
+        comm->starts[r] = (int)(begin * width);
+    }
+}
+
+void kt_comm_sum_slices(kt_comm *comm, size_t n, const float *vector, float *slice, float *scratch)
+{
+    slices(comm, n, 1);
+    size_t own = (size_t)comm->counts[comm->rank];
+    if (comm->size == 1) {
+        memcpy(slice, vector, n * sizeof *slice);
+        return;
+    }
+    if (scratch == NULL) {
+        MPI_Reduce_scatter(vector, slice, comm->counts, MPI_FLOAT, MPI_SUM, comm->mpi);
+        return;
+    }
+    /* Slice r of everyone's vector goes to rank r, which has the parts in rank order in scratch. */
+    MPI_Request requests[2 * RANKS_AT_ONCE];
+    for (int first = 1; first < comm->size; first += RANKS_AT_ONCE) {
+        int n_requests = 0;
+        for (int k = first; k < comm->size && k < first + RANKS_AT_ONCE; k++) {
+            int from = (comm->rank - k + comm->size) % comm->size;
+            int to = (comm->rank + k) % comm->size;
+            MPI_Irecv(scratch + (size_t)from * own, (int)own, MPI_FLOAT, from, 0, comm->mpi, &requests[n_requests++]);
+            MPI_Isend(vector + comm->starts[to], comm->counts[to], MPI_FLOAT, to, 0, comm->mpi, &requests[n_requests++]);
+        }
+        MPI_Waitall(n_requests, requests, MPI_STATUSES_IGNORE);
+    }
+    for (int r = 0; r < comm->size; r++) {
+        const float *part = r == comm->rank ? vector + comm->starts[r] : scratch + (size_t)r * own;
+        if (r == 0)
+            memcpy(slice, part, own * sizeof *slice);
+        else
+            for (size_t i = 0; i < own; i++)
+                slice[i] += part[i];
+    }
+}
+
+void kt_comm_share_slices(kt_comm *comm, size_t n, float *vector)
+{
+    if (comm->size == 1)
+        return;
+    slices(comm, n, 1);
+    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, vector, comm->counts, comm->starts, MPI_FLOAT, comm->mpi);
+}
+
+void kt_comm_gather_slices(kt_comm *comm, size_t n, const float *slice, float *vector)
+{
+    slices(comm, n, 1);
+    MPI_Gatherv(slice, comm->counts[comm->rank], MPI_FLOAT, vector, comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi);
+}
+
+void kt_comm_scatter_slices(kt_comm *comm, size_t n, const float *vector, float *slice)
+{
+    slices(comm, n, 1);
+    MPI_Scatterv(vector, comm->counts, comm->starts, MPI_FLOAT, slice, comm->counts[comm->rank], MPI_FLOAT, 0, comm->mpi);
+}
+
+void kt_comm_sum_f32(kt_comm *comm, size_t n, float *vector)
+{
+    if (comm->size > 1)
+        MPI_Allreduce(MPI_IN_PLACE, vector, (int)n, MPI_FLOAT, MPI_SUM, comm->mpi);
+}
+
+void kt_comm_gather_rows(kt_comm *comm, size_t n_rows, size_t width, const float *rows, float *all)
+{
+    int own = (int)(n_rows * width);
+    MPI_Gather(&own, 1, MPI_INT, comm->counts, 1, MPI_INT, 0, comm->mpi);
+    int start = 0;
+    for (int r = 0; comm->rank == 0 && r < comm->size; r++) {
+        comm->starts[r] = start;
+        start += comm->counts[r];
+    }
+    MPI_Gatherv(rows, own, MPI_FLOAT, all, comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi);
+}

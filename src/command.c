@@ -1,0 +1,38 @@
+#include "ktrain/command.h"
+
+const kt_command kt_commands[] = {
+    {"train", "CONFIG.ini [section.key=value ...]", "train a model (the word train may be left out)",
+     "Trains as CONFIG.ini says and leaves everything in its run.dir. Started again, the same command goes on from\n"
+     "the newest checkpoint, or says that the run is finished. section.key=value overrides a key of the file.\n"
+     "\n"
+     "  mpirun -np 8 ktrain jobs/m3.ini\n"
+     "  ktrain jobs/m1.ini run.dir=runs/m1-wide model.hidden=[512] optimizer.learning_rate=0.0005\n",
+     kt_command_train},
+    {"evaluate", "RUN [FEATURES LABELS]", "score a trained model",
+     "RUN is the directory of a run, or a model file. Without data the run's own train, validation and test parts\n"
+     "are scored; with FEATURES and LABELS, all samples of those files.\n"
+     "\n"
+     "  ktrain evaluate runs/m1\n"
+     "  ktrain evaluate runs/m1 more_images.npy more_labels.npy\n",
+     kt_command_evaluate},
+    {"predict", "RUN FEATURES -o FILE [--class-names]", "write posterior probabilities for new data",
+     "Writes a row of probabilities for each sample of FEATURES, in input order, to FILE (.csv, .npy or .h5).\n"
+     "The run's own preprocessing is applied.\n"
+     "\n"
+     "  -o, --output FILE   where to write\n"
+     "  --class-names       head the CSV's columns with the class names instead of Clase_0,Clase_1,...\n"
+     "\n"
+     "  ktrain predict runs/m3 data/k49/X_COMP.npy -o posterior.csv\n",
+     kt_command_predict},
+    {"check", "CONFIG.ini [--ranks N] [section.key=value ...]", "show what a job would do and cost, without running it",
+     "Prints the resolved configuration, the parameters, the memory of a rank, the bytes a step moves, and the steps\n"
+     "of an epoch. The data files are read and checked; nothing is written.\n"
+     "\n"
+     "  --ranks N           as if started on N ranks (default: the ranks it is started on)\n",
+     kt_command_check},
+    {"options", "[SECTION] [--markdown]", "list the keys of the configuration, with defaults and bounds",
+     "  --markdown          as the page docs/ini.md\n", kt_command_options},
+    {"info", "", "show versions, MPI, BLAS and this host", "", kt_command_info},
+};
+
+const size_t kt_n_commands = sizeof kt_commands / sizeof kt_commands[0];

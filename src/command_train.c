@@ -1,0 +1,15 @@
+#include "ktrain/command.h"
+#include "ktrain/config.h"
+#include "ktrain/linalg.h"
+#include "ktrain/run.h"
+
+kt_status kt_command_train(kt_comm *world, int argc, char **argv, kt_log *log)
+{
+    kt_config config;
+    if (argc < 2)
+        return kt_fail(KT_USAGE, "no configuration given: say ktrain CONFIG.ini (ktrain --help shows more)");
+    KT_TRY(kt_config_read(world, argv[1], (size_t)argc - 2, argv + 2, &config));
+    kt_linalg_start(config.parallel.threads == KT_AUTO ? 1 : (int)config.parallel.threads);
+    KT_TRY(kt_comm_agree(world, kt_linalg_self_test()));
+    return kt_run_train(world, &config, log, NULL);
+}

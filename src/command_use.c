@@ -1,0 +1,130 @@
+/* Using a trained model: evaluate and predict. */
+#include <getopt.h>
+#include <string.h>
+
+#include "ktrain/command.h"
+#include "ktrain/evaluate.h"
+#include "ktrain/linalg.h"
+#include "ktrain/memory.h"
+#include "ktrain/model.h"
+#include "ktrain/prediction_file.h"
+#include "ktrain/report.h"
+
+enum { ROWS_AT_ONCE = 512 };
+
+static kt_status score_parts(kt_comm *world, kt_model *model, const kt_data *data, kt_scores scores[KT_N_PARTS])
+{
+    kt_metrics metrics = {0};
+    float *buffer = NULL;
+    kt_status status = kt_metrics_create(&metrics, model->head.n_classes);
+    if (status == KT_OK)
+        status = KT_NEW(buffer, ROWS_AT_ONCE * data->set.d);
+    status = kt_comm_agree(world, status);
+    for (int p = 0; p < KT_N_PARTS && status == KT_OK; p++) {
+        kt_metrics_clear(&metrics);
+        status = kt_evaluate(world, model->network, &data->set, data->split.index[p], data->split.n[p], model->head.config.data.scale, buffer,
+                             &metrics);
+        scores[p] = kt_metrics_scores(&metrics);
+    }
+    kt_metrics_free(&metrics);
+    kt_memory_free(buffer);
+    return status;
+}
+
+static kt_status evaluate(kt_comm *world, kt_model *model, const char *features, const char *labels, kt_log *log)
+{
+    static const char *const file_names[KT_N_PARTS] = {"", "", "all"};
+    kt_data data;
+    kt_scores scores[KT_N_PARTS];
+    bool own = features == NULL;
+    KT_TRY(own ? kt_data_load(world, &model->head.config, &data) : kt_data_load_file(world, features, labels, &data));
+    const char *name = own ? model->head.config.data.features : features;
+    kt_status status = kt_model_check_data(model, &data, name, log);
+    if (status == KT_OK && own && data.fingerprint != model->head.fingerprint)
+        kt_log_warning(log, "%s is not the data that %s was trained on: the parts may be mixed", name, model->path);
+    if (status == KT_OK)
+        status = score_parts(world, model, &data, scores);
+    if (status == KT_OK) {
+        kt_log_line(log, "model  %s", model->path);
+        kt_report_scores(log, scores, own ? kt_part_names : file_names);
+    }
+    kt_data_free(&data);
+    return status;
+}
+
+kt_status kt_command_evaluate(kt_comm *world, int argc, char **argv, kt_log *log)
+{
+    kt_model model;
+    if (argc != 2 && argc != 4)
+        return kt_fail(KT_USAGE, "evaluate takes a run, or a run, features and labels: ktrain evaluate RUN [FEATURES LABELS]");
+    kt_linalg_start(1);
+    KT_TRY(kt_model_load(world, argv[1], ROWS_AT_ONCE, &model));
+    kt_status status = evaluate(world, &model, argc == 4 ? argv[2] : NULL, argc == 4 ? argv[3] : NULL, log);
+    kt_model_free(&model);
+    return status;
+}
+
+typedef struct predict_arguments {
+    const char *run, *features, *output;
+    bool class_names;
+} predict_arguments;
+
+static kt_status parse_predict(int argc, char **argv, predict_arguments *a)
+{
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'}, {"class-names", no_argument, NULL, 'c'}, {0}};
+    int letter;
+    *a = (predict_arguments){0};
+    opterr = 0;
+    optind = 1;
+    while ((letter = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
+        if (letter == 'o')
+            a->output = optarg;
+        else if (letter == 'c')
+            a->class_names = true;
+        else
+            return kt_fail(KT_USAGE, "predict: %s is not an option, or lacks its value (ktrain predict --help shows them)", argv[optind - 1]);
+    }
+    if (argc - optind != 2 || a->output == NULL)
+        return kt_fail(KT_USAGE, "predict takes a run, features and an output: ktrain predict RUN FEATURES -o FILE");
+    a->run = argv[optind];
+    a->features = argv[optind + 1];
+    return kt_prediction_file_check(a->output);
+}
+
+static kt_status predict(kt_comm *world, kt_model *model, const kt_data *data, const predict_arguments *a, kt_log *log)
+{
+    float *probabilities = NULL;
+    bool root = kt_comm_rank(world) == 0;
+    size_t n_classes = model->head.n_classes;
+    KT_TRY(kt_model_check_data(model, data, a->features, log));
+    if (a->class_names)
+        KT_TRY(kt_comm_agree(world, root && model->head.class_names == NULL
+                                        ? kt_fail(KT_DATA, "%s: holds no class names: it was trained without data.class_names", model->path)
+                                        : KT_OK));
+    KT_TRY(kt_comm_agree(world, root ? KT_NEW(probabilities, data->set.n * n_classes) : KT_OK));
+    kt_status status = kt_evaluate_probabilities(world, model->network, &data->set, model->head.config.data.scale, probabilities);
+    if (status == KT_OK && root)
+        status = kt_prediction_file_write(a->output, data->set.n, n_classes, probabilities, a->class_names ? model->head.class_names : NULL);
+    status = kt_comm_agree(world, status);
+    if (status == KT_OK)
+        kt_log_line(log, "wrote %s: %zu samples x %zu classes, posterior probabilities by %s", a->output, data->set.n, n_classes, model->path);
+    kt_memory_free(probabilities);
+    return status;
+}
+
+kt_status kt_command_predict(kt_comm *world, int argc, char **argv, kt_log *log)
+{
+    predict_arguments a;
+    kt_model model;
+    kt_data data;
+    KT_TRY(parse_predict(argc, argv, &a));
+    kt_linalg_start(1);
+    KT_TRY(kt_model_load(world, a.run, ROWS_AT_ONCE, &model));
+    kt_status status = kt_data_load_file(world, a.features, NULL, &data);
+    if (status == KT_OK) {
+        status = predict(world, &model, &data, &a, log);
+        kt_data_free(&data);
+    }
+    kt_model_free(&model);
+    return status;
+}

@@ -1,0 +1,308 @@
+#include "ktrain/config.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ktrain/file.h"
+#include "ktrain/memory.h"
+
+#define NO_MIN (-DBL_MAX)
+#define NO_MAX DBL_MAX
+#define MANY 1e15 /* whole numbers up to here are exact in a double */
+
+static const char *word(const char *const *words, size_t n, size_t i)
+{
+    return i < n ? words[i] : NULL;
+}
+
+#define WORDS(name, ...)                                        \
+    static const char *name(size_t i)                           \
+    {                                                           \
+        static const char *const words[] = {__VA_ARGS__};       \
+        return word(words, sizeof words / sizeof words[0], i);  \
+    }
+
+WORDS(auto_word, "auto")
+WORDS(full_word, "full")
+WORDS(restore_words, "auto", "true", "false")
+WORDS(class_weight_words, "none", "balanced")
+WORDS(exchange_words, "auto", "allreduce")
+WORDS(state_words, "auto", "rank0", "sharded")
+
+static const char *activation_name(size_t i)
+{
+    return i < kt_n_activations ? kt_activations[i].name : NULL;
+}
+
+static const char *initializer_name(size_t i)
+{
+    return i < kt_n_initializers ? kt_initializers[i].name : NULL;
+}
+
+static const char *optimizer_name(size_t i)
+{
+    return i < kt_n_optimizers ? kt_optimizers[i].name : NULL;
+}
+
+static const char *schedule_name(size_t i)
+{
+    return i < kt_n_schedules ? kt_schedules[i].name : NULL;
+}
+
+static const char *unit_name(size_t i)
+{
+    return word(kt_schedule_unit_names, KT_N_UNITS, i);
+}
+
+static const char *l2_form_name(size_t i)
+{
+    return word(kt_l2_form_names, KT_N_L2_FORMS, i);
+}
+
+#define AT(field) offsetof(kt_config, field)
+enum { DEF = KT_OPTION_DEFINES, ABOVE = KT_OPTION_ABOVE, BELOW = KT_OPTION_BELOW };
+
+static const kt_option rows[] = {
+    {"run", "dir", KT_OPTION_TEXT, AT(run.dir), "runs/default", 0, 0, NULL, 0,
+     "directory of everything the run writes; made when it is not there"},
+    {"run", "seed", KT_OPTION_INT, AT(run.seed), "1", 0, MANY, NULL, DEF,
+     "seed of the initial weights, the order of the samples and dropout"},
+    {"run", "log_steps", KT_OPTION_INT, AT(run.log_steps), "0", 0, 1e9, NULL, 0,
+     "write the loss of each of the first so many steps to steps.csv"},
+
+    {"data", "features", KT_OPTION_TEXT, AT(data.features), "", 0, 0, NULL, KT_OPTION_PATH,
+     "samples: .npy, .npz, IDX (.gz too), .csv or .h5, of shape (n, d) or (n, h, w); file:member names an array inside .npz or .h5"},
+    {"data", "labels", KT_OPTION_TEXT, AT(data.labels), "", 0, 0, NULL, KT_OPTION_PATH,
+     "their classes: whole numbers from 0, or one-hot rows"},
+    {"data", "class_names", KT_OPTION_TEXT, AT(data.class_names), "", 0, 0, NULL, KT_OPTION_PATH,
+     "CSV with a header: class index in the first column, name in the last; may be empty"},
+    {"data", "validation_features", KT_OPTION_TEXT, AT(data.validation_features), "", 0, 0, NULL, KT_OPTION_PATH,
+     "a file of its own for validation; its share of the split is then left to the others"},
+    {"data", "validation_labels", KT_OPTION_TEXT, AT(data.validation_labels), "", 0, 0, NULL, KT_OPTION_PATH, "its classes"},
+    {"data", "test_features", KT_OPTION_TEXT, AT(data.test_features), "", 0, 0, NULL, KT_OPTION_PATH,
+     "a file of its own for the test; its share of the split is then left to the others"},
+    {"data", "test_labels", KT_OPTION_TEXT, AT(data.test_labels), "", 0, 0, NULL, KT_OPTION_PATH, "its classes"},
+    {"data", "scale", KT_OPTION_REAL, AT(data.scale), "1", 0, FLT_MAX, NULL, DEF | ABOVE,
+     "inputs are divided by this (255 for bytes); kept in the model file"},
+    {"data", "split", KT_OPTION_REALS, AT(data.split), "0.70, 0.15, 0.15", 0, 1, NULL, DEF,
+     "fractions of training, validation and test; their sum is 1"},
+    {"data", "split_seed", KT_OPTION_INT, AT(data.split_seed), "1", 0, MANY, NULL, DEF, "seed of the split, which depends on nothing else"},
+    {"data", "shuffle", KT_OPTION_BOOL, AT(data.shuffle), "true", 0, 0, NULL, DEF, "shuffle before splitting"},
+    {"data", "stratify", KT_OPTION_BOOL, AT(data.stratify), "true", 0, 0, NULL, DEF, "spread every class over the parts in proportion"},
+
+    {"model", "hidden", KT_OPTION_INTS, AT(model.hidden), "[128]", 1, 1e7, NULL, DEF,
+     "widths of the hidden layers; [] is softmax regression"},
+    {"model", "activation", KT_OPTION_CHOICE, AT(model.activation), "relu", 0, 0, activation_name, DEF, "of the hidden layers"},
+    {"model", "dropout", KT_OPTION_REAL, AT(model.dropout), "0", 0, 1, NULL, DEF | BELOW,
+     "probability of dropping a hidden unit in training (inverted dropout)"},
+    {"model", "batch_norm", KT_OPTION_BOOL, AT(model.batch_norm), "false", 0, 0, NULL, DEF,
+     "normalize before each activation, over the whole batch of all ranks"},
+    {"model", "batch_norm_momentum", KT_OPTION_REAL, AT(model.batch_norm_momentum), "0.1", 0, 1, NULL, DEF | ABOVE,
+     "weight of the newest batch in the running statistics"},
+    {"model", "batch_norm_epsilon", KT_OPTION_REAL, AT(model.batch_norm_epsilon), "1e-5", 0, 1, NULL, DEF | ABOVE, "added to the variance"},
+    {"model", "init", KT_OPTION_CHOICE, AT(model.initializer), "he", 0, 0, initializer_name, DEF, "initial weights; biases start at 0"},
+    {"model", "init_scale", KT_OPTION_REAL, AT(model.init_scale), "0.01", 0, 1e3, NULL, DEF | ABOVE,
+     "standard deviation of init = normal, half width of init = uniform"},
+
+    {"train", "epochs", KT_OPTION_INT, AT(train.epochs), "200", 1, 1e9, NULL, 0, "passes over the training samples, at most"},
+    {"train", "batch_size", KT_OPTION_INT, AT(train.batch_size), "16", 1, 1e9, full_word, DEF,
+     "samples of a step over all ranks; full = the whole training set"},
+    {"train", "max_steps", KT_OPTION_INT, AT(train.max_steps), "0", 0, MANY, NULL, 0,
+     "stop with a checkpoint after this many steps in all, also within an epoch; 0 = no limit"},
+    {"train", "early_stopping", KT_OPTION_BOOL, AT(train.early_stopping), "true", 0, 0, NULL, 0,
+     "stop after `patience` epochs in a row without a better validation loss"},
+    {"train", "patience", KT_OPTION_INT, AT(train.patience), "10", 1, 1e9, NULL, 0, "of early stopping, in epochs"},
+    {"train", "min_delta", KT_OPTION_REAL, AT(train.min_delta), "0", 0, NO_MAX, NULL, 0,
+     "an improvement must be larger than this to count"},
+    {"train", "restore_best", KT_OPTION_CHOICE, AT(train.restore_best), "auto", 0, 0, restore_words, 0,
+     "leave the weights of the best epoch rather than the last; auto = as early_stopping"},
+    {"train", "label_smoothing", KT_OPTION_REAL, AT(train.label_smoothing), "0", 0, 1, NULL, DEF | BELOW,
+     "targets are (1 - s) onehot + s / classes"},
+    {"train", "class_weights", KT_OPTION_REALS, AT(train.class_weights), "none", 0, NO_MAX, class_weight_words, DEF,
+     "weight of each class in the loss; balanced = samples / (classes * samples of the class)"},
+    {"train", "clip_norm", KT_OPTION_REAL, AT(train.clip_norm), "0", 0, NO_MAX, NULL, DEF,
+     "largest global norm of the loss's gradient, before L2; 0 = no clipping"},
+
+    {"optimizer", "name", KT_OPTION_CHOICE, AT(optimizer.kind), "adam", 0, 0, optimizer_name, DEF, "how a step uses its gradient"},
+    {"optimizer", "learning_rate", KT_OPTION_REAL, AT(schedule.initial), "0.001", 0, NO_MAX, NULL, DEF | ABOVE, "at the start (after warm-up)"},
+    {"optimizer", "momentum", KT_OPTION_REAL, AT(optimizer.momentum), "0.9", 0, 1, NULL, DEF | BELOW, "of momentum and nesterov"},
+    {"optimizer", "beta1", KT_OPTION_REAL, AT(optimizer.beta1), "0.9", 0, 1, NULL, DEF | BELOW, "decay of Adam's first moment"},
+    {"optimizer", "beta2", KT_OPTION_REAL, AT(optimizer.beta2), "0.999", 0, 1, NULL, DEF | BELOW,
+     "decay of Adam's second moment, and of rmsprop's mean square"},
+    {"optimizer", "epsilon", KT_OPTION_REAL, AT(optimizer.epsilon), "1e-8", 0, 1, NULL, DEF | ABOVE, "of adam, adamw and rmsprop"},
+    {"optimizer", "l2", KT_OPTION_REAL, AT(optimizer.l2), "0", 0, NO_MAX, NULL, DEF, "strength of weight decay (lambda)"},
+    {"optimizer", "l2_form", KT_OPTION_CHOICE, AT(optimizer.l2_form), "batch", 0, 0, l2_form_name, DEF,
+     "batch adds lambda/m w to the gradient (m = samples of the step); coupled adds lambda w; decoupled shrinks the weights by rate * lambda"},
+    {"optimizer", "l2_biases", KT_OPTION_BOOL, AT(optimizer.l2_biases), "false", 0, 0, NULL, DEF,
+     "also on biases and batch norm's gains and shifts"},
+    {"optimizer", "schedule", KT_OPTION_CHOICE, AT(schedule.kind), "constant", 0, 0, schedule_name, DEF, "of the learning rate"},
+    {"optimizer", "schedule_unit", KT_OPTION_CHOICE, AT(schedule.unit), "epoch", 0, 0, unit_name, DEF, "what the schedule counts"},
+    {"optimizer", "gamma", KT_OPTION_REAL, AT(schedule.gamma), "0.99", 0, 1, NULL, DEF | ABOVE, "factor of exponential, step and plateau"},
+    {"optimizer", "final_learning_rate", KT_OPTION_REAL, AT(schedule.final), "0", 0, NO_MAX, NULL, DEF,
+     "where linear and cosine end; lower bound of plateau"},
+    {"optimizer", "period", KT_OPTION_INT, AT(schedule.period), "100", 1, MANY, NULL, DEF,
+     "units until linear and cosine end; between two reductions of step"},
+    {"optimizer", "warmup", KT_OPTION_INT, AT(schedule.warmup), "0", 0, MANY, NULL, DEF, "units of linear warm-up before the schedule"},
+    {"optimizer", "plateau_patience", KT_OPTION_INT, AT(schedule.plateau_patience), "5", 0, 1e9, NULL, DEF,
+     "epochs without a better validation loss that plateau lets pass"},
+
+    {"parallel", "exchange", KT_OPTION_CHOICE, AT(parallel.exchange), "auto", 0, 0, exchange_words, 0, "how the ranks' gradients are combined"},
+    {"parallel", "optimizer_state", KT_OPTION_CHOICE, AT(parallel.optimizer_state), "auto", 0, 0, state_words, 0,
+     "rank0 updates all weights and broadcasts them; sharded: every rank updates a slice; auto = sharded"},
+    {"parallel", "ranks_per_replica", KT_OPTION_INT, AT(parallel.ranks_per_replica), "auto", 1, 1, auto_word, 0,
+     "ranks that share one copy of the weights: every rank has its own"},
+    {"parallel", "reproducible", KT_OPTION_BOOL, AT(parallel.reproducible), "true", 0, 0, NULL, 0,
+     "add the ranks' gradients in rank order, so that the same number of ranks gives the same bits anywhere; false leaves the order to MPI"},
+    {"parallel", "threads", KT_OPTION_INT, AT(parallel.threads), "auto", 1, 1024, auto_word, 0, "BLAS threads of a rank; auto = 1"},
+
+    {"checkpoint", "every_epochs", KT_OPTION_INT, AT(checkpoint.every_epochs), "1", 0, 1e9, NULL, 0,
+     "epochs between checkpoints; 0 = only at the end of the run"},
+    {"checkpoint", "every_steps", KT_OPTION_INT, AT(checkpoint.every_steps), "0", 0, MANY, NULL, 0,
+     "steps between checkpoints within an epoch; 0 = none"},
+    {"checkpoint", "keep", KT_OPTION_INT, AT(checkpoint.keep), "2", 1, 1e6, NULL, 0, "newest checkpoints kept, besides best.h5"},
+    {"checkpoint", "resume", KT_OPTION_TEXT, AT(checkpoint.resume), "auto", 0, 0, NULL, 0,
+     "auto goes on from the run's newest good checkpoint; never starts again, moving an older run aside; or the path of a checkpoint"},
+};
+
+static const char *section_help(const char *section)
+{
+    static const struct {
+        const char *section, *help;
+    } sections[] = {
+        {"run", "What the run is called and where it writes."},
+        {"data", "What is learned, and which part of it trains, validates and tests. Paths are relative to where the program is started."},
+        {"model", "The network: hidden blocks of dense, [batch norm], activation, [dropout], then a dense layer to the classes."},
+        {"train", "Loss, batches, and when to stop."},
+        {"optimizer", "The update, its learning rate over time, and weight decay."},
+        {"parallel", "How ranks share the work. None of it changes the result by more than rounding."},
+        {"checkpoint", "What is saved, when, and how a run goes on."},
+    };
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
+        if (strcmp(sections[i].section, section) == 0)
+            return sections[i].help;
+    return NULL;
+}
+
+const kt_option_table kt_config_options = {rows, sizeof rows / sizeof rows[0], section_help};
+
+static kt_status check_data(const char *name, const kt_config *c)
+{
+    const struct {
+        const char *features_key, *labels_key;
+        const char *features, *labels;
+        bool required;
+    } files[] = {
+        {"features", "labels", c->data.features, c->data.labels, true},
+        {"validation_features", "validation_labels", c->data.validation_features, c->data.validation_labels, false},
+        {"test_features", "test_labels", c->data.test_features, c->data.test_labels, false},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        bool has_features = files[i].features[0] != '\0', has_labels = files[i].labels[0] != '\0';
+        if (has_features != has_labels || (files[i].required && !has_features))
+            return kt_fail(KT_CONFIG, "%s: data.%s is not set: must be the path of a file", name,
+                           has_features ? files[i].labels_key : files[i].features_key);
+    }
+    const kt_real_list *split = &c->data.split;
+    double sum = 0;
+    for (size_t i = 0; i < split->n; i++)
+        sum += split->values[i];
+    if (split->n != KT_N_PARTS || fabs(sum - 1) > 1e-6)
+        return kt_fail(KT_CONFIG, "%s: data.split has %zu fractions of sum %g: must be three (training, validation, test) of sum 1", name,
+                       split->n, sum);
+    if (split->values[KT_TRAIN] <= 0 || (split->values[KT_VALIDATION] <= 0 && !kt_config_has_files(c, KT_VALIDATION)))
+        return kt_fail(KT_CONFIG, "%s: data.split leaves nothing for %s: must be above 0", name,
+                       split->values[KT_TRAIN] <= 0 ? "training" : "validation, which has no file of its own");
+    return KT_OK;
+}
+
+static kt_status check(const char *name, const kt_config *c)
+{
+    KT_TRY(check_data(name, c));
+    if (c->schedule.final > c->schedule.initial)
+        return kt_fail(KT_CONFIG, "%s: optimizer.final_learning_rate = %g is above optimizer.learning_rate = %g: must not be", name,
+                       c->schedule.final, c->schedule.initial);
+    if (c->run.dir[0] == '\0' || c->checkpoint.resume[0] == '\0')
+        return kt_fail(KT_CONFIG, "%s: %s is empty: must be %s", name, c->run.dir[0] == '\0' ? "run.dir" : "checkpoint.resume",
+                       c->run.dir[0] == '\0' ? "a directory" : "auto, never or the path of a checkpoint");
+    return KT_OK;
+}
+
+kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides, char *const *overrides, kt_config *out)
+{
+    memset(out, 0, sizeof *out); /* padding too: two equal configurations are equal bytes */
+    KT_TRY(kt_options_defaults(&kt_config_options, out));
+    KT_TRY(kt_options_read_ini(&kt_config_options, out, name, text, n_bytes));
+    for (size_t i = 0; i < n_overrides; i++)
+        KT_TRY(kt_options_override(&kt_config_options, out, overrides[i]));
+    return check(name, out);
+}
+
+kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, char *const *overrides, kt_config *out)
+{
+    unsigned char *text = NULL;
+    uint64_t n_bytes = 0;
+    bool root = kt_comm_rank(comm) == 0;
+    kt_status status = KT_OK;
+    if (root) {
+        size_t n = 0;
+        status = kt_file_read(path, &text, &n);
+        n_bytes = n;
+    }
+    KT_TRY(kt_comm_agree(comm, status));
+    kt_comm_broadcast(comm, 0, &n_bytes, sizeof n_bytes);
+    if (!root)
+        status = KT_NEW(text, n_bytes + 1);
+    status = kt_comm_agree(comm, status);
+    if (status == KT_OK) {
+        kt_comm_broadcast(comm, 0, text, n_bytes);
+        status = kt_comm_agree(comm, kt_config_parse(path, (const char *)text, n_bytes, n_overrides, overrides, out));
+    }
+    kt_memory_free(text);
+    return status;
+}
+
+const kt_option *kt_config_difference(const kt_config *a, const kt_config *b, const char *section)
+{
+    static char text_a[32 * KT_MAX_REALS], text_b[32 * KT_MAX_REALS]; /* too long for a stack frame */
+    for (size_t i = 0; i < kt_config_options.n; i++) {
+        const kt_option *o = &rows[i];
+        if (!(o->flags & KT_OPTION_DEFINES) || (section != NULL && strcmp(section, o->section) != 0))
+            continue;
+        kt_options_format(o, a, text_a, sizeof text_a);
+        kt_options_format(o, b, text_b, sizeof text_b);
+        if (strcmp(text_a, text_b) != 0)
+            return o;
+    }
+    return NULL;
+}
+
+bool kt_config_has_files(const kt_config *config, kt_part part)
+{
+    return part == KT_TRAIN || (part == KT_VALIDATION ? config->data.validation_features : config->data.test_features)[0] != '\0';
+}
+
+bool kt_config_restores_best(const kt_config *config)
+{
+    if (config->train.restore_best == KT_RESTORE_AUTO)
+        return config->train.early_stopping;
+    return config->train.restore_best == KT_RESTORE_TRUE;
+}
+
+kt_network_spec kt_config_network(const kt_config *config, size_t n_in, size_t n_classes)
+{
+    return (kt_network_spec){
+        .n_in = n_in,
+        .n_classes = n_classes,
+        .n_hidden = config->model.hidden.n,
+        .hidden = config->model.hidden.values,
+        .activation = config->model.activation,
+        .initializer = config->model.initializer,
+        .init_scale = config->model.init_scale,
+        .dropout = config->model.dropout,
+        .batch_norm = config->model.batch_norm,
+        .batch_norm_momentum = config->model.batch_norm_momentum,
+        .batch_norm_epsilon = config->model.batch_norm_epsilon,
+    };
+}

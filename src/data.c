@@ -1,0 +1,180 @@
+#include "ktrain/data.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ktrain/memory.h"
+#include "ktrain/text.h"
+
+void kt_data_free(kt_data *data)
+{
+    kt_dataset_free(&data->set);
+    kt_split_free(&data->split);
+    *data = (kt_data){0};
+}
+
+/* Fractions of the parts that share the main file; those with files of their own get none. */
+static void main_file_fractions(const kt_config *config, double fractions[KT_N_PARTS])
+{
+    double sum = 0;
+    for (int p = 0; p < KT_N_PARTS; p++) {
+        bool own_file = p != KT_TRAIN && kt_config_has_files(config, (kt_part)p);
+        fractions[p] = own_file ? 0 : config->data.split.values[p];
+        sum += fractions[p];
+    }
+    for (int p = 0; p < KT_N_PARTS; p++)
+        fractions[p] /= sum;
+}
+
+/* Appends the samples of a part's own files to the set, and makes them the part. */
+static kt_status append_part(kt_data *data, kt_part part, const char *features, const char *labels)
+{
+    kt_dataset extra;
+    size_t first = data->set.n;
+    KT_TRY(kt_dataset_read(features, labels, NULL, &extra));
+    size_t n = extra.n;
+    kt_status status = kt_dataset_append(&data->set, &extra, features);
+    kt_dataset_free(&extra);
+    KT_TRY(status);
+    kt_memory_free(data->split.index[part]);
+    data->split.n[part] = 0;
+    KT_TRY(KT_NEW(data->split.index[part], n));
+    data->split.n[part] = n;
+    for (size_t i = 0; i < n; i++)
+        data->split.index[part][i] = (uint32_t)(first + i);
+    return KT_OK;
+}
+
+/* A class that is only validated or tested can never be right: that is a mistake in the files. */
+static kt_status check_classes(const kt_data *data)
+{
+    size_t *counts;
+    KT_TRY(KT_NEW(counts, KT_N_PARTS * data->set.n_classes));
+    kt_status status = KT_OK;
+    for (int p = 0; p < KT_N_PARTS; p++)
+        kt_dataset_class_counts(&data->set, data->split.index[p], data->split.n[p], counts + (size_t)p * data->set.n_classes);
+    for (int p = KT_VALIDATION; p < KT_N_PARTS && status == KT_OK; p++)
+        for (size_t c = 0; c < data->set.n_classes && status == KT_OK; c++)
+            if (counts[c] == 0 && counts[(size_t)p * data->set.n_classes + c] > 0)
+                status = kt_fail(KT_DATA, "class %zu has %zu %s samples but none to train on: must be among the training samples, too", c,
+                                 counts[(size_t)p * data->set.n_classes + c], kt_part_names[p]);
+    kt_memory_free(counts);
+    return status;
+}
+
+static kt_status read_all(const kt_config *config, kt_data *data)
+{
+    double fractions[KT_N_PARTS];
+    KT_TRY(kt_dataset_read(config->data.features, config->data.labels, config->data.class_names, &data->set));
+    if (data->set.n_classes < 2)
+        return kt_fail(KT_DATA, "%s: holds only class 0: must hold at least two classes", config->data.labels);
+    data->statistics = kt_dataset_describe(&data->set);
+    main_file_fractions(config, fractions);
+    KT_TRY(kt_split_create(&data->split, data->set.n, data->set.labels, data->set.n_classes, fractions, config->data.shuffle,
+                           config->data.stratify, (uint64_t)config->data.split_seed));
+    if (kt_config_has_files(config, KT_VALIDATION))
+        KT_TRY(append_part(data, KT_VALIDATION, config->data.validation_features, config->data.validation_labels));
+    if (kt_config_has_files(config, KT_TEST))
+        KT_TRY(append_part(data, KT_TEST, config->data.test_features, config->data.test_labels));
+    data->fingerprint = kt_dataset_fingerprint(&data->set);
+    return check_classes(data);
+}
+
+static kt_status read_file(const char *features, const char *labels, kt_data *data)
+{
+    KT_TRY(kt_dataset_read(features, labels, NULL, &data->set));
+    data->statistics = kt_dataset_describe(&data->set);
+    data->fingerprint = kt_dataset_fingerprint(&data->set);
+    size_t n[KT_N_PARTS] = {[KT_TEST] = data->set.n};
+    KT_TRY(kt_split_allocate(&data->split, n));
+    for (size_t i = 0; i < data->set.n; i++)
+        data->split.index[KT_TEST][i] = (uint32_t)i;
+    return KT_OK;
+}
+
+/* Room on a rank that has only the sizes, for what rank 0 will send. */
+static kt_status allocate_copy(kt_data *data, const size_t n_split[KT_N_PARTS], bool labelled)
+{
+    KT_TRY(kt_split_allocate(&data->split, n_split));
+    size_t n_bytes = data->set.n * data->set.d * kt_type_bytes(data->set.type);
+    data->set.features = kt_memory_new(n_bytes, 1);
+    if (data->set.features == NULL)
+        return KT_NO_MEMORY;
+    return labelled ? KT_NEW(data->set.labels, data->set.n) : KT_OK;
+}
+
+/* Everyone gets rank 0's data. Class names stay on rank 0, which alone prints and saves. */
+static kt_status distribute(kt_comm *comm, kt_data *data)
+{
+    bool root = kt_comm_rank(comm) == 0;
+    bool labelled = root && data->set.labels != NULL;
+    kt_data head = *data;
+    kt_comm_broadcast(comm, 0, &head, sizeof head);
+    kt_comm_broadcast(comm, 0, &labelled, sizeof labelled);
+    kt_status status = KT_OK;
+    if (!root) {
+        *data = head;
+        data->set.features = NULL;
+        data->set.labels = NULL;
+        data->set.class_names = NULL;
+        data->split = (kt_split){0};
+        status = allocate_copy(data, head.split.n, labelled);
+    }
+    KT_TRY(kt_comm_agree(comm, status));
+    kt_comm_broadcast(comm, 0, data->set.features, data->set.n * data->set.d * kt_type_bytes(data->set.type));
+    if (labelled)
+        kt_comm_broadcast(comm, 0, data->set.labels, data->set.n * sizeof *data->set.labels);
+    for (int p = 0; p < KT_N_PARTS; p++)
+        kt_comm_broadcast(comm, 0, data->split.index[p], data->split.n[p] * sizeof *data->split.index[p]);
+    return KT_OK;
+}
+
+static kt_status share(kt_comm *comm, kt_status read_status, kt_data *data)
+{
+    kt_status status = kt_comm_agree(comm, read_status);
+    if (status == KT_OK)
+        status = distribute(comm, data);
+    if (status != KT_OK)
+        kt_data_free(data);
+    return status;
+}
+
+kt_status kt_data_load(kt_comm *comm, const kt_config *config, kt_data *out)
+{
+    *out = (kt_data){0};
+    return share(comm, kt_comm_rank(comm) == 0 ? read_all(config, out) : KT_OK, out);
+}
+
+kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, kt_data *out)
+{
+    *out = (kt_data){0};
+    return share(comm, kt_comm_rank(comm) == 0 ? read_file(features, labels, out) : KT_OK, out);
+}
+
+kt_status kt_data_summary(const kt_data *data, const char *name, char **text)
+{
+    const kt_dataset *set = &data->set;
+    const kt_dataset_statistics *s = &data->statistics;
+    kt_text_buffer buffer = {0};
+    kt_text_append(&buffer, "data   %s: %zu samples of %zu features (%s, %g to %g, mean %.4g, %.1f %% zero), %zu classes\n", name, set->n,
+                   set->d, kt_type_name(set->file_type), s->min, s->max, s->mean, 100 * s->zero_fraction, set->n_classes);
+    kt_text_append(&buffer, "split  %zu train, %zu validation, %zu test", data->split.n[KT_TRAIN], data->split.n[KT_VALIDATION],
+                   data->split.n[KT_TEST]);
+    size_t *counts;
+    *text = NULL;
+    KT_TRY(KT_NEW(counts, set->n_classes));
+    kt_dataset_class_counts(set, data->split.index[KT_TRAIN], data->split.n[KT_TRAIN], counts);
+    size_t least = 0, most = 0, n_empty = 0;
+    for (size_t c = 0; c < set->n_classes; c++) {
+        least = counts[c] < counts[least] ? c : least;
+        most = counts[c] > counts[most] ? c : most;
+        n_empty += counts[c] == 0;
+    }
+    kt_text_append(&buffer, "; training samples a class from %zu (class %zu) to %zu (class %zu)\n", counts[least], least, counts[most], most);
+    if (n_empty > 0)
+        kt_text_append(&buffer, "warning: %zu of %zu classes have no training sample\n", n_empty, set->n_classes);
+    else if (counts[most] > 10 * counts[least])
+        kt_text_append(&buffer, "warning: classes are unbalanced; train.class_weights = balanced weighs them alike\n");
+    kt_memory_free(counts);
+    return kt_text_take(&buffer, text);
+}

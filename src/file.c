@@ -1,0 +1,143 @@
+#include "ktrain/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ktrain/memory.h"
+
+bool kt_file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static kt_status read_open(int fd, const char *path, unsigned char **bytes, size_t *n_bytes)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return kt_fail(KT_IO, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return kt_fail(KT_NO_INPUT, "%s: not a regular file", path);
+    size_t n = (size_t)info.st_size;
+    unsigned char *data = kt_memory_new(n + 1, 1);
+    if (data == NULL)
+        return KT_NO_MEMORY;
+    size_t done = 0;
+    while (done < n) {
+        ssize_t got = read(fd, data + done, n - done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            kt_memory_free(data);
+            return kt_fail(KT_IO, "%s: reading stopped at byte %zu of %zu: %s", path, done, n,
+                           got < 0 ? strerror(errno) : "the file has shrunk");
+        }
+        done += (size_t)got;
+    }
+    *bytes = data;
+    *n_bytes = n;
+    return KT_OK;
+}
+
+kt_status kt_file_read(const char *path, unsigned char **bytes, size_t *n_bytes)
+{
+    *bytes = NULL;
+    *n_bytes = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return kt_fail(KT_NO_INPUT, "%s: %s", path, strerror(errno));
+    kt_status status = read_open(fd, path, bytes, n_bytes);
+    close(fd);
+    return status;
+}
+
+static kt_status write_all(int fd, const char *path, const unsigned char *bytes, size_t n_bytes)
+{
+    size_t done = 0;
+    while (done < n_bytes) {
+        ssize_t wrote = write(fd, bytes + done, n_bytes - done);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return kt_fail(KT_IO, "%s: writing stopped at byte %zu of %zu: %s", path, done, n_bytes, strerror(errno));
+        done += (size_t)wrote;
+    }
+    if (fsync(fd) != 0)
+        return kt_fail(KT_IO, "%s: %s", path, strerror(errno));
+    return KT_OK;
+}
+
+/* The rename lasts through a power cut only once the directory is on disk. */
+static kt_status sync_directory_of(const char *path)
+{
+    char directory[KT_PATH_BYTES];
+    KT_TRY(kt_file_path(directory, "%s", path));
+    char *slash = strrchr(directory, '/');
+    if (slash == NULL)
+        strcpy(directory, ".");
+    else
+        slash[slash == directory ? 1 : 0] = '\0';
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0) {
+        /* Some file systems cannot sync a directory; the rename has happened all the same. */
+        bool unsupported = fd >= 0 && errno == EINVAL;
+        if (fd >= 0)
+            close(fd);
+        return unsupported ? KT_OK : kt_fail(KT_IO, "%s: %s", directory, strerror(errno));
+    }
+    close(fd);
+    return KT_OK;
+}
+
+kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes)
+{
+    char temporary[KT_PATH_BYTES];
+    KT_TRY(kt_file_path(temporary, "%s.tmp.%ld", path, (long)getpid()));
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
+    kt_status status = write_all(fd, path, bytes, n_bytes);
+    if (close(fd) != 0 && status == KT_OK)
+        status = kt_fail(KT_IO, "%s: %s", path, strerror(errno));
+    if (status == KT_OK && rename(temporary, path) != 0)
+        status = kt_fail(KT_IO, "%s: cannot be replaced: %s", path, strerror(errno));
+    if (status != KT_OK) {
+        unlink(temporary);
+        return status;
+    }
+    return sync_directory_of(path);
+}
+
+kt_status kt_file_make_directory(const char *path)
+{
+    char partial[KT_PATH_BYTES];
+    KT_TRY(kt_file_path(partial, "%s", path));
+    for (char *p = partial + 1;; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        char end = *p;
+        *p = '\0';
+        struct stat info;
+        if (mkdir(partial, 0777) != 0 && (errno != EEXIST || stat(partial, &info) != 0 || !S_ISDIR(info.st_mode)))
+            return kt_fail(KT_IO, "%s: the directory cannot be made: %s", partial,
+                           errno == EEXIST ? "there is a file of that name" : strerror(errno));
+        *p = end;
+        if (end == '\0')
+            return KT_OK;
+    }
+}
+
+kt_status kt_file_path(char *path, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(path, KT_PATH_BYTES, format, args);
+    va_end(args);
+    if (n < 0 || n >= KT_PATH_BYTES)
+        return kt_fail(KT_CONFIG, "a path is longer than %d bytes: %.60s...", KT_PATH_BYTES - 1, path);
+    return KT_OK;
+}

@@ -1,0 +1,99 @@
+/* ktrain: trains fully connected classifiers on any number of ranks. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ktrain/command.h"
+#include "ktrain/text.h"
+#include "ktrain/version.h"
+
+static void print_help(void)
+{
+    printf("ktrain %s: distributed data-parallel training of fully connected classifiers\n\n", KT_VERSION);
+    printf("usage: [mpirun -np N] ktrain CONFIG.ini [section.key=value ...]\n");
+    printf("       [mpirun -np N] ktrain COMMAND ...\n\n");
+    for (size_t i = 0; i < kt_n_commands; i++)
+        printf("  %-9s %s\n", kt_commands[i].name, kt_commands[i].summary);
+    printf("\n  --help     this text; ktrain COMMAND --help says more\n"
+           "  --version  the version\n\n"
+           "exit codes: 0 done, 2 usage, 3 diverged, 65 bad data, 66 missing input, 70 internal error,\n"
+           "            71 out of memory, 74 input/output, 75 preempted (start again), 78 bad configuration\n");
+}
+
+static void print_command_help(const kt_command *command)
+{
+    printf("usage: [mpirun -np N] ktrain %s %s\n\n%s.\n", command->name, command->arguments, command->summary);
+    if (command->help[0] != '\0')
+        printf("\n%s", command->help);
+}
+
+static const kt_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < kt_n_commands; i++)
+        if (strcmp(kt_commands[i].name, name) == 0)
+            return &kt_commands[i];
+    return NULL;
+}
+
+static kt_status unknown_argument(const char *word)
+{
+    size_t nearest = 0;
+    for (size_t i = 1; i < kt_n_commands; i++)
+        if (kt_text_distance(word, kt_commands[i].name) < kt_text_distance(word, kt_commands[nearest].name))
+            nearest = i;
+    return kt_fail(KT_USAGE, "%s is neither a command nor a file that ends in .ini; did you mean %s? (ktrain --help lists the commands)", word,
+                   kt_commands[nearest].name);
+}
+
+/* "ktrain job.ini" is "ktrain train job.ini": anything that could be a file. */
+static bool looks_like_config(const char *word)
+{
+    size_t n = strlen(word);
+    return (n > 4 && strcmp(word + n - 4, ".ini") == 0) || strchr(word, '/') != NULL;
+}
+
+static kt_status run_command(kt_comm *world, int argc, char **argv, kt_log *log)
+{
+    bool speaks = kt_comm_rank(world) == 0;
+    if (argc < 2)
+        return kt_fail(KT_USAGE, "nothing to do: say ktrain CONFIG.ini, or ktrain --help");
+    const char *word = argv[1];
+    const kt_command *command = find_command(word);
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        if (speaks)
+            print_help();
+        return KT_OK;
+    }
+    if (strcmp(word, "--version") == 0) {
+        if (speaks)
+            printf("ktrain %s\n", KT_VERSION);
+        return KT_OK;
+    }
+    if (command == NULL)
+        return word[0] != '-' && looks_like_config(word) ? kt_command_train(world, argc, argv, log) : unknown_argument(word);
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            if (speaks)
+                print_command_help(command);
+            return KT_OK;
+        }
+    return command->run(world, argc - 1, argv + 1, log);
+}
+
+int main(int argc, char **argv)
+{
+    kt_comm *world;
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is then a failed write like a full disk */
+    kt_status status = kt_comm_world_start(&argc, &argv, &world);
+    if (status != KT_OK) {
+        fprintf(stderr, "ktrain: %s\n", kt_error_message());
+        return (int)status;
+    }
+    kt_log log = kt_log_create(kt_comm_rank(world) == 0);
+    status = run_command(world, argc, argv, &log);
+    if (status != KT_OK && kt_comm_rank(world) == 0)
+        kt_log_error(&log, kt_error_message());
+    kt_log_close_file(&log);
+    kt_comm_world_stop(world);
+    return (int)status;
+}

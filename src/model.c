@@ -1,0 +1,79 @@
+#include "ktrain/model.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ktrain/checkpoint_file.h"
+#include "ktrain/run_directory.h"
+
+void kt_model_free(kt_model *model)
+{
+    kt_checkpoint_free_head(&model->head);
+    kt_network_free(model->network);
+    memset(model, 0, sizeof *model);
+}
+
+/* Rank 0: the file, verified, and its head. */
+static kt_status open_model(const char *path, kt_model *model, kt_hdf5 **file)
+{
+    KT_TRY(kt_run_directory_model(path, model->path));
+    KT_TRY(kt_checkpoint_file_open(model->path, file, NULL));
+    return kt_checkpoint_read_head(*file, model->path, &model->head);
+}
+
+static kt_status read_tensors(kt_hdf5 *file, kt_network *network)
+{
+    return kt_checkpoint_read_tensors(file, "/model", network, kt_network_parameters(network), kt_network_state(network));
+}
+
+static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_model *model, kt_hdf5 **file)
+{
+    bool root = kt_comm_rank(comm) == 0;
+    KT_TRY(kt_comm_agree(comm, root ? open_model(path, model, file) : KT_OK));
+    kt_checkpoint_head head = model->head;
+    kt_comm_broadcast(comm, 0, &head, sizeof head);
+    if (!root) {
+        model->head = head;
+        model->head.class_names = NULL;
+        model->head.n_names = 0;
+    }
+    kt_network_spec spec = kt_config_network(&model->head.config, model->head.n_in, model->head.n_classes);
+    KT_TRY(kt_comm_agree(comm, kt_network_create(&model->network, &spec, max_rows)));
+    KT_TRY(kt_comm_agree(comm, root ? read_tensors(*file, model->network) : KT_OK));
+    kt_comm_broadcast(comm, 0, kt_network_parameters(model->network), kt_network_n_parameters(model->network) * sizeof(float));
+    kt_comm_broadcast(comm, 0, kt_network_state(model->network), kt_network_n_state(model->network) * sizeof(float));
+    return KT_OK;
+}
+
+kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_model *out)
+{
+    kt_hdf5 *file = NULL;
+    memset(out, 0, sizeof *out);
+    kt_status status = load(comm, path, max_rows, out, &file);
+    kt_hdf5_close(file);
+    if (status != KT_OK)
+        kt_model_free(out);
+    return status;
+}
+
+kt_status kt_model_check_data(const kt_model *model, const kt_data *data, const char *name, kt_log *log)
+{
+    const kt_dataset_statistics *was = &model->head.statistics, *is = &data->statistics;
+    const kt_dataset *set = &data->set;
+    if (set->d != model->head.n_in)
+        return kt_fail(KT_DATA, "%s: has %zu features a sample: must have %zu, like what %s was trained on", name, set->d, model->head.n_in,
+                       model->path);
+    if (set->n_classes > model->head.n_classes)
+        return kt_fail(KT_DATA, "%s: its labels go up to %zu: must be below %zu, the classes of %s", name, set->n_classes - 1,
+                       model->head.n_classes, model->path);
+    double range = was->max - was->min;
+    if (is->min < was->min - 0.01 * range || is->max > was->max + 0.01 * range || is->max - is->min < 0.1 * range)
+        kt_log_warning(log, "%s ranges from %g to %g, the training data from %g to %g: is it scaled as they were? (the model divides by %g itself)",
+                       name, is->min, is->max, was->min, was->max, model->head.config.data.scale);
+    else if (fabs(is->mean - was->mean) > 0.5 * was->standard_deviation)
+        kt_log_warning(log, "%s has mean %g, the training data %g (standard deviation %g): does it show the same kind of thing?", name, is->mean,
+                       was->mean, was->standard_deviation);
+    if (set->file_type != model->head.file_type)
+        kt_log_warning(log, "%s holds %s, the training data were %s", name, kt_type_name(set->file_type), kt_type_name(model->head.file_type));
+    return KT_OK;
+}

@@ -1,0 +1,82 @@
+#include "ktrain/placement.h"
+
+#include <sched.h>
+#include <string.h>
+
+#include "ktrain/memory.h"
+
+enum { HOST_BYTES = 256 };
+
+typedef struct seat {
+    char host[HOST_BYTES];
+    cpu_set_t cores;
+    int threads;
+} seat;
+
+static void own_cores(cpu_set_t *cores)
+{
+    CPU_ZERO(cores);
+    if (sched_getaffinity(0, sizeof *cores, cores) != 0)
+        CPU_SET(0, cores); /* more than CPU_SETSIZE cores: count one rather than none */
+}
+
+int kt_placement_cores(void)
+{
+    cpu_set_t cores;
+    own_cores(&cores);
+    return CPU_COUNT(&cores);
+}
+
+/* The host of seats[first] with all the ranks on it. */
+static void report_host(const seat *seats, int first, int size, kt_log *log)
+{
+    cpu_set_t cores;
+    int threads = 0, n_ranks = 0, last = first;
+    CPU_ZERO(&cores);
+    for (int r = first; r < size; r++) {
+        if (strcmp(seats[r].host, seats[first].host) != 0)
+            continue;
+        CPU_OR(&cores, &cores, &seats[r].cores);
+        threads += seats[r].threads;
+        n_ranks++;
+        last = r;
+    }
+    int n_cores = CPU_COUNT(&cores);
+    char ranks[64];
+    if (n_ranks == 1)
+        snprintf(ranks, sizeof ranks, "rank %d", first);
+    else if (n_ranks == last - first + 1)
+        snprintf(ranks, sizeof ranks, "ranks %d-%d", first, last);
+    else
+        snprintf(ranks, sizeof ranks, "%d ranks from %d to %d", n_ranks, first, last);
+    kt_log_line(log, "ranks  %s on %s: %d core%s, %d thread%s each", ranks, seats[first].host, n_cores, n_cores == 1 ? "" : "s",
+                seats[first].threads, seats[first].threads == 1 ? "" : "s");
+    if (threads > n_cores)
+        kt_log_warning(log, "%d threads share %d cores on %s: use fewer ranks, or mpirun --bind-to none", threads, n_cores, seats[first].host);
+}
+
+static bool seen_before(const seat *seats, int rank)
+{
+    for (int r = 0; r < rank; r++)
+        if (strcmp(seats[r].host, seats[rank].host) == 0)
+            return true;
+    return false;
+}
+
+kt_status kt_placement_report(kt_comm *comm, int threads, kt_log *log)
+{
+    seat own, *seats = NULL;
+    memset(&own, 0, sizeof own);
+    snprintf(own.host, sizeof own.host, "%s", kt_comm_host(comm));
+    own_cores(&own.cores);
+    own.threads = threads;
+    int size = kt_comm_size(comm);
+    bool root = kt_comm_rank(comm) == 0;
+    KT_TRY(kt_comm_agree(comm, root ? KT_NEW(seats, (size_t)size) : KT_OK));
+    kt_comm_gather(comm, &own, sizeof own, seats);
+    for (int r = 0; root && r < size; r++)
+        if (!seen_before(seats, r))
+            report_host(seats, r, size, log);
+    kt_memory_free(seats);
+    return KT_OK;
+}

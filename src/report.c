@@ -1,0 +1,154 @@
+#include "ktrain/report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ktrain/file.h"
+#include "ktrain/memory.h"
+#include "ktrain/text.h"
+
+static const struct {
+    const char *name, *words;
+} reasons[KT_N_STOP_REASONS] = {
+    [KT_STOP_NOT] = {"running", "not stopped"},
+    [KT_STOP_EPOCHS] = {"epochs", "all epochs are done"},
+    [KT_STOP_PATIENCE] = {"patience", "the validation loss got no better for `patience` epochs"},
+    [KT_STOP_STEPS] = {"max_steps", "train.max_steps is reached; the same command with more goes on"},
+    [KT_STOP_DIVERGENCE] = {"divergence", "the loss is no longer finite"},
+    [KT_STOP_PREEMPTION] = {"preemption", "asked to stop; the same command goes on"},
+};
+
+const char *kt_stop_reason_name(kt_stop_reason reason)
+{
+    return reasons[reason].name;
+}
+
+const char *kt_stop_reason_words(kt_stop_reason reason)
+{
+    return reasons[reason].words;
+}
+
+/* "12.3 s", "3:07" or "1:02:45". */
+static void format_duration(double seconds, char *text, size_t size)
+{
+    if (seconds < 60) {
+        snprintf(text, size, "%.1f s", seconds);
+        return;
+    }
+    long s = isfinite(seconds) && seconds < 1e8 ? lround(seconds) : 0;
+    if (s >= 3600)
+        snprintf(text, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+    else
+        snprintf(text, size, "%ld:%02ld", s / 60, s % 60);
+}
+
+void kt_report_bar(kt_log *log, const kt_epoch_progress *p)
+{
+    enum { WIDTH = 20 };
+    char bar[WIDTH + 1], left[32], validation[32] = "";
+    size_t full = p->step * WIDTH / p->steps;
+    memset(bar, ' ', WIDTH);
+    memset(bar, '=', full);
+    bar[WIDTH] = '\0';
+    format_duration(p->seconds_left, left, sizeof left);
+    if (isfinite(p->validation_loss))
+        snprintf(validation, sizeof validation, "  validation %.4f", p->validation_loss);
+    kt_log_bar(log, "epoch %" PRId64 "/%" PRId64 " [%s] step %zu/%zu  %.0f samples/s  train %.4f%s  ETA %s", p->epoch, p->epochs, bar, p->step,
+               p->steps, p->samples_per_second, p->train_loss, validation, left);
+}
+
+void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record *r, const kt_early_stopping *stopping, double samples_per_second)
+{
+    char waits[64] = "";
+    if (stopping->n_bad == 0)
+        snprintf(waits, sizeof waits, "best");
+    else if (stopping->enabled)
+        snprintf(waits, sizeof waits, "%" PRId64 "/%" PRId64, stopping->n_bad, stopping->patience);
+    kt_log_line(log, "epoch %5.0f/%" PRId64 "  train %.4f (%.3f)  validation %.4f (%.3f)  rate %.3g  %7.0f samples/s  %s", r->epoch,
+                config->train.epochs, r->train_cross_entropy, r->train_accuracy, r->validation_cross_entropy, r->validation_accuracy,
+                r->learning_rate, samples_per_second, waits);
+}
+
+static void append_record(kt_text_buffer *buffer, const kt_epoch_record *record)
+{
+    const double *values = kt_history_values(record);
+    for (size_t c = 0; c < KT_HISTORY_COLUMNS; c++)
+        kt_text_append(buffer, "%s%.10g", c > 0 ? "," : "", values[c]);
+    kt_text_append(buffer, "\n");
+}
+
+/* Hands the buffer's text to a file: instead of what it holds, or after it. */
+static kt_status put(kt_text_buffer *buffer, const char *path, bool append)
+{
+    char *text;
+    size_t n = buffer->n;
+    KT_TRY(kt_text_take(buffer, &text));
+    kt_status status = KT_OK;
+    if (!append) {
+        status = kt_file_replace(path, text, n);
+    } else {
+        FILE *file = fopen(path, "a");
+        bool written = file != NULL && fwrite(text, 1, n, file) == n;
+        if (file != NULL && fclose(file) != 0)
+            written = false;
+        if (!written)
+            status = kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
+    }
+    kt_memory_free(text);
+    return status;
+}
+
+kt_status kt_report_write_history(const char *path, const kt_history *history)
+{
+    kt_text_buffer buffer = {0};
+    for (size_t c = 0; c < KT_HISTORY_COLUMNS; c++)
+        kt_text_append(&buffer, "%s%s", c > 0 ? "," : "", kt_history_columns[c]);
+    kt_text_append(&buffer, "\n");
+    for (size_t i = 0; i < history->n; i++)
+        append_record(&buffer, &history->records[i]);
+    return put(&buffer, path, false);
+}
+
+kt_status kt_report_append_history(const char *path, const kt_epoch_record *record)
+{
+    kt_text_buffer buffer = {0};
+    append_record(&buffer, record);
+    return put(&buffer, path, true);
+}
+
+kt_status kt_report_append_step(const char *path, int64_t step, double loss)
+{
+    kt_text_buffer buffer = {0};
+    kt_text_append(&buffer, "%s%" PRId64 ",%.17g\n", step == 1 ? "step,loss\n" : "", step, loss);
+    return put(&buffer, path, step > 1);
+}
+
+const kt_scores *kt_results_left(const kt_results *results)
+{
+    return results->leaves_best ? results->best : results->last;
+}
+
+void kt_report_scores(kt_log *log, const kt_scores scores[KT_N_PARTS], const char *const names[KT_N_PARTS])
+{
+    kt_log_line(log, "%-12s %8s %9s %14s %9s %9s", "", "samples", "accuracy", "cross-entropy", "balanced", "macro F1");
+    for (int p = 0; p < KT_N_PARTS; p++)
+        if (scores[p].samples > 0)
+            kt_log_line(log, "%-12s %8" PRId64 " %9.4f %14.4f %9.4f %9.4f", names[p], scores[p].samples, scores[p].accuracy,
+                        scores[p].cross_entropy, scores[p].balanced_accuracy, scores[p].macro_f1);
+}
+
+void kt_report_results(kt_log *log, const kt_results *r, const char *dir)
+{
+    char duration[32];
+    format_duration(r->seconds, duration, sizeof duration);
+    kt_log_line(log, "%s", "");
+    kt_log_line(log, "weights of the %s epoch (%" PRId64 ")", r->leaves_best ? "best" : "last", r->leaves_best ? r->best_epoch : r->epochs);
+    kt_report_scores(log, kt_results_left(r), kt_part_names);
+    kt_log_line(log, "stopped after epoch %" PRId64 ", step %" PRId64 ": %s (%s); best epoch %" PRId64 "; trained for %s on %d rank%s", r->epochs,
+                r->steps, kt_stop_reason_words(r->reason), kt_stop_reason_name(r->reason), r->best_epoch, duration, r->ranks,
+                r->ranks == 1 ? "" : "s");
+    kt_log_line(log, "results in %s: summary.json, history.csv, confusion.csv, best.h5, checkpoints/", dir);
+}
