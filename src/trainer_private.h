@@ -1,0 +1,42 @@
+/* What the trainer's files share: trainer.c (the loop), trainer_setup.c, trainer_state.c (saving and resuming), trainer_results.c. */
+#ifndef KTRAIN_TRAINER_PRIVATE_H
+#define KTRAIN_TRAINER_PRIVATE_H
+
+#include "ktrain/batches.h"
+#include "ktrain/trainer.h"
+
+struct kt_trainer {
+    kt_comm *comm;           /* borrowed, as are config, data, log and dir */
+    const kt_config *config;
+    const kt_data *data;
+    kt_log *log;
+    const char *dir;
+    bool root;
+    kt_network *network;
+    kt_exchange *exchange;
+    kt_batches batches;
+    kt_loss_spec loss;
+    double *class_weights;   /* [n_classes], or NULL */
+    kt_snapshot state;       /* best vectors on rank 0 only, slots only while saving or loading */
+    int64_t saved_step, saved_best_epoch; /* what is on disk */
+    float *x;                /* [max_rows x d] */
+    float *d_logits;         /* [max_rows x n_classes] */
+    int32_t *labels;         /* [max_rows] */
+    double start_seconds, seconds_before; /* of this start; trained by earlier ones */
+    int64_t samples_done;    /* in this start */
+    double bar_seconds;      /* when the bar was last drawn */
+};
+
+/* Writes a checkpoint, and best.h5 when it is another, unless this step is on disk already. Collective. */
+kt_status kt_trainer_save(kt_trainer *trainer);
+
+/* Rank 0's parameters and running statistics to all. Collective. */
+void kt_trainer_broadcast_model(kt_trainer *trainer);
+
+/* Adds a part's samples to the metrics. Collective. */
+kt_status kt_trainer_score(kt_trainer *trainer, kt_part part, kt_metrics *metrics);
+
+/* Of training so far, all starts together. Local. */
+double kt_trainer_seconds(const kt_trainer *trainer);
+
+#endif

@@ -1,0 +1,67 @@
+#include <string.h>
+
+#include "ktrain/memory.h"
+#include "trainer_private.h"
+
+static void swap(float *a, float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float kept = a[i];
+        a[i] = b[i];
+        b[i] = kept;
+    }
+}
+
+/* Exchanges the network's weights with the best ones, on all ranks. */
+static void swap_best(kt_trainer *t)
+{
+    if (t->root) {
+        swap(kt_network_parameters(t->network), t->state.best_parameters, kt_network_n_parameters(t->network));
+        swap(kt_network_state(t->network), t->state.best_state, kt_network_n_state(t->network));
+    }
+    kt_trainer_broadcast_model(t);
+}
+
+static kt_status score_parts(kt_trainer *t, kt_scores scores[KT_N_PARTS], kt_metrics *detail, kt_part detail_part)
+{
+    for (int p = 0; p < KT_N_PARTS; p++) {
+        kt_metrics_clear(detail);
+        KT_TRY(kt_trainer_score(t, (kt_part)p, detail));
+        scores[p] = kt_metrics_scores(detail);
+    }
+    kt_metrics_clear(detail);
+    return kt_trainer_score(t, detail_part, detail);
+}
+
+static kt_status score_both(kt_trainer *t, kt_results *r)
+{
+    if (r->leaves_best) {
+        KT_TRY(score_parts(t, r->last, &r->detail, r->detail_part));
+        swap_best(t);
+        return score_parts(t, r->best, &r->detail, r->detail_part);
+    }
+    if (r->best_epoch > 0) {
+        swap_best(t);
+        KT_TRY(score_parts(t, r->best, &r->detail, r->detail_part));
+        swap_best(t);
+    }
+    return score_parts(t, r->last, &r->detail, r->detail_part);
+}
+
+kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
+{
+    const kt_progress *p = &t->state.progress;
+    r->best_epoch = t->state.stopping.best_epoch;
+    r->leaves_best = kt_config_restores_best(t->config) && r->best_epoch > 0;
+    r->detail_part = t->data->split.n[KT_TEST] > 0 ? KT_TEST : KT_VALIDATION;
+    r->epochs = p->epoch;
+    r->steps = p->step;
+    r->seconds = p->seconds;
+    r->ranks = kt_comm_size(t->comm);
+    r->n_parameters = kt_network_n_parameters(t->network);
+    KT_TRY(kt_comm_agree(t->comm, kt_metrics_create(&r->detail, t->data->set.n_classes)));
+    KT_TRY(score_both(t, r));
+    if (r->best_epoch == 0) /* no epoch was finished: the last weights are all there is */
+        memcpy(r->best, r->last, sizeof r->best);
+    return KT_OK;
+}
