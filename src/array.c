@@ -21,11 +21,11 @@ static double half_to_double(uint16_t bits)
     return bits >> 15 ? -value : value;
 }
 
-#define GETTER(name, c_type, expression)                    \
-    static double get_##name(const void *data, size_t i)    \
-    {                                                       \
-        c_type x = ((const c_type *)data)[i];               \
-        return expression;                                  \
+#define GETTER(name, c_type, expression)                 \
+    static double get_##name(const void *data, size_t i) \
+    {                                                    \
+        c_type x = ((const c_type *)data)[i];            \
+        return expression;                               \
     }
 
 GETTER(bool, uint8_t, x != 0)
@@ -47,10 +47,18 @@ static const struct {
     size_t n_bytes;
     double (*get)(const void *data, size_t i);
 } types[KT_N_TYPES] = {
-    [KT_BOOL] = {"bool", 1, get_bool},      [KT_I8] = {"int8", 1, get_i8},      [KT_U8] = {"uint8", 1, get_u8},
-    [KT_I16] = {"int16", 2, get_i16},       [KT_U16] = {"uint16", 2, get_u16},  [KT_I32] = {"int32", 4, get_i32},
-    [KT_U32] = {"uint32", 4, get_u32},      [KT_I64] = {"int64", 8, get_i64},   [KT_U64] = {"uint64", 8, get_u64},
-    [KT_F16] = {"float16", 2, get_f16},     [KT_F32] = {"float32", 4, get_f32}, [KT_F64] = {"float64", 8, get_f64},
+    [KT_BOOL] = {"bool", 1, get_bool},
+    [KT_I8] = {"int8", 1, get_i8},
+    [KT_U8] = {"uint8", 1, get_u8},
+    [KT_I16] = {"int16", 2, get_i16},
+    [KT_U16] = {"uint16", 2, get_u16},
+    [KT_I32] = {"int32", 4, get_i32},
+    [KT_U32] = {"uint32", 4, get_u32},
+    [KT_I64] = {"int64", 8, get_i64},
+    [KT_U64] = {"uint64", 8, get_u64},
+    [KT_F16] = {"float16", 2, get_f16},
+    [KT_F32] = {"float32", 4, get_f32},
+    [KT_F64] = {"float64", 8, get_f64},
     [KT_F128] = {"float128", sizeof(long double), get_f128},
 };
 

@@ -1,8 +1,8 @@
 /* Batch normalization over the whole batch of all ranks (Ioffe and Szegedy 2015; running statistics as in PyTorch).
  *
  * xhat = (x - mean) / sqrt(variance + epsilon), y = gain xhat + shift; gain is layer->weight, shift layer->bias.
- * layer->scratch is [4 x n]: mean, 1 / deviation, and two rows of sums. All sums are in double, and the variance is summed around the mean
- * in a second pass: with sum x^2 - (sum x)^2 / M a large mean would eat its digits. */
+ * layer->scratch is [4 x n]: mean, 1 / deviation, and two rows of sums. All sums are in double, and the variance is
+ * summed around the mean in a second pass: with sum x^2 - (sum x)^2 / M a large mean would eat its digits. */
 #include "ktrain/layer.h"
 
 #include <math.h>
@@ -27,8 +27,9 @@ static void add_squares(size_t m, size_t n, const float *restrict x, const doubl
 }
 
 KT_CLONES
-static void normalize(size_t m, size_t n, const float *restrict x, const double *restrict mean, const double *restrict inverse,
-                      const float *restrict gain, const float *restrict shift, float *restrict y)
+static void normalize(size_t m, size_t n, const float *restrict x, const double *restrict mean,
+                      const double *restrict inverse, const float *restrict gain, const float *restrict shift,
+                      float *restrict y)
 {
     for (size_t r = 0; r < m; r++, x += n, y += n)
         for (size_t j = 0; j < n; j++)
@@ -37,8 +38,9 @@ static void normalize(size_t m, size_t n, const float *restrict x, const double 
 
 /* sum_dy[j] += dy, sum_dy_xhat[j] += dy xhat */
 KT_CLONES
-static void add_products(size_t m, size_t n, const float *restrict x, const float *restrict dy, const double *restrict mean,
-                         const double *restrict inverse, double *restrict sum_dy, double *restrict sum_dy_xhat)
+static void add_products(size_t m, size_t n, const float *restrict x, const float *restrict dy,
+                         const double *restrict mean, const double *restrict inverse, double *restrict sum_dy,
+                         double *restrict sum_dy_xhat)
 {
     for (size_t r = 0; r < m; r++, x += n, dy += n)
         for (size_t j = 0; j < n; j++) {
@@ -47,11 +49,12 @@ static void add_products(size_t m, size_t n, const float *restrict x, const floa
         }
 }
 
-/* dx = gain / deviation * (dy - mean_dy - xhat mean_dy_xhat); the two means are 0 when the statistics do not depend on x. */
+/* dx = gain / deviation * (dy - mean_dy - xhat mean_dy_xhat); the two means are 0 when the statistics do not depend on
+ * x. */
 KT_CLONES
-static void propagate(size_t m, size_t n, const float *restrict x, const float *restrict dy, const double *restrict mean,
-                      const double *restrict inverse, const float *restrict gain, const double *restrict mean_dy,
-                      const double *restrict mean_dy_xhat, float *restrict dx)
+static void propagate(size_t m, size_t n, const float *restrict x, const float *restrict dy,
+                      const double *restrict mean, const double *restrict inverse, const float *restrict gain,
+                      const double *restrict mean_dy, const double *restrict mean_dy_xhat, float *restrict dx)
 {
     for (size_t r = 0; r < m; r++, x += n, dy += n, dx += n)
         for (size_t j = 0; j < n; j++) {
@@ -90,7 +93,8 @@ static void update_running(kt_layer *layer, size_t rows_global)
 {
     const size_t n = layer->n_out;
     const double *mean = layer->scratch, *variance = layer->scratch + 2 * n;
-    const double momentum = layer->momentum, M = (double)rows_global, unbias = M > 1 ? M / (M - 1) : 1; /* of one sample 0, not 0 / 0 */
+    /* of one sample 0, not 0 / 0 */
+    const double momentum = layer->momentum, M = (double)rows_global, unbias = M > 1 ? M / (M - 1) : 1;
     for (size_t j = 0; j < n; j++) {
         layer->mean[j] = (float)((1 - momentum) * (double)layer->mean[j] + momentum * mean[j]);
         layer->variance[j] = (float)((1 - momentum) * (double)layer->variance[j] + momentum * unbias * variance[j]);
@@ -118,8 +122,10 @@ static kt_status batch_norm_forward(kt_layer *layer, const kt_pass *pass, const 
     return KT_OK;
 }
 
-/* The layer's own gradients stay this rank's part: they are added over the ranks with all others. dx needs the whole batch's sums. */
-static kt_status batch_norm_backward(kt_layer *layer, const kt_pass *pass, const float *x, const float *y, const float *dy, float *dx)
+/* The layer's own gradients stay this rank's part: they are added over the ranks with all others. dx needs the whole
+ * batch's sums. */
+static kt_status batch_norm_backward(kt_layer *layer, const kt_pass *pass, const float *x, const float *y,
+                                     const float *dy, float *dx)
 {
     (void)y;
     const size_t n = layer->n_out, m = pass->rows;

@@ -13,8 +13,11 @@ kt_status kt_batches_create(kt_batches *out, const uint32_t *samples, size_t n, 
     uint32_t *order;
     KT_TRY(KT_NEW(order, n));
     memcpy(order, samples, n * sizeof *order);
-    *out = (kt_batches){
-        .n = n, .batch_size = batch_size == 0 || batch_size > n ? n : batch_size, .seed = seed, .samples = samples, .order = order};
+    *out = (kt_batches){.n = n,
+                        .batch_size = batch_size == 0 || batch_size > n ? n : batch_size,
+                        .seed = seed,
+                        .samples = samples,
+                        .order = order};
     return KT_OK;
 }
 

@@ -133,20 +133,6 @@ kt_status kt_checkpoint_file_list(const char *directory, size_t *n, char (**path
     return status;
 }
 
-static kt_status remove_leftovers(const char *directory)
-{
-    DIR *d = opendir(directory);
-    const struct dirent *entry;
-    while (d != NULL && (entry = readdir(d)) != NULL) {
-        char path[KT_PATH_BYTES];
-        if (strstr(entry->d_name, ".h5.tmp.") != NULL && kt_file_path(path, "%s/%s", directory, entry->d_name) == KT_OK)
-            unlink(path);
-    }
-    if (d != NULL)
-        closedir(d);
-    return KT_OK;
-}
-
 kt_status kt_checkpoint_file_prune(const char *directory, size_t keep)
 {
     size_t n;
@@ -156,5 +142,7 @@ kt_status kt_checkpoint_file_prune(const char *directory, size_t keep)
         if (unlink(paths[i]) != 0 && errno != ENOENT)
             status = kt_fail(KT_IO, "%s: cannot be removed: %s", paths[i], strerror(errno));
     kt_memory_free(paths);
-    return status == KT_OK ? remove_leftovers(directory) : status;
+    if (status == KT_OK)
+        kt_file_remove_leftovers(directory);
+    return status;
 }

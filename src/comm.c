@@ -4,6 +4,7 @@
 #include <mpi.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "ktrain/memory.h"
 #include "ktrain/share.h"
@@ -124,6 +125,16 @@ kt_status kt_comm_agree(kt_comm *comm, kt_status local)
 void kt_comm_barrier(kt_comm *comm)
 {
     MPI_Barrier(comm->mpi);
+}
+
+void kt_comm_barrier_asleep(kt_comm *comm)
+{
+    const struct timespec nap = {.tv_nsec = 1000000};
+    MPI_Request request;
+    int done = 0;
+    MPI_Ibarrier(comm->mpi, &request);
+    for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
+        nanosleep(&nap, NULL);
 }
 
 /* How many neighbours a rank exchanges slices with at a time. */

@@ -17,10 +17,14 @@ static kt_status take_shape(const kt_array *array, const char *name, kt_dataset 
     kt_shape_text(array->n_dims, dims, text);
     bool image = array->n_dims == 3 || (array->n_dims == 4 && dims[3] == 1);
     if (array->n_dims == 1)
-        return kt_fail(KT_DATA, "%s has shape %s; features are (n, features) or (n, height, width): one sample of %zu features is (1, %zu)",
-                       name, text, dims[0], dims[0]);
+        return kt_fail(
+            KT_DATA,
+            "%s has shape %s; features are (n, features) or (n, height, width): one sample of %zu features is (1, %zu)",
+            name, text, dims[0], dims[0]);
     if (array->n_dims != 2 && !image)
-        return kt_fail(KT_DATA, "%s has shape %s; features are (n, features), (n, height, width) or (n, height, width, 1)", name, text);
+        return kt_fail(KT_DATA,
+                       "%s has shape %s; features are (n, features), (n, height, width) or (n, height, width, 1)", name,
+                       text);
     if (kt_array_count(array) == 0)
         return kt_fail(KT_DATA, "%s has shape %s: there is no sample or no feature in it", name, text);
     if (dims[0] > UINT32_MAX)
@@ -45,8 +49,8 @@ static kt_status check_finite(const kt_array *array, const char *name, size_t d)
     for (size_t i = 0; i < count; i++) {
         double value = kt_array_get(array, i);
         if (!fits(value))
-            return kt_fail(KT_DATA, "%s: row %zu, column %zu (from 0) is %g; finite numbers of at most %g are needed", name, i / d, i % d,
-                           value, (double)FLT_MAX);
+            return kt_fail(KT_DATA, "%s: row %zu, column %zu (from 0) is %g; finite numbers of at most %g are needed",
+                           name, i / d, i % d, value, (double)FLT_MAX);
     }
     return KT_OK;
 }
@@ -94,7 +98,8 @@ static kt_status read_labels(const char *name, const char *features, kt_dataset 
     kt_status status = kt_labels_from_array(&array, name, &out->labels, &n, &out->n_classes);
     kt_array_free(&array);
     if (status == KT_OK && n != out->n)
-        status = kt_fail(KT_DATA, "%s has %zu labels, but %s has %zu samples; there must be one label for each", name, n, features, out->n);
+        status = kt_fail(KT_DATA, "%s has %zu labels, but %s has %zu samples; there must be one label for each", name,
+                         n, features, out->n);
     return status;
 }
 
@@ -106,8 +111,8 @@ static kt_status read_names(const char *path, const char *labels, kt_dataset *ou
     for (size_t i = 0; i < out->n; i++)
         if ((size_t)out->labels[i] >= n_names) {
             kt_class_names_free(n_names, names);
-            return kt_fail(KT_DATA, "%s: the label in row %zu (from 0) is %d, but %s names only classes 0 to %zu", labels, i,
-                           (int)out->labels[i], path, n_names - 1);
+            return kt_fail(KT_DATA, "%s: the label in row %zu (from 0) is %d, but %s names only classes 0 to %zu",
+                           labels, i, (int)out->labels[i], path, n_names - 1);
         }
     out->n_classes = n_names;
     out->class_names = names;
@@ -158,10 +163,13 @@ static void copy_features(const kt_dataset *dataset, kt_type type, void *to)
 static kt_status check_joinable(const kt_dataset *dataset, const kt_dataset *extra, const char *name)
 {
     if (extra->d != dataset->d)
-        return kt_fail(KT_DATA, "%s has %zu features a sample; it must have %zu like the training data", name, extra->d, dataset->d);
+        return kt_fail(KT_DATA, "%s has %zu features a sample; it must have %zu like the training data", name, extra->d,
+                       dataset->d);
+    if ((extra->labels == NULL) != (dataset->labels == NULL))
+        return kt_fail(KT_DATA, "%s: either both it and the training data have labels, or none", name);
     if (dataset->class_names != NULL && extra->n_classes > dataset->n_classes)
-        return kt_fail(KT_DATA, "%s: its labels go up to %zu, but only classes 0 to %zu have names", name, extra->n_classes - 1,
-                       dataset->n_classes - 1);
+        return kt_fail(KT_DATA, "%s: its labels go up to %zu, but only classes 0 to %zu have names", name,
+                       extra->n_classes - 1, dataset->n_classes - 1);
     if (dataset->n + extra->n > UINT32_MAX)
         return kt_fail(KT_DATA, "%s: more than 2^32 samples together with the training data", name);
     return KT_OK;
@@ -173,16 +181,18 @@ kt_status kt_dataset_append(kt_dataset *dataset, const kt_dataset *extra, const 
     const size_t n = dataset->n + extra->n;
     kt_type type = dataset->type == KT_U8 && extra->type == KT_U8 ? KT_U8 : KT_F32;
     char *features = kt_memory_new(n * dataset->d, kt_type_bytes(type));
-    int32_t *labels = kt_memory_new(n, sizeof *labels);
-    if (features == NULL || labels == NULL) {
+    int32_t *labels = dataset->labels != NULL ? kt_memory_new(n, sizeof *labels) : NULL;
+    if (features == NULL || (dataset->labels != NULL && labels == NULL)) {
         kt_memory_free(features);
         kt_memory_free(labels);
         return KT_NO_MEMORY;
     }
     copy_features(dataset, type, features);
     copy_features(extra, type, features + dataset->n * dataset->d * kt_type_bytes(type));
-    memcpy(labels, dataset->labels, dataset->n * sizeof *labels);
-    memcpy(labels + dataset->n, extra->labels, extra->n * sizeof *labels);
+    if (labels != NULL) {
+        memcpy(labels, dataset->labels, dataset->n * sizeof *labels);
+        memcpy(labels + dataset->n, extra->labels, extra->n * sizeof *labels);
+    }
     kt_memory_free(dataset->features);
     kt_memory_free(dataset->labels);
     dataset->features = features;
@@ -224,7 +234,8 @@ void kt_dataset_class_counts(const kt_dataset *dataset, const uint32_t *index, s
 
 static double value_at(const kt_dataset *dataset, size_t i)
 {
-    return dataset->type == KT_U8 ? ((const uint8_t *)dataset->features)[i] : (double)((const float *)dataset->features)[i];
+    return dataset->type == KT_U8 ? ((const uint8_t *)dataset->features)[i]
+                                  : (double)((const float *)dataset->features)[i];
 }
 
 kt_dataset_statistics kt_dataset_describe(const kt_dataset *dataset)

@@ -1,5 +1,6 @@
 #include "ktrain/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -110,6 +111,28 @@ kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes)
         return status;
     }
     return sync_directory_of(path);
+}
+
+/* "anything.tmp.PID" */
+static bool is_temporary(const char *name)
+{
+    const char *found = strstr(name, ".tmp.");
+    if (found == NULL)
+        return false;
+    const char *pid = found + strlen(".tmp.");
+    return pid[0] != '\0' && pid[strspn(pid, "0123456789")] == '\0';
+}
+
+void kt_file_remove_leftovers(const char *directory)
+{
+    char path[KT_PATH_BYTES];
+    DIR *d = opendir(directory);
+    const struct dirent *entry;
+    while (d != NULL && (entry = readdir(d)) != NULL)
+        if (is_temporary(entry->d_name) && kt_file_path(path, "%s/%s", directory, entry->d_name) == KT_OK)
+            unlink(path);
+    if (d != NULL)
+        closedir(d);
 }
 
 kt_status kt_file_make_directory(const char *path)

@@ -9,9 +9,12 @@
 #include "ktrain/memory.h"
 
 const kt_format kt_formats[] = {
-    {"npy", ".npy", "a NumPy array: versions 1 to 3, every real type, both byte orders", kt_npy_recognizes, kt_npy_read},
-    {"npz", ".npz", "a NumPy archive, stored or deflated; FILE:NAME for one of its arrays", kt_npz_recognizes, kt_npz_read},
-    {"hdf5", ".h5 .hdf5 .hdf", "an HDF5 file; FILE:PATH for one of its datasets", kt_hdf5_recognizes, kt_hdf5_array_read},
+    {"npy", ".npy", "a NumPy array: versions 1 to 3, every real type, both byte orders", kt_npy_recognizes,
+     kt_npy_read},
+    {"npz", ".npz", "a NumPy archive, stored or deflated; FILE:NAME for one of its arrays", kt_npz_recognizes,
+     kt_npz_read},
+    {"hdf5", ".h5 .hdf5 .hdf", "an HDF5 file; FILE:PATH for one of its datasets", kt_hdf5_recognizes,
+     kt_hdf5_array_read},
     {"idx", ".idx .gz", "an IDX file as MNIST has them, plain or gzipped", kt_idx_recognizes, kt_idx_read},
     {"csv", ".csv .txt", "numbers separated by commas, under an optional line of names", NULL, kt_csv_read},
 };
@@ -52,7 +55,8 @@ static kt_status find_format(const char *path, const kt_format **format)
     for (*format = kt_formats; *format < kt_formats + kt_n_formats; (*format)++)
         if (has_extension(path, (*format)->extensions))
             return KT_OK;
-    return kt_fail(KT_DATA, "%s is in no format known here (npy, npz, HDF5, IDX, gzipped IDX, or CSV with the ending .csv)", path);
+    return kt_fail(
+        KT_DATA, "%s is in no format known here (npy, npz, HDF5, IDX, gzipped IDX, or CSV with the ending .csv)", path);
 }
 
 static bool is_file(const char *path)
@@ -125,7 +129,8 @@ static kt_status fail_choice(const char *path, const char *member, size_t n, cha
     return kt_fail(KT_DATA, "%s has %zu arrays (%s%s): say which, as FILE:NAME", path, n, list, more);
 }
 
-kt_status kt_format_choose(const char *path, const char *member, const char *const *usual, size_t n, char *const *names, size_t *chosen)
+kt_status kt_format_choose(const char *path, const char *member, const char *const *usual, size_t n, char *const *names,
+                           size_t *chosen)
 {
     *chosen = 0;
     if (member != NULL)

@@ -37,7 +37,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* A decimal number and nothing else, or nan, inf. What strtod takes beyond that (hexadecimal) is not meant in a table. */
+/* A decimal number and nothing else, or nan, inf. What strtod takes beyond that (hexadecimal) is not meant in a table.
+ * */
 static bool parse_cell(const char *p, const char *stop, double *value, bool *whole)
 {
     while (p < stop && is_blank(*p))
@@ -78,8 +79,9 @@ static bool is_heading(const csv *c, const char *stop)
 static kt_status fail_cell(const csv *c, size_t column, const char *p, const char *stop)
 {
     int n = stop - p < 40 ? (int)(stop - p) : 40;
-    return kt_fail(KT_DATA, "%s: line %zu, column %zu: \"%.*s\" is not a number; numbers separated by commas are needed", c->path, c->line,
-                   column, n, p);
+    return kt_fail(KT_DATA,
+                   "%s: line %zu, column %zu: \"%.*s\" is not a number; numbers separated by commas are needed",
+                   c->path, c->line, column, n, p);
 }
 
 static kt_status read_row(csv *c, const char *stop)
@@ -99,7 +101,8 @@ static kt_status read_row(csv *c, const char *stop)
             break;
     }
     if (column != c->n_columns)
-        return kt_fail(KT_DATA, "%s: line %zu has %zu columns, where the lines before have %zu", c->path, c->line, column, c->n_columns);
+        return kt_fail(KT_DATA, "%s: line %zu has %zu columns, where the lines before have %zu", c->path, c->line,
+                       column, c->n_columns);
     c->n_rows++;
     return KT_OK;
 }

@@ -42,7 +42,8 @@ static bool add_name(void *context, const char *path, size_t n_dims, const size_
     return l->status == KT_OK;
 }
 
-static kt_status read_chosen(kt_hdf5 *file, const char *path, const char *member, const char *const *usual, kt_array *out)
+static kt_status read_chosen(kt_hdf5 *file, const char *path, const char *member, const char *const *usual,
+                             kt_array *out)
 {
     if (member != NULL && kt_hdf5_has(file, member))
         return kt_hdf5_read(file, member, out);
@@ -70,7 +71,8 @@ kt_status kt_hdf5_array_read(const char *path, const char *member, const char *c
     kt_hdf5_close(file);
     if (status == KT_OK && out->n_dims == 0) {
         kt_array_free(out);
-        return kt_fail(KT_DATA, "%s:%s is a single number; an array of 1 to %d dimensions is needed", path, member, KT_ARRAY_MAX_DIMS);
+        return kt_fail(KT_DATA, "%s:%s is a single number; an array of 1 to %d dimensions is needed", path, member,
+                       KT_ARRAY_MAX_DIMS);
     }
     return status;
 }

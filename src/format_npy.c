@@ -80,15 +80,16 @@ static kt_status find_type(const cursor *c, const char *descr, kt_type *type)
         const char *descr;
         kt_type type;
     } types[] = {
-        {"b1", KT_BOOL}, {"i1", KT_I8},  {"u1", KT_U8},  {"i2", KT_I16}, {"u2", KT_U16}, {"i4", KT_I32}, {"u4", KT_U32},
-        {"i8", KT_I64},  {"u8", KT_U64}, {"f2", KT_F16}, {"f4", KT_F32}, {"f8", KT_F64}, {"f16", KT_F128},
+        {"b1", KT_BOOL}, {"i1", KT_I8},  {"u1", KT_U8},    {"i2", KT_I16}, {"u2", KT_U16},
+        {"i4", KT_I32},  {"u4", KT_U32}, {"i8", KT_I64},   {"u8", KT_U64}, {"f2", KT_F16},
+        {"f4", KT_F32},  {"f8", KT_F64}, {"f16", KT_F128},
     };
     static const struct {
         char kind;
         const char *words;
     } refused[] = {
-        {'c', "complex numbers"}, {'O', "Python objects"}, {'S', "strings"}, {'a', "strings"}, {'U', "strings"},
-        {'M', "dates"},           {'m', "time spans"},     {'V', "raw bytes"},
+        {'c', "complex numbers"}, {'O', "Python objects"}, {'S', "strings"},    {'a', "strings"},
+        {'U', "strings"},         {'M', "dates"},          {'m', "time spans"}, {'V', "raw bytes"},
     };
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(descr, types[i].descr) == 0) {
@@ -97,7 +98,8 @@ static kt_status find_type(const cursor *c, const char *descr, kt_type *type)
         }
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         if (descr[0] == refused[i].kind)
-            return kt_fail(KT_DATA, "%s holds %s (type %.16s), where real numbers are needed", c->name, refused[i].words, descr);
+            return kt_fail(KT_DATA, "%s holds %s (type %.16s), where real numbers are needed", c->name,
+                           refused[i].words, descr);
     return kt_fail(KT_DATA, "%s: unknown npy type \"%.16s\"", c->name, descr);
 }
 
@@ -130,7 +132,8 @@ static kt_status take_number(cursor *c, size_t *number)
         return fail_header(c, "a dimension");
     *number = 0;
     for (; *c->p >= '0' && *c->p <= '9'; c->p++)
-        if (__builtin_mul_overflow(*number, (size_t)10, number) || __builtin_add_overflow(*number, (size_t)(*c->p - '0'), number))
+        if (__builtin_mul_overflow(*number, (size_t)10, number) ||
+            __builtin_add_overflow(*number, (size_t)(*c->p - '0'), number))
             return kt_fail(KT_DATA, "%s: its header says a dimension of more than 64 bits", c->name);
     if (*c->p == 'L') /* written by Python 2 */
         c->p++;
@@ -143,7 +146,7 @@ static kt_status take_shape(cursor *c, header *h)
         return fail_header(c, "a shape");
     size_t n = 0;
     while (!next_is(c, ")")) {
-        size_t dim;
+        size_t dim = 0;
         KT_TRY(take_number(c, &dim));
         if (n < KT_ARRAY_MAX_DIMS)
             h->dims[n] = dim;
@@ -195,11 +198,13 @@ static kt_status take_header(kt_stream *stream, header *h)
     if (!kt_npy_recognizes(start, sizeof start))
         return kt_fail(KT_DATA, "%s does not begin as an npy file", stream->name);
     if (start[6] < 1 || start[6] > 3)
-        return kt_fail(KT_DATA, "%s: npy version %d.%d is not known; 1.0, 2.0 and 3.0 are", stream->name, start[6], start[7]);
+        return kt_fail(KT_DATA, "%s: npy version %d.%d is not known; 1.0, 2.0 and 3.0 are", stream->name, start[6],
+                       start[7]);
     KT_TRY(kt_stream_take(stream, size, start[6] == 1 ? 2 : 4, "the npy header's length"));
     size_t n = (size_t)size[0] | (size_t)size[1] << 8 | (size_t)size[2] << 16 | (size_t)size[3] << 24;
     if (n > MAX_HEADER_BYTES)
-        return kt_fail(KT_DATA, "%s: an npy header of %zu bytes; a plain array's has less than %d", stream->name, n, MAX_HEADER_BYTES);
+        return kt_fail(KT_DATA, "%s: an npy header of %zu bytes; a plain array's has less than %d", stream->name, n,
+                       MAX_HEADER_BYTES);
     char *text = kt_memory_new(n + 1, 1);
     if (text == NULL)
         return KT_NO_MEMORY;
@@ -268,13 +273,15 @@ kt_status kt_npy_read(const char *path, const char *member, const char *const *u
     (void)usual;
     *out = (kt_array){0};
     if (member != NULL)
-        return kt_fail(KT_DATA, "%s is an npy file and has no members, so no \"%s\"; give its name alone", path, member);
+        return kt_fail(KT_DATA, "%s is an npy file and has no members, so no \"%s\"; give its name alone", path,
+                       member);
     size_t n_bytes;
     KT_TRY(kt_stream_file_bytes(path, &n_bytes));
     FILE *file = fopen(path, "rb");
     if (file == NULL)
         return kt_fail(KT_NO_INPUT, "%s: %s", path, strerror(errno));
-    kt_stream stream = {.name = path, .handle = file, .read = read_file, .error = file_error, .most_bytes = n_bytes, .exact = true};
+    kt_stream stream = {
+        .name = path, .handle = file, .read = read_file, .error = file_error, .most_bytes = n_bytes, .exact = true};
     kt_status status = kt_npy_take(&stream, out);
     fclose(file);
     return status;

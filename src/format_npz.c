@@ -9,7 +9,8 @@
 
 bool kt_npz_recognizes(const unsigned char *head, size_t n)
 {
-    return n >= 4 && head[0] == 'P' && head[1] == 'K' && ((head[2] == 3 && head[3] == 4) || (head[2] == 5 && head[3] == 6));
+    return n >= 4 && head[0] == 'P' && head[1] == 'K' &&
+           ((head[2] == 3 && head[3] == 4) || (head[2] == 5 && head[3] == 6));
 }
 
 static long read_member(void *handle, void *to, size_t n)
@@ -45,7 +46,8 @@ static kt_status list_members(zip_t *archive, size_t n_entries, size_t *n, char 
     return KT_OK;
 }
 
-static kt_status choose_member(zip_t *archive, const char *path, const char *member, const char *const *usual, zip_uint64_t *chosen)
+static kt_status choose_member(zip_t *archive, const char *path, const char *member, const char *const *usual,
+                               zip_uint64_t *chosen)
 {
     zip_int64_t n_entries = zip_get_num_entries(archive, 0);
     size_t n_all = n_entries > 0 ? (size_t)n_entries : 0, n = 0, which = 0;
@@ -81,8 +83,8 @@ static kt_status check_member(zip_t *archive, const char *path, zip_uint64_t ind
     if (info->encryption_method != ZIP_EM_NONE)
         return kt_fail(KT_DATA, "%s: member %.200s is encrypted", path, info->name);
     if (info->comp_method != ZIP_CM_STORE && info->comp_method != ZIP_CM_DEFLATE)
-        return kt_fail(KT_DATA, "%s: member %.200s is compressed by method %d; stored and deflated ones are read", path, info->name,
-                       info->comp_method);
+        return kt_fail(KT_DATA, "%s: member %.200s is compressed by method %d; stored and deflated ones are read", path,
+                       info->name, info->comp_method);
     return KT_OK;
 }
 
@@ -93,8 +95,8 @@ static kt_status read_chosen(zip_t *archive, const char *path, size_t file_bytes
     /* What the archive says of a member is checked against the archive's own length. */
     size_t packed = info.comp_size < file_bytes ? (size_t)info.comp_size : file_bytes;
     if (info.size > kt_stream_most_unpacked(packed) || (info.comp_method == ZIP_CM_STORE && info.size > file_bytes))
-        return kt_fail(KT_DATA, "%s: member %.200s claims %zu bytes, which %zu bytes of the archive cannot hold", path, info.name,
-                       (size_t)info.size, packed);
+        return kt_fail(KT_DATA, "%s: member %.200s claims %zu bytes, which %zu bytes of the archive cannot hold", path,
+                       info.name, (size_t)info.size, packed);
     zip_file_t *file = zip_fopen_index(archive, index, 0);
     if (file == NULL)
         return kt_fail(KT_DATA, "%s: member %.200s cannot be opened: %s", path, info.name, zip_strerror(archive));
@@ -103,7 +105,11 @@ static kt_status read_chosen(zip_t *archive, const char *path, size_t file_bytes
     strcpy(name, path + used);
     strcat(name, ":");
     strncat(name, info.name, sizeof name - strlen(name) - 1);
-    kt_stream stream = {.name = name, .handle = file, .read = read_member, .error = member_error, .most_bytes = (size_t)info.size,
+    kt_stream stream = {.name = name,
+                        .handle = file,
+                        .read = read_member,
+                        .error = member_error,
+                        .most_bytes = (size_t)info.size,
                         .exact = true};
     kt_status status = kt_npy_take(&stream, out);
     zip_fclose(file);

@@ -48,8 +48,8 @@ kt_status kt_stream_take(kt_stream *stream, void *to, size_t n, const char *what
     size_t done;
     KT_TRY(fill(stream, to, n, &done));
     if (done < n)
-        return kt_fail(KT_DATA, "%s is truncated: %s should be %zu bytes, but the file ends after %zu of them", stream->name, what, n,
-                       done);
+        return kt_fail(KT_DATA, "%s is truncated: %s should be %zu bytes, but the file ends after %zu of them",
+                       stream->name, what, n, done);
     return KT_OK;
 }
 
@@ -63,12 +63,13 @@ static void swap_bytes(unsigned char *data, size_t count, size_t n)
         }
 }
 
-static kt_status fail_size(const kt_stream *stream, const kt_array *shape, size_t expected, const char *found_words, size_t found)
+static kt_status fail_size(const kt_stream *stream, const kt_array *shape, size_t expected, const char *found_words,
+                           size_t found)
 {
     char text[KT_SHAPE_TEXT_BYTES];
     return kt_fail(KT_DATA, "%s: its header says %s %s, %zu bytes in all, but %s %zu%s", stream->name,
-                   kt_shape_text(shape->n_dims, shape->dims, text), kt_type_name(shape->type), expected, found_words, found,
-                   found < expected ? ": it is truncated or its header is damaged" : "");
+                   kt_shape_text(shape->n_dims, shape->dims, text), kt_type_name(shape->type), expected, found_words,
+                   found, found < expected ? ": it is truncated or its header is damaged" : "");
 }
 
 static kt_status check_size(const kt_stream *stream, const kt_array *shape, size_t *n_bytes)
@@ -86,7 +87,8 @@ static kt_status check_size(const kt_stream *stream, const kt_array *shape, size
     return KT_OK;
 }
 
-kt_status kt_stream_take_array(kt_stream *stream, kt_type type, size_t n_dims, const size_t *dims, bool swap, kt_array *out)
+kt_status kt_stream_take_array(kt_stream *stream, kt_type type, size_t n_dims, const size_t *dims, bool swap,
+                               kt_array *out)
 {
     *out = (kt_array){0};
     kt_array shape = {.type = type, .n_dims = n_dims};

@@ -144,10 +144,18 @@ void kt_hdf5_close(kt_hdf5 *file)
 static hid_t native_type(kt_type type)
 {
     const hid_t ids[KT_N_TYPES] = {
-        [KT_BOOL] = -1,               [KT_I8] = H5T_NATIVE_INT8,    [KT_U8] = H5T_NATIVE_UINT8,
-        [KT_I16] = H5T_NATIVE_INT16,  [KT_U16] = H5T_NATIVE_UINT16, [KT_I32] = H5T_NATIVE_INT32,
-        [KT_U32] = H5T_NATIVE_UINT32, [KT_I64] = H5T_NATIVE_INT64,  [KT_U64] = H5T_NATIVE_UINT64,
-        [KT_F16] = -1,                [KT_F32] = H5T_NATIVE_FLOAT,  [KT_F64] = H5T_NATIVE_DOUBLE,
+        [KT_BOOL] = -1,
+        [KT_I8] = H5T_NATIVE_INT8,
+        [KT_U8] = H5T_NATIVE_UINT8,
+        [KT_I16] = H5T_NATIVE_INT16,
+        [KT_U16] = H5T_NATIVE_UINT16,
+        [KT_I32] = H5T_NATIVE_INT32,
+        [KT_U32] = H5T_NATIVE_UINT32,
+        [KT_I64] = H5T_NATIVE_INT64,
+        [KT_U64] = H5T_NATIVE_UINT64,
+        [KT_F16] = -1,
+        [KT_F32] = H5T_NATIVE_FLOAT,
+        [KT_F64] = H5T_NATIVE_DOUBLE,
         [KT_F128] = H5T_NATIVE_LDOUBLE,
     };
     return ids[type];
@@ -158,8 +166,8 @@ static bool is_bool(hid_t type)
 {
     char name[8] = "";
     int8_t zero = 0;
-    return H5Tget_size(type) == 1 && H5Tget_nmembers(type) == 2 && H5Tenum_nameof(type, &zero, name, sizeof name) >= 0 &&
-           strcmp(name, "FALSE") == 0;
+    return H5Tget_size(type) == 1 && H5Tget_nmembers(type) == 2 &&
+           H5Tenum_nameof(type, &zero, name, sizeof name) >= 0 && strcmp(name, "FALSE") == 0;
 }
 
 /* The kt_type that holds every value of a file's type; KT_N_TYPES when it is not numeric. */
@@ -183,18 +191,26 @@ static kt_type type_of(hid_t type)
 static const char *class_name(hid_t type)
 {
     static const char *const names[] = {
-        [H5T_INTEGER] = "integers of more than 64 bits", [H5T_FLOAT] = "floats", [H5T_TIME] = "times",
-        [H5T_STRING] = "strings",       [H5T_BITFIELD] = "bit fields",   [H5T_OPAQUE] = "opaque bytes",
-        [H5T_COMPOUND] = "compounds (or complex numbers)", [H5T_REFERENCE] = "references",
-        [H5T_ENUM] = "an enumeration",  [H5T_VLEN] = "lists of varying length", [H5T_ARRAY] = "arrays",
+        [H5T_INTEGER] = "integers of more than 64 bits",
+        [H5T_FLOAT] = "floats",
+        [H5T_TIME] = "times",
+        [H5T_STRING] = "strings",
+        [H5T_BITFIELD] = "bit fields",
+        [H5T_OPAQUE] = "opaque bytes",
+        [H5T_COMPOUND] = "compounds (or complex numbers)",
+        [H5T_REFERENCE] = "references",
+        [H5T_ENUM] = "an enumeration",
+        [H5T_VLEN] = "lists of varying length",
+        [H5T_ARRAY] = "arrays",
     };
     H5T_class_t class = H5Tget_class(type);
-    return class >= 0 && (size_t)class < sizeof names / sizeof names[0] ? names[class] : "an unknown type";
+    return class >= 0 && (size_t) class < sizeof names / sizeof names[0] ? names[class] : "an unknown type";
 }
 
 /* ---- writing ---- */
 
-static kt_status write_dataset(kt_hdf5 *file, const char *path, hid_t type, size_t n_dims, const size_t *dims, const void *data)
+static kt_status write_dataset(kt_hdf5 *file, const char *path, hid_t type, size_t n_dims, const size_t *dims,
+                               const void *data)
 {
     hsize_t shape[H5S_MAX_RANK];
     if (n_dims > H5S_MAX_RANK)
@@ -220,7 +236,8 @@ static kt_status write_dataset(kt_hdf5 *file, const char *path, hid_t type, size
     return status;
 }
 
-kt_status kt_hdf5_write(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims, const void *data)
+kt_status kt_hdf5_write(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims,
+                        const void *data)
 {
     if (type == KT_BOOL || type == KT_F16 || type == KT_F128)
         return kt_fail(KT_INTERNAL, "%s: dataset %s: type %s is not written", file->name, path, kt_type_name(type));
@@ -322,7 +339,8 @@ static kt_status check_size(const kt_hdf5 *file, const char *path, const view *v
                        kt_shape_text(v->n_dims, v->dims, text));
     hsize_t stored = H5Dget_storage_size(v->dataset);
     if (file->n_bytes > 0 && n_bytes / MAX_COMPRESSION > (stored < file->n_bytes ? stored : file->n_bytes))
-        return kt_fail(KT_DATA, "%s: dataset %s has shape %s, %zu bytes, but the file stores only %" PRIuHSIZE " for it",
+        return kt_fail(KT_DATA,
+                       "%s: dataset %s has shape %s, %zu bytes, but the file stores only %" PRIuHSIZE " for it",
                        file->name, path, kt_shape_text(v->n_dims, v->dims, text), n_bytes, stored);
     return KT_OK;
 }
@@ -330,7 +348,8 @@ static kt_status check_size(const kt_hdf5 *file, const char *path, const view *v
 static kt_status fill_view(const kt_hdf5 *file, const char *path, view *v)
 {
     if (!is_stored_inside(v->dataset))
-        return kt_fail(KT_DATA, "%s: dataset %s keeps its data in other files; copy it into one file", file->name, path);
+        return kt_fail(KT_DATA, "%s: dataset %s keeps its data in other files; copy it into one file", file->name,
+                       path);
     v->space = H5Dget_space(v->dataset);
     v->type = H5Dget_type(v->dataset);
     int n_dims = v->space < 0 ? -1 : H5Sget_simple_extent_ndims(v->space);
@@ -381,10 +400,11 @@ kt_status kt_hdf5_read(kt_hdf5 *file, const char *path, kt_array *out)
     kt_type type = type_of(v.type);
     kt_status status;
     if (type == KT_N_TYPES)
-        status = kt_fail(KT_DATA, "%s: dataset %s holds %s, where numbers are needed", file->name, path, class_name(v.type));
+        status =
+            kt_fail(KT_DATA, "%s: dataset %s holds %s, where numbers are needed", file->name, path, class_name(v.type));
     else if (v.n_dims > KT_ARRAY_MAX_DIMS)
-        status = kt_fail(KT_DATA, "%s: dataset %s has %zu dimensions; at most %d are understood", file->name, path, v.n_dims,
-                         KT_ARRAY_MAX_DIMS);
+        status = kt_fail(KT_DATA, "%s: dataset %s has %zu dimensions; at most %d are understood", file->name, path,
+                         v.n_dims, KT_ARRAY_MAX_DIMS);
     else
         status = kt_array_create(out, type, v.n_dims, v.dims);
     if (status == KT_OK)
@@ -395,7 +415,8 @@ kt_status kt_hdf5_read(kt_hdf5 *file, const char *path, kt_array *out)
     return status;
 }
 
-kt_status kt_hdf5_read_into(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims, void *data)
+kt_status kt_hdf5_read_into(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims,
+                            void *data)
 {
     if (native_type(type) < 0)
         return kt_fail(KT_INTERNAL, "%s: dataset %s: cannot convert to %s", file->name, path, kt_type_name(type));
@@ -407,7 +428,8 @@ kt_status kt_hdf5_read_into(kt_hdf5 *file, const char *path, kt_type type, size_
         status = kt_fail(KT_DATA, "%s: dataset %s has shape %s where %s is needed", file->name, path,
                          kt_shape_text(v.n_dims, v.dims, found), kt_shape_text(n_dims, dims, wanted));
     else if (type_of(v.type) == KT_N_TYPES)
-        status = kt_fail(KT_DATA, "%s: dataset %s holds %s, where numbers are needed", file->name, path, class_name(v.type));
+        status =
+            kt_fail(KT_DATA, "%s: dataset %s holds %s, where numbers are needed", file->name, path, class_name(v.type));
     else
         status = read_view(file, path, &v, native_type(type), data);
     close_view(&v);
@@ -457,11 +479,13 @@ static kt_status read_strings(kt_hdf5 *file, const char *path, size_t n_dims, si
     kt_status status = KT_OK;
     char **texts = NULL;
     if (H5Tget_class(v.type) != H5T_STRING || v.n_dims != n_dims)
-        status = kt_fail(KT_DATA, "%s: dataset %s is not %s", file->name, path, n_dims == 0 ? "a text" : "a list of texts");
+        status =
+            kt_fail(KT_DATA, "%s: dataset %s is not %s", file->name, path, n_dims == 0 ? "a text" : "a list of texts");
     if (status == KT_OK)
         status = KT_NEW(texts, v.count);
     if (status == KT_OK)
-        status = H5Tis_variable_str(v.type) > 0 ? read_varying(file, path, &v, texts) : read_fixed(file, path, &v, texts);
+        status =
+            H5Tis_variable_str(v.type) > 0 ? read_varying(file, path, &v, texts) : read_fixed(file, path, &v, texts);
     if (status == KT_OK) {
         *out = texts;
         *n = v.count;
@@ -525,7 +549,9 @@ static herr_t visit_object(hid_t file, const char *name, const H5O_info_t *info,
     return more ? 0 : 1;
 }
 
-kt_status kt_hdf5_visit(kt_hdf5 *file, bool (*visit)(void *context, const char *path, size_t n_dims, const size_t *dims), void *context)
+kt_status kt_hdf5_visit(kt_hdf5 *file,
+                        bool (*visit)(void *context, const char *path, size_t n_dims, const size_t *dims),
+                        void *context)
 {
     visitor caller = {visit, context};
     if (H5Ovisit2(file->id, H5_INDEX_NAME, H5_ITER_INC, visit_object, &caller, H5O_INFO_BASIC) < 0)

@@ -31,12 +31,12 @@ static void fill_uniform(uint64_t seed, uint32_t layer, size_t n, double half_wi
     fill(kt_random_uniform, seed, layer, n, 2 * half_width, -half_width, w);
 }
 
-#define INITIALIZER(name, draws, size)                                                                             \
-    static void name(uint64_t seed, uint32_t layer, size_t n_in, size_t n_out, double scale, float *w)             \
-    {                                                                                                              \
-        const double fan_in = (double)n_in, fan_out = (double)n_out;                                               \
-        (void)fan_in, (void)fan_out, (void)scale;                                                                  \
-        draws(seed, layer, n_in * n_out, size, w);                                                                 \
+#define INITIALIZER(name, draws, size)                                                                 \
+    static void name(uint64_t seed, uint32_t layer, size_t n_in, size_t n_out, double scale, float *w) \
+    {                                                                                                  \
+        const double fan_in = (double)n_in, fan_out = (double)n_out;                                   \
+        (void)fan_in, (void)fan_out, (void)scale;                                                      \
+        draws(seed, layer, n_in *n_out, size, w);                                                      \
     }
 
 INITIALIZER(he, fill_normal, sqrt(2 / fan_in))

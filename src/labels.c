@@ -18,8 +18,8 @@ static kt_status take_whole(const kt_array *array, const char *name, size_t n, i
     for (size_t i = 0; i < n; i++) {
         double value = kt_array_get(array, i);
         if (!(value >= 0 && value < KT_MAX_CLASSES) || value != floor(value))
-            return kt_fail(KT_DATA, "%s: the label in row %zu (from 0) is %.17g; whole numbers from 0 to %d are needed", name, i, value,
-                           KT_MAX_CLASSES - 1);
+            return kt_fail(KT_DATA, "%s: the label in row %zu (from 0) is %.17g; whole numbers from 0 to %d are needed",
+                           name, i, value, KT_MAX_CLASSES - 1);
         labels[i] = (int32_t)value;
         if ((size_t)labels[i] + 1 > *n_classes)
             *n_classes = (size_t)labels[i] + 1;
@@ -34,15 +34,18 @@ static kt_status take_one_hot(const kt_array *array, const char *name, size_t n,
         for (size_t c = 0; c < n_classes; c++) {
             double value = kt_array_get(array, i * n_classes + c);
             if (value != 0 && value != 1)
-                return kt_fail(KT_DATA, "%s: labels of %zu columns must be one-hot, 0 or 1, but row %zu, column %zu (from 0) is %.17g",
-                               name, n_classes, i, c, value);
+                return kt_fail(
+                    KT_DATA,
+                    "%s: labels of %zu columns must be one-hot, 0 or 1, but row %zu, column %zu (from 0) is %.17g",
+                    name, n_classes, i, c, value);
             if (value == 1) {
                 labels[i] = (int32_t)c;
                 n_ones++;
             }
         }
         if (n_ones != 1)
-            return kt_fail(KT_DATA, "%s: the one-hot row %zu (from 0) has %zu ones; exactly one is needed", name, i, n_ones);
+            return kt_fail(KT_DATA, "%s: the one-hot row %zu (from 0) has %zu ones; exactly one is needed", name, i,
+                           n_ones);
     }
     return KT_OK;
 }
@@ -58,12 +61,13 @@ kt_status kt_labels_from_array(const kt_array *array, const char *name, int32_t 
         return kt_fail(KT_DATA, "%s has shape %s; labels are (n,), (n, 1), or one-hot rows (n, classes)", name,
                        kt_shape_text(array->n_dims, array->dims, text));
     if (one_hot && array->dims[1] > KT_MAX_CLASSES)
-        return kt_fail(KT_DATA, "%s has %zu columns; one-hot labels of at most %d classes are possible", name, array->dims[1],
-                       KT_MAX_CLASSES);
+        return kt_fail(KT_DATA, "%s has %zu columns; one-hot labels of at most %d classes are possible", name,
+                       array->dims[1], KT_MAX_CLASSES);
     int32_t *taken;
     size_t n_rows = array->dims[0], n_found = one_hot ? array->dims[1] : 0;
     KT_TRY(KT_NEW(taken, n_rows));
-    kt_status status = one_hot ? take_one_hot(array, name, n_rows, n_found, taken) : take_whole(array, name, n_rows, taken, &n_found);
+    kt_status status =
+        one_hot ? take_one_hot(array, name, n_rows, n_found, taken) : take_whole(array, name, n_rows, taken, &n_found);
     if (status != KT_OK) {
         kt_memory_free(taken);
         return status;
@@ -84,7 +88,8 @@ typedef struct names_file {
     size_t n;     /* largest index + 1 */
 } names_file;
 
-/* Cuts the next cell out of *p, in place; NULL after the line's last. A cell in quotes ends at its closing quote; "" is a quote in it. */
+/* Cuts the next cell out of *p, in place; NULL after the line's last. A cell in quotes ends at its closing quote; "" is
+ * a quote in it. */
 static char *next_cell(char **p)
 {
     char *cell = *p, *to = *p, *from = *p;
@@ -145,13 +150,14 @@ static kt_status take_name(names_file *f, const char *index_text, const char *na
     char *end;
     unsigned long index = strtoul(index_text, &end, 10);
     if (index_text[0] < '0' || index_text[0] > '9' || *end != '\0' || index >= KT_MAX_CLASSES)
-        return kt_fail(KT_DATA, "%s: line %zu: \"%.40s\" is not a class index from 0 to %d", f->path, f->line, index_text,
-                       KT_MAX_CLASSES - 1);
+        return kt_fail(KT_DATA, "%s: line %zu: \"%.40s\" is not a class index from 0 to %d", f->path, f->line,
+                       index_text, KT_MAX_CLASSES - 1);
     if (name == NULL || name[0] == '\0')
-        return kt_fail(KT_DATA, "%s: line %zu: class %lu has no name; a line is index,...,name", f->path, f->line, index);
+        return kt_fail(KT_DATA, "%s: line %zu: class %lu has no name; a line is index,...,name", f->path, f->line,
+                       index);
     if (strlen(name) > MAX_NAME_BYTES || !is_clean_utf8(name))
-        return kt_fail(KT_DATA, "%s: line %zu: the name of class %lu is not UTF-8 of at most %d bytes", f->path, f->line, index,
-                       MAX_NAME_BYTES);
+        return kt_fail(KT_DATA, "%s: line %zu: the name of class %lu is not UTF-8 of at most %d bytes", f->path,
+                       f->line, index, MAX_NAME_BYTES);
     if (f->names[index] != NULL)
         return kt_fail(KT_DATA, "%s: line %zu: class %lu comes a second time", f->path, f->line, index);
     f->names[index] = kt_memory_string(name);

@@ -33,7 +33,8 @@ static kt_status dense_forward(kt_layer *layer, const kt_pass *pass, const float
     return KT_OK;
 }
 
-static kt_status dense_backward(kt_layer *layer, const kt_pass *pass, const float *x, const float *y, const float *dy, float *dx)
+static kt_status dense_backward(kt_layer *layer, const kt_pass *pass, const float *x, const float *y, const float *dy,
+                                float *dx)
 {
     (void)y;
     kt_linalg_gradient(pass->rows, layer->n_in, layer->n_out, dy, x, layer->d_weight);
@@ -53,7 +54,8 @@ static kt_status activation_forward(kt_layer *layer, const kt_pass *pass, const 
     return KT_OK;
 }
 
-static kt_status activation_backward(kt_layer *layer, const kt_pass *pass, const float *x, const float *y, const float *dy, float *dx)
+static kt_status activation_backward(kt_layer *layer, const kt_pass *pass, const float *x, const float *y,
+                                     const float *dy, float *dx)
 {
     if (dx != NULL)
         layer->activation->backward(pass->rows * layer->n_out, x, y, dy, dx);
@@ -67,14 +69,15 @@ const kt_layer_kind kt_layer_activation = {"activation", activation_forward, act
 enum { DRAWS = 1024 };
 
 KT_CLONES
-static void mask_units(size_t n, const float *restrict draw, float threshold, float scale, const float *restrict in, float *restrict out)
+static void mask_units(size_t n, const float *restrict draw, float threshold, float scale, const float *restrict in,
+                       float *restrict out)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = draw[i] < threshold ? 0 : in[i] * scale;
 }
 
-/* Forward and backward are the same product with the mask, which is drawn again rather than kept: a zero output does not tell a dropped
- * unit from a zero input. */
+/* Forward and backward are the same product with the mask, which is drawn again rather than kept: a zero output does
+ * not tell a dropped unit from a zero input. */
 static kt_status apply_mask(const kt_layer *layer, const kt_pass *pass, const float *in, float *out)
 {
     const size_t n = layer->n_out;
@@ -85,10 +88,14 @@ static kt_status apply_mask(const kt_layer *layer, const kt_pass *pass, const fl
     if (pass->sample == NULL && pass->rows > 0)
         return kt_fail(KT_INTERNAL, "dropout in training needs the sample index of every row");
     const float scale = (float)(1 / (1 - layer->rate));
-    const float threshold = (float)(ceil(layer->rate * 0x1p24) * 0x1p-24); /* among multiples of 2^-24 the same cut as `rate`, exact in float */
+    /* among multiples of 2^-24 the same cut as `rate`, exact in float */
+    const float threshold = (float)(ceil(layer->rate * 0x1p24) * 0x1p-24);
     for (size_t r = 0; r < pass->rows; r++) {
-        const kt_random_place place = {.seed = pass->seed, .purpose = KT_RANDOM_DROPOUT, .layer = layer->number,
-                                       .epoch = pass->epoch, .sample = pass->sample[r]};
+        const kt_random_place place = {.seed = pass->seed,
+                                       .purpose = KT_RANDOM_DROPOUT,
+                                       .layer = layer->number,
+                                       .epoch = pass->epoch,
+                                       .sample = pass->sample[r]};
         for (size_t j = 0; j < n; j += DRAWS) {
             float draw[DRAWS];
             const size_t n_now = n - j < DRAWS ? n - j : DRAWS;
@@ -104,7 +111,8 @@ static kt_status dropout_forward(kt_layer *layer, const kt_pass *pass, const flo
     return apply_mask(layer, pass, x, y);
 }
 
-static kt_status dropout_backward(kt_layer *layer, const kt_pass *pass, const float *x, const float *y, const float *dy, float *dx)
+static kt_status dropout_backward(kt_layer *layer, const kt_pass *pass, const float *x, const float *y, const float *dy,
+                                  float *dx)
 {
     (void)x, (void)y;
     return dx == NULL ? KT_OK : apply_mask(layer, pass, dy, dx);

@@ -10,8 +10,9 @@
 #include "ktrain/memory.h"
 #include "ktrain/simd.h"
 
-/* OpenBLAS exports this without declaring it. Its threads exist since the library was loaded and have the processor's default mode;
- * a thread inherits the mode of its creator, so they are ended here, and OpenBLAS makes new ones from our thread when it needs them. */
+/* OpenBLAS exports this without declaring it. Its threads exist since the library was loaded and have the processor's
+ * default mode; a thread inherits the mode of its creator, so they are ended here, and OpenBLAS makes new ones from
+ * our thread when it needs them. */
 extern int blas_thread_shutdown_(void) __attribute__((weak));
 
 static void flush_denormals(void)
@@ -51,10 +52,12 @@ int kt_linalg_threads(void)
 }
 
 /* Sizes are checked against INT_MAX where networks and data sets are made. */
-static void product(CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
+static void product(CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, size_t m, size_t n, size_t k, const float *a,
+                    const float *b, float *c)
 {
     blasint lda = (blasint)(trans_a == CblasTrans ? m : k), ldb = (blasint)(trans_b == CblasTrans ? k : n);
-    cblas_sgemm(CblasRowMajor, trans_a, trans_b, (blasint)m, (blasint)n, (blasint)k, 1.0f, a, lda, b, ldb, 0.0f, c, (blasint)n);
+    cblas_sgemm(CblasRowMajor, trans_a, trans_b, (blasint)m, (blasint)n, (blasint)k, 1.0f, a, lda, b, ldb, 0.0f, c,
+                (blasint)n);
 }
 
 void kt_linalg_forward(size_t m, size_t n_in, size_t n_out, const float *x, const float *w, float *y)
@@ -105,7 +108,8 @@ double kt_linalg_sum_squares(size_t n, const float *x)
     return sum_squares(n, x);
 }
 
-/* Small whole numbers: every partial sum is exact in float, so the order of adding does not matter and equality can be asked for. */
+/* Small whole numbers: every partial sum is exact in float, so the order of adding does not matter and equality can be
+ * asked for. */
 static void fill_whole(size_t n, unsigned seed, float *x)
 {
     for (size_t i = 0; i < n; i++) {
@@ -123,7 +127,8 @@ static float dot(size_t k, const float *a, size_t step_a, const float *b, size_t
     return sum;
 }
 
-/* True when all three products of one shape are exact. x[m x k], w[n x k], y[m x n]; result has room for the largest. */
+/* True when all three products of one shape are exact. x[m x k], w[n x k], y[m x n]; result has room for the
+ * largest. */
 static bool shape_is_right(size_t m, size_t n, size_t k, const float *x, const float *w, const float *y, float *result)
 {
     size_t n_wrong = 0;
@@ -141,7 +146,8 @@ static bool shape_is_right(size_t m, size_t n, size_t k, const float *x, const f
 
 kt_status kt_linalg_self_test(void)
 {
-    static const size_t shapes[][3] = {{1, 49, 128}, {16, 128, 100}, {7, 33, 65}, {64, 50, 31}, {130, 70, 129}}; /* m, n, k */
+    /* m, n, k */
+    static const size_t shapes[][3] = {{1, 49, 128}, {16, 128, 100}, {7, 33, 65}, {64, 50, 31}, {130, 70, 129}};
     enum { MOST = 130 * 130 };
     kt_status status = KT_NO_MEMORY;
     float *memory = kt_memory_new(4 * MOST, sizeof *memory);
@@ -154,8 +160,11 @@ kt_status kt_linalg_self_test(void)
     status = KT_OK;
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0] && status == KT_OK; s++)
         if (!shape_is_right(shapes[s][0], shapes[s][1], shapes[s][2], x, w, y, result))
-            status = kt_fail(KT_INTERNAL, "OpenBLAS's %s kernels give wrong products (%zu x %zu x %zu): set OPENBLAS_CORETYPE to another "
-                             "processor type, for example Haswell", kt_linalg_core(), shapes[s][0], shapes[s][1], shapes[s][2]);
+            status =
+                kt_fail(KT_INTERNAL,
+                        "OpenBLAS's %s kernels give wrong products (%zu x %zu x %zu): set OPENBLAS_CORETYPE to another "
+                        "processor type, for example Haswell",
+                        kt_linalg_core(), shapes[s][0], shapes[s][1], shapes[s][2]);
     kt_memory_free(memory);
     return status;
 }

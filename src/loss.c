@@ -28,10 +28,12 @@ size_t kt_loss_predict(size_t n_classes, const float *z)
 /* Room for the exponentials of one row: none is computed twice for up to this many classes. */
 enum { MOST_KEPT = 1024 };
 
-void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *z, const int32_t *y, kt_loss_sums *sums, float *d_z)
+void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *z, const int32_t *y, kt_loss_sums *sums,
+                     float *d_z)
 {
     const size_t C = spec->n_classes;
-    const double share = spec->label_smoothing / (double)C, hit = 1 - spec->label_smoothing; /* q = share + hit * onehot */
+    /* q = share + hit * onehot */
+    const double share = spec->label_smoothing / (double)C, hit = 1 - spec->label_smoothing;
     double kept[MOST_KEPT], *exps = C <= MOST_KEPT ? kept : NULL;
     for (size_t r = 0; r < m; r++, z += C) {
         const size_t label = (size_t)y[r];

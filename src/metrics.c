@@ -10,7 +10,8 @@ kt_status kt_metrics_create(kt_metrics *out, size_t n_classes)
     size_t n_cells;
     memset(out, 0, sizeof *out);
     if (__builtin_mul_overflow(n_classes, n_classes, &n_cells))
-        return kt_fail(KT_NO_MEMORY, "a confusion matrix of %zu classes is more than this machine can address", n_classes);
+        return kt_fail(KT_NO_MEMORY, "a confusion matrix of %zu classes is more than this machine can address",
+                       n_classes);
     KT_TRY(KT_NEW(out->confusion, n_cells));
     out->n_classes = n_classes;
     return KT_OK;

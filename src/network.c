@@ -20,7 +20,7 @@ struct kt_network {
     float *parameters, *gradients, *state;
     size_t n_tensors, n_state_tensors;
     kt_tensor *tensors, *state_tensors;
-    const float *x;  /* of the forward just made; borrowed */
+    const float *x; /* of the forward just made; borrowed */
 };
 
 /* How much of everything a network needs. */
@@ -38,26 +38,30 @@ static kt_status check_spec(const kt_network_spec *spec, size_t max_rows)
 {
     /* OpenBLAS counts in int; a layer's number has 24 bits in the place of a draw. */
     if (spec->n_in < 1 || spec->n_in > INT_MAX || spec->n_classes < 1 || spec->n_classes > INT_MAX)
-        return kt_fail(KT_CONFIG, "a network of %zu inputs and %zu classes: both must be from 1 to %d", spec->n_in, spec->n_classes, INT_MAX);
+        return kt_fail(KT_CONFIG, "a network of %zu inputs and %zu classes: both must be from 1 to %d", spec->n_in,
+                       spec->n_classes, INT_MAX);
     if (max_rows > INT_MAX)
         return kt_fail(KT_CONFIG, "a batch of %zu rows on one rank: at most %d are possible", max_rows, INT_MAX);
     if (spec->n_hidden >= 1 << 23)
         return kt_fail(KT_CONFIG, "%zu hidden layers: at most %d are possible", spec->n_hidden, (1 << 23) - 1);
     for (size_t i = 0; i < spec->n_hidden; i++)
         if (spec->hidden[i] < 1 || spec->hidden[i] > INT_MAX)
-            return kt_fail(KT_CONFIG, "hidden layer %zu has width %lld: it must be from 1 to %d", i + 1, (long long)spec->hidden[i], INT_MAX);
+            return kt_fail(KT_CONFIG, "hidden layer %zu has width %lld: it must be from 1 to %d", i + 1,
+                           (long long)spec->hidden[i], INT_MAX);
     if (spec->activation < 0 || (size_t)spec->activation >= kt_n_activations || spec->initializer < 0 ||
         (size_t)spec->initializer >= kt_n_initializers)
         return kt_fail(KT_CONFIG, "no such activation (%d) or initializer (%d)", spec->activation, spec->initializer);
     if (!(spec->dropout >= 0 && spec->dropout < 1))
         return kt_fail(KT_CONFIG, "dropout %g: it must be at least 0 and below 1", spec->dropout);
-    if (spec->batch_norm && !(spec->batch_norm_epsilon > 0 && spec->batch_norm_momentum >= 0 && spec->batch_norm_momentum <= 1))
+    if (spec->batch_norm &&
+        !(spec->batch_norm_epsilon > 0 && spec->batch_norm_momentum >= 0 && spec->batch_norm_momentum <= 1))
         return kt_fail(KT_CONFIG, "batch norm with epsilon %g and momentum %g: they must be above 0, and from 0 to 1",
                        spec->batch_norm_epsilon, spec->batch_norm_momentum);
     return KT_OK;
 }
 
-/* No product or sum here overflows: widths, rows and layers are below 2^31, and after each block what has gathered is checked. */
+/* No product or sum here overflows: widths, rows and layers are below 2^31, and after each block what has gathered is
+ * checked. */
 static kt_status make_plan(const kt_network_spec *spec, size_t max_rows, plan *p)
 {
     const size_t most = SIZE_MAX / 1024;
@@ -75,7 +79,9 @@ static kt_status make_plan(const kt_network_spec *spec, size_t max_rows, plan *p
         p->n_state += batch_norm ? 2 * n : 0;
         p->n_scratch += batch_norm ? 4 * n : 0;
         if (p->n_parameters > most || n_layers * buffer_size(max_rows, n) > most - p->n_workspace)
-            return kt_fail(KT_NO_MEMORY, "the network is larger than this machine can address: layer %zu of width %zu on %zu inputs", i + 1, n, n_in);
+            return kt_fail(KT_NO_MEMORY,
+                           "the network is larger than this machine can address: layer %zu of width %zu on %zu inputs",
+                           i + 1, n, n_in);
         p->n_workspace += n_layers * buffer_size(max_rows, n);
         widest = n > widest ? n : widest;
         n_in = n;
@@ -93,8 +99,10 @@ size_t kt_network_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_
         return 0;
     if (n_parameters != NULL)
         *n_parameters = p.n_parameters;
-    return sizeof(kt_network) + p.n_layers * (sizeof(kt_layer) + sizeof(float *)) + (p.n_tensors + p.n_state_tensors) * sizeof(kt_tensor) +
-           (2 * p.n_parameters + p.n_state + p.n_workspace + 2 * p.n_delta) * sizeof(float) + p.n_scratch * sizeof(double);
+    return sizeof(kt_network) + p.n_layers * (sizeof(kt_layer) + sizeof(float *)) +
+           (p.n_tensors + p.n_state_tensors) * sizeof(kt_tensor) +
+           (2 * p.n_parameters + p.n_state + p.n_workspace + 2 * p.n_delta) * sizeof(float) +
+           p.n_scratch * sizeof(double);
 }
 
 static kt_status allocate(kt_network *net, const plan *p)
@@ -113,7 +121,8 @@ static kt_status allocate(kt_network *net, const plan *p)
 }
 
 /* Appends the tensor "name/part" to a vector of *n_elements and returns where it starts. n_in 0: one dimension. */
-static size_t add_tensor(kt_tensor *tensors, size_t *n_tensors, size_t *n_elements, const char *name, const char *part, size_t n_out, size_t n_in)
+static size_t add_tensor(kt_tensor *tensors, size_t *n_tensors, size_t *n_elements, const char *name, const char *part,
+                         size_t n_out, size_t n_in)
 {
     kt_tensor *tensor = &tensors[(*n_tensors)++];
     snprintf(tensor->name, sizeof tensor->name, "%s/%s", name, part);
@@ -128,7 +137,8 @@ static size_t add_tensor(kt_tensor *tensors, size_t *n_tensors, size_t *n_elemen
 }
 
 /* Appends a layer and gives it its output buffer, at *workspace. */
-static kt_layer *add_layer(kt_network *net, const kt_layer_kind *kind, unsigned number, size_t n_in, size_t n_out, float **workspace)
+static kt_layer *add_layer(kt_network *net, const kt_layer_kind *kind, unsigned number, size_t n_in, size_t n_out,
+                           float **workspace)
 {
     kt_layer *layer = &net->layers[net->n_layers];
     layer->kind = kind;
@@ -151,14 +161,17 @@ static void give_parameters(kt_network *net, kt_layer *layer, const char *name, 
     layer->d_bias = net->gradients + bias;
 }
 
-static void add_batch_norm(kt_network *net, const kt_network_spec *spec, unsigned number, size_t n, float **workspace, double *scratch)
+static void add_batch_norm(kt_network *net, const kt_network_spec *spec, unsigned number, size_t n, float **workspace,
+                           double *scratch)
 {
     kt_layer *layer = add_layer(net, &kt_layer_batch_norm, number, n, n, workspace);
     char name[24];
     snprintf(name, sizeof name, "batch_norm%u", number);
     give_parameters(net, layer, name, n, 0);
-    layer->mean = net->state + add_tensor(net->state_tensors, &net->n_state_tensors, &net->n_state, name, "running_mean", n, 0);
-    layer->variance = net->state + add_tensor(net->state_tensors, &net->n_state_tensors, &net->n_state, name, "running_variance", n, 0);
+    layer->mean =
+        net->state + add_tensor(net->state_tensors, &net->n_state_tensors, &net->n_state, name, "running_mean", n, 0);
+    layer->variance = net->state + add_tensor(net->state_tensors, &net->n_state_tensors, &net->n_state, name,
+                                              "running_variance", n, 0);
     layer->momentum = spec->batch_norm_momentum;
     layer->epsilon = spec->batch_norm_epsilon;
     layer->scratch = scratch;
@@ -214,8 +227,9 @@ void kt_network_free(kt_network *net)
 {
     if (net == NULL)
         return;
-    void *const parts[] = {net->layers,     net->outputs,   net->workspace, net->delta[0], net->delta[1],     net->scratch,
-                           net->parameters, net->gradients, net->state,     net->tensors,  net->state_tensors, net};
+    void *const parts[] = {net->layers,   net->outputs, net->workspace,     net->delta[0],
+                           net->delta[1], net->scratch, net->parameters,    net->gradients,
+                           net->state,    net->tensors, net->state_tensors, net};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         kt_memory_free(parts[i]);
 }
@@ -255,6 +269,15 @@ kt_status kt_network_forward(kt_network *net, const kt_pass *pass, const float *
     return KT_OK;
 }
 
+/* Batch norm takes the mean away, and with it the bias before it: the derivative is 0. What rounding leaves of it would become whole
+ * steps in optimizers that divide by the gradient's own size, other ones on each number of ranks. */
+static void clear_lost_bias(kt_network *net, size_t l)
+{
+    kt_layer *layer = &net->layers[l];
+    if (l + 1 < net->n_layers && net->layers[l + 1].kind == &kt_layer_batch_norm)
+        memset(layer->d_bias, 0, layer->n_out * sizeof *layer->d_bias);
+}
+
 kt_status kt_network_backward(kt_network *net, const kt_pass *pass, const float *d_logits)
 {
     const float *dy = d_logits;
@@ -262,6 +285,8 @@ kt_status kt_network_backward(kt_network *net, const kt_pass *pass, const float 
         const float *input = l > 0 ? net->outputs[l - 1] : net->x;
         float *dx = l > 0 ? net->delta[l % 2] : NULL; /* nobody needs the inputs' derivative */
         KT_TRY(net->layers[l].kind->backward(&net->layers[l], pass, input, net->outputs[l], dy, dx));
+        if (pass->training)
+            clear_lost_bias(net, l);
         dy = dx;
     }
     return KT_OK;

@@ -8,77 +8,88 @@
 
 const char *const kt_l2_form_names[KT_N_L2_FORMS] = {"batch", "coupled", "decoupled"};
 
-/* The loops below are float only, without branches or library calls, so that they fill whole vectors. Each starts alike: the decoupled
- * decay shrinks the weight, and the gradient takes the coupled one at the weight as it was. */
-#define EACH_ELEMENT(statements)                                       \
-    for (size_t i = 0; i < n; i++) {                                   \
-        const float gradient = scale * g[i] + l2 * w[i];               \
-        const float kept = w[i] * keep;                                \
-        statements                                                     \
-    }
-
-#define COMMON const float scale = u->scale, l2 = u->l2, keep = 1 - u->decay, rate = u->rate;
+/* The loops below are float only, without branches or library calls, so that they fill whole vectors. Each starts
+ * alike: the gradient takes the coupled decay at the weight as it was, the decoupled one shrinks the weight. */
 
 KT_CLONES
-static void update_sgd(const kt_update *u, size_t n, float *restrict w, const float *restrict g, float *const slot[2])
+static void update_sgd(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
+                       float *const slot[2])
 {
-    COMMON
+    const kt_update u = *update;
+    const float keep = 1 - u.decay;
     (void)slot;
-    EACH_ELEMENT(w[i] = kept - rate * gradient;)
+    for (size_t i = 0; i < n; i++) {
+        const float gradient = u.scale * g[i] + u.l2 * w[i];
+        w[i] = keep * w[i] - u.rate * gradient;
+    }
 }
 
 KT_CLONES
-static void update_momentum(const kt_update *u, size_t n, float *restrict w, const float *restrict g, float *const slot[2])
+static void update_momentum(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
+                            float *const slot[2])
 {
-    COMMON
-    const float mu = (float)u->spec->momentum;
+    const kt_update u = *update;
+    const float keep = 1 - u.decay, mu = (float)u.spec->momentum;
     float *restrict velocity = slot[0];
-    EACH_ELEMENT(
+    for (size_t i = 0; i < n; i++) {
+        const float gradient = u.scale * g[i] + u.l2 * w[i];
         const float v = mu * velocity[i] + gradient;
         velocity[i] = v;
-        w[i] = kept - rate * v;)
+        w[i] = keep * w[i] - u.rate * v;
+    }
 }
 
 KT_CLONES
-static void update_nesterov(const kt_update *u, size_t n, float *restrict w, const float *restrict g, float *const slot[2])
+static void update_nesterov(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
+                            float *const slot[2])
 {
-    COMMON
-    const float mu = (float)u->spec->momentum;
+    const kt_update u = *update;
+    const float keep = 1 - u.decay, mu = (float)u.spec->momentum;
     float *restrict velocity = slot[0];
-    EACH_ELEMENT(
+    for (size_t i = 0; i < n; i++) {
+        const float gradient = u.scale * g[i] + u.l2 * w[i];
         const float v = mu * velocity[i] + gradient;
         velocity[i] = v;
-        w[i] = kept - rate * (gradient + mu * v);)
+        w[i] = keep * w[i] - u.rate * (gradient + mu * v);
+    }
 }
 
 KT_CLONES
-static void update_rmsprop(const kt_update *u, size_t n, float *restrict w, const float *restrict g, float *const slot[2])
+static void update_rmsprop(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
+                           float *const slot[2])
 {
-    COMMON
-    const float rho = (float)u->spec->beta2, rest = (float)(1 - u->spec->beta2), epsilon = (float)u->spec->epsilon;
+    const kt_update u = *update;
+    const float keep = 1 - u.decay, epsilon = (float)u.spec->epsilon;
+    const float rho = (float)u.spec->beta2, rest = (float)(1 - u.spec->beta2);
     float *restrict square = slot[0];
-    EACH_ELEMENT(
+    for (size_t i = 0; i < n; i++) {
+        const float gradient = u.scale * g[i] + u.l2 * w[i];
         const float v = rho * square[i] + rest * (gradient * gradient);
         square[i] = v;
-        w[i] = kept - rate * gradient / (sqrtf(v) + epsilon);)
+        w[i] = keep * w[i] - u.rate * gradient / (sqrtf(v) + epsilon);
+    }
 }
 
 KT_CLONES
-static void update_adam(const kt_update *u, size_t n, float *restrict w, const float *restrict g, float *const slot[2])
+static void update_adam(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
+                        float *const slot[2])
 {
-    COMMON
-    const double t = (double)u->t;
-    const float beta1 = (float)u->spec->beta1, rest1 = (float)(1 - u->spec->beta1);
-    const float beta2 = (float)u->spec->beta2, rest2 = (float)(1 - u->spec->beta2);
-    const float step = (float)((double)rate / (1 - pow(u->spec->beta1, t)));
-    const float correction2 = (float)(1 / sqrt(1 - pow(u->spec->beta2, t))), epsilon = (float)u->spec->epsilon;
+    const kt_update u = *update;
+    const double t = (double)u.t;
+    const float beta1 = (float)u.spec->beta1, rest1 = (float)(1 - u.spec->beta1);
+    const float beta2 = (float)u.spec->beta2, rest2 = (float)(1 - u.spec->beta2);
+    const float step = (float)((double)u.rate / (1 - pow(u.spec->beta1, t)));
+    const float correction2 = (float)(1 / sqrt(1 - pow(u.spec->beta2, t)));
+    const float keep = 1 - u.decay, epsilon = (float)u.spec->epsilon;
     float *restrict first = slot[0], *restrict second = slot[1];
-    EACH_ELEMENT(
+    for (size_t i = 0; i < n; i++) {
+        const float gradient = u.scale * g[i] + u.l2 * w[i];
         const float m = beta1 * first[i] + rest1 * gradient;
         const float v = beta2 * second[i] + rest2 * (gradient * gradient);
         first[i] = m;
         second[i] = v;
-        w[i] = kept - step * m / (sqrtf(v) * correction2 + epsilon);)
+        w[i] = keep * w[i] - step * m / (sqrtf(v) * correction2 + epsilon);
+    }
 }
 
 const kt_optimizer_kind kt_optimizers[] = {
@@ -116,13 +127,15 @@ static kt_status check_spec(const kt_optimizer_spec *spec)
     const kt_optimizer_kind *kind = &kt_optimizers[spec->kind];
     if (kind->n_slots == 2 && !(spec->beta1 >= 0 && spec->beta1 < 1))
         return kt_fail(KT_CONFIG, "%s with beta1 = %g: it must be at least 0 and below 1", kind->name, spec->beta1);
-    if ((kind->n_slots == 2 || kind->update == update_rmsprop) && !(spec->beta2 >= 0 && spec->beta2 < 1 && spec->epsilon >= 0))
-        return kt_fail(KT_CONFIG, "%s with beta2 = %g and epsilon = %g: they must be from 0 to below 1, and at least 0", kind->name,
-                       spec->beta2, spec->epsilon);
+    if ((kind->n_slots == 2 || kind->update == update_rmsprop) &&
+        !(spec->beta2 >= 0 && spec->beta2 < 1 && spec->epsilon >= 0))
+        return kt_fail(KT_CONFIG, "%s with beta2 = %g and epsilon = %g: they must be from 0 to below 1, and at least 0",
+                       kind->name, spec->beta2, spec->epsilon);
     return KT_OK;
 }
 
-kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, const kt_tensor *tensors, size_t n_tensors, size_t begin, size_t end)
+kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, const kt_tensor *tensors,
+                              size_t n_tensors, size_t begin, size_t end)
 {
     kt_optimizer *optimizer;
     *out = NULL;
@@ -154,20 +167,23 @@ void kt_optimizer_free(kt_optimizer *optimizer)
     kt_memory_free(optimizer);
 }
 
-void kt_optimizer_update(kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale, size_t M, float *w, const float *g)
+void kt_optimizer_update(kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale, size_t M, float *w,
+                         const float *g)
 {
     const kt_optimizer_spec *spec = &optimizer->spec;
     const int form = effective_form(spec);
     for (size_t t = 0; t < optimizer->n_tensors; t++) {
         const kt_tensor *tensor = &optimizer->tensors[t];
         const size_t begin = tensor->offset > optimizer->begin ? tensor->offset : optimizer->begin;
-        const size_t tensor_end = tensor->offset + tensor->count, end = tensor_end < optimizer->end ? tensor_end : optimizer->end;
+        const size_t tensor_end = tensor->offset + tensor->count,
+                     end = tensor_end < optimizer->end ? tensor_end : optimizer->end;
         if (begin >= end)
             continue;
         const double l2 = decays(spec, tensor) ? spec->l2 : 0;
         const double coupled[KT_N_L2_FORMS] = {[KT_L2_BATCH] = l2 / (double)M, [KT_L2_COUPLED] = l2};
         const double decoupled[KT_N_L2_FORMS] = {[KT_L2_DECOUPLED] = rate * l2};
-        const kt_update u = {step, (float)rate, (float)gradient_scale, (float)coupled[form], (float)decoupled[form], spec};
+        const kt_update u = {step, (float)rate, (float)gradient_scale, (float)coupled[form], (float)decoupled[form],
+                             spec};
         const size_t first = begin - optimizer->begin;
         float *const slot[2] = {optimizer->slot[0] == NULL ? NULL : optimizer->slot[0] + first,
                                 optimizer->slot[1] == NULL ? NULL : optimizer->slot[1] + first};
@@ -195,7 +211,8 @@ float *kt_optimizer_slot(kt_optimizer *optimizer, size_t slot)
     return optimizer->slot[slot];
 }
 
-double kt_optimizer_penalty(const kt_optimizer_spec *spec, const kt_tensor *tensors, size_t n_tensors, const float *parameters, size_t M)
+double kt_optimizer_penalty(const kt_optimizer_spec *spec, const kt_tensor *tensors, size_t n_tensors,
+                            const float *parameters, size_t M)
 {
     const double factors[KT_N_L2_FORMS] = {[KT_L2_BATCH] = spec->l2 / (2 * (double)M), [KT_L2_COUPLED] = spec->l2 / 2};
     const double factor = factors[effective_form(spec)];

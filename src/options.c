@@ -22,6 +22,8 @@ const kt_option *kt_options_find(const kt_option_table *table, const char *secti
 
 static kt_status unknown(const kt_option_table *table, const char *where, const char *section, const char *key)
 {
+    if (section[0] == '\0')
+        return kt_fail(KT_CONFIG, "%s: %s stands before any [section]", where, key);
     const kt_option *nearest = NULL, *elsewhere = NULL;
     size_t least = 0;
     bool known_section = false;

@@ -82,12 +82,12 @@ static int take_pair(void *user, const char *section, const char *key, const cha
     return r->status == KT_OK;
 }
 
-/* Section headers carry no pair, so inih would pass an unknown empty one over. */
 static kt_status parse(reader *r)
 {
     int line = ini_parse_stream(next_line, r, take_pair, r);
     finish_key(r);
-    if (r->status != KT_OK)
+    /* inih goes on after a line it cannot read: what it then stumbles over is only a consequence. */
+    if (r->status != KT_OK && (line == 0 || line >= r->line))
         return r->status;
     if (line != 0)
         return kt_fail(KT_CONFIG, "%s:%d: neither [section], key = value, nor a comment", r->name, line);

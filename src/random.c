@@ -6,10 +6,10 @@
 #include "ktrain/simd.h"
 
 enum {
-    WORDS = 4,      /* of a Philox block */
-    LANES = 16,     /* blocks made side by side: one AVX-512 vector of each word */
+    WORDS = 4,  /* of a Philox block */
+    LANES = 16, /* blocks made side by side: one AVX-512 vector of each word */
     ROUNDS = 10,
-    CHUNK = 1024    /* draws buffered at a time; a multiple of WORDS */
+    CHUNK = 1024 /* draws buffered at a time; a multiple of WORDS */
 };
 
 static const uint32_t MULTIPLIER_0 = 0xD2511F53u, MULTIPLIER_1 = 0xCD9E8D57u; /* the paper's constants */
@@ -41,9 +41,11 @@ static inline void round_lanes(uint32_t c[WORDS][LANES], uint32_t k0, uint32_t k
     }
 }
 
-/* out[n_groups x LANES x WORDS]: the blocks first_block, first_block + 1, ... of a place; counter holds its other three words. */
+/* out[n_groups x LANES x WORDS]: the blocks first_block, first_block + 1, ... of a place; counter holds its other
+ * three words. */
 KT_CLONES
-static void fill_groups(const uint32_t counter[3], const uint32_t key[2], uint32_t first_block, size_t n_groups, uint32_t *restrict out)
+static void fill_groups(const uint32_t counter[3], const uint32_t key[2], uint32_t first_block, size_t n_groups,
+                        uint32_t *restrict out)
 {
     uint32_t k[2] = {key[0], key[1]};
     for (size_t g = 0; g < n_groups; g++, out += LANES * WORDS, first_block += LANES) {

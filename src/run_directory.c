@@ -153,6 +153,8 @@ kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, 
 {
     *out = (kt_run_directory){.lock = -1};
     kt_status status = lock_directory(config->run.dir, &out->lock);
+    if (status == KT_OK) /* checkpoints/ is looked after when it is pruned */
+        kt_file_remove_leftovers(config->run.dir);
     if (status == KT_OK)
         status = find_start(out, config, fingerprint, log);
     if (status == KT_OK)

@@ -49,8 +49,8 @@ static double rate_plateau(const kt_schedule_spec *spec, const kt_schedule_state
 }
 
 const kt_schedule_kind kt_schedules[] = {
-    {"constant", rate_constant},       {"linear", rate_linear}, {"exponential", rate_exponential},
-    {"step", rate_step},               {"cosine", rate_cosine}, {"plateau", rate_plateau},
+    {"constant", rate_constant}, {"linear", rate_linear}, {"exponential", rate_exponential},
+    {"step", rate_step},         {"cosine", rate_cosine}, {"plateau", rate_plateau},
 };
 const size_t kt_n_schedules = sizeof kt_schedules / sizeof kt_schedules[0];
 

@@ -39,12 +39,13 @@ static kt_status check_fractions(const double fractions[KT_N_PARTS])
     double sum = 0;
     for (size_t p = 0; p < KT_N_PARTS; p++) {
         if (!(fractions[p] >= 0 && fractions[p] <= 1))
-            return kt_fail(KT_CONFIG, "the split's fraction for %s is %g; fractions are from 0 to 1", kt_part_names[p], fractions[p]);
+            return kt_fail(KT_CONFIG, "the split's fraction for %s is %g; fractions are from 0 to 1", kt_part_names[p],
+                           fractions[p]);
         sum += fractions[p];
     }
     if (fabs(sum - 1) > 1e-6)
-        return kt_fail(KT_CONFIG, "the split's fractions %g, %g, %g sum to %.9g; they must sum to 1", fractions[KT_TRAIN],
-                       fractions[KT_VALIDATION], fractions[KT_TEST], sum);
+        return kt_fail(KT_CONFIG, "the split's fractions %g, %g, %g sum to %.9g; they must sum to 1",
+                       fractions[KT_TRAIN], fractions[KT_VALIDATION], fractions[KT_TEST], sum);
     return KT_OK;
 }
 
@@ -75,14 +76,16 @@ static kt_status check_sizes(size_t n, const double fractions[KT_N_PARTS], const
 {
     for (size_t p = 0; p < KT_N_PARTS; p++)
         if (fractions[p] > 0 && sizes[p] == 0)
-            return kt_fail(KT_DATA, "%zu samples are too few: the fraction %g for %s would be none", n, fractions[p], kt_part_names[p]);
+            return kt_fail(KT_DATA, "%zu samples are too few: the fraction %g for %s would be none", n, fractions[p],
+                           kt_part_names[p]);
     return KT_OK;
 }
 
 /* ---- how many of each class go to each part ---- */
 
-/* A table of n_classes x KT_N_PARTS. Its exact entry is counts[c] * sizes[p] / n; it is rounded down or up so that the rows still sum
- * to counts[c] and the columns to sizes[p]. Such a rounding always exists: it is a flow problem with an exact fractional solution. */
+/* A table of n_classes x KT_N_PARTS. Its exact entry is counts[c] * sizes[p] / n; it is rounded down or up so that the
+ * rows still sum to counts[c] and the columns to sizes[p]. Such a rounding always exists: it is a flow problem with an
+ * exact fractional solution. */
 typedef struct quota {
     size_t n, n_classes;
     const size_t *counts, *sizes;
@@ -202,7 +205,8 @@ static kt_status fill_quota(quota *q)
 /* ---- who goes where ---- */
 
 /* rows[n]: the samples, class by class, in the data set's order within a class. */
-static void sort_by_class(size_t n, const int32_t *labels, size_t n_classes, const size_t *counts, size_t *next, uint32_t *rows)
+static void sort_by_class(size_t n, const int32_t *labels, size_t n_classes, const size_t *counts, size_t *next,
+                          uint32_t *rows)
 {
     size_t begin = 0;
     for (size_t c = 0; c < n_classes; begin += counts[c++])
@@ -216,7 +220,8 @@ static void deal(kt_split *out, const quota *q, bool shuffle, uint64_t seed, uin
 {
     size_t filled[KT_N_PARTS] = {0};
     for (size_t c = 0; c < q->n_classes; c++) {
-        const kt_random_place place = {.seed = seed, .purpose = KT_RANDOM_SPLIT, .epoch = STAGE_CLASS, .layer = (uint32_t)c};
+        const kt_random_place place = {
+            .seed = seed, .purpose = KT_RANDOM_SPLIT, .epoch = STAGE_CLASS, .layer = (uint32_t)c};
         if (shuffle)
             kt_random_shuffle(&place, q->counts[c], rows);
         for (size_t p = 0; p < KT_N_PARTS; p++) {
@@ -244,26 +249,29 @@ static void order_parts(kt_split *out, bool shuffle, uint64_t seed)
     }
 }
 
-static kt_status count_classes(size_t n, const int32_t *labels, size_t n_classes, const size_t sizes[KT_N_PARTS], size_t *counts)
+static kt_status count_classes(size_t n, const int32_t *labels, size_t n_classes, const size_t sizes[KT_N_PARTS],
+                               size_t *counts)
 {
     size_t n_parts = 0;
     for (size_t p = 0; p < KT_N_PARTS; p++)
         n_parts += sizes[p] > 0;
     for (size_t i = 0; i < n; i++) {
         if (labels[i] < 0 || (size_t)labels[i] >= n_classes)
-            return kt_fail(KT_DATA, "sample %zu has label %d, where there are %zu classes", i, (int)labels[i], n_classes);
+            return kt_fail(KT_DATA, "sample %zu has label %d, where there are %zu classes", i, (int)labels[i],
+                           n_classes);
         counts[labels[i]]++;
     }
     for (size_t c = 0; c < n_classes; c++)
         if (counts[c] > 0 && counts[c] < n_parts)
-            return kt_fail(KT_DATA, "class %zu has only %zu samples, too few to be in all %zu parts of a stratified split", c, counts[c],
-                           n_parts);
+            return kt_fail(KT_DATA,
+                           "class %zu has only %zu samples, too few to be in all %zu parts of a stratified split", c,
+                           counts[c], n_parts);
     return KT_OK;
 }
 
 /* labels NULL: all samples are of one class. */
-static kt_status split_by_class(kt_split *out, size_t n, const int32_t *labels, size_t n_classes, const size_t sizes[KT_N_PARTS],
-                                bool shuffle, uint64_t seed)
+static kt_status split_by_class(kt_split *out, size_t n, const int32_t *labels, size_t n_classes,
+                                const size_t sizes[KT_N_PARTS], bool shuffle, uint64_t seed)
 {
     size_t *counts = NULL, *next = NULL;
     uint32_t *rows = NULL;
@@ -297,8 +305,8 @@ static kt_status split_by_class(kt_split *out, size_t n, const int32_t *labels, 
     return status;
 }
 
-kt_status kt_split_create(kt_split *out, size_t n, const int32_t *labels, size_t n_classes, const double fractions[KT_N_PARTS],
-                          bool shuffle, bool stratify, uint64_t split_seed)
+kt_status kt_split_create(kt_split *out, size_t n, const int32_t *labels, size_t n_classes,
+                          const double fractions[KT_N_PARTS], bool shuffle, bool stratify, uint64_t split_seed)
 {
     *out = (kt_split){0};
     size_t sizes[KT_N_PARTS];

@@ -76,12 +76,28 @@ kt_status kt_trainer_save(kt_trainer *t)
     return KT_OK;
 }
 
+/* A finished run that is started again has nothing new to save, unless it goes on from elsewhere or has lost its best.h5. */
+static kt_status find_saved_step(kt_trainer *t)
+{
+    char checkpoint[KT_PATH_BYTES], best[KT_PATH_BYTES];
+    if (!t->root || t->dir == NULL)
+        return KT_OK;
+    KT_TRY(kt_file_path(checkpoint, "%s/checkpoints/step-%010lld.h5", t->dir, (long long)t->state.progress.step));
+    KT_TRY(kt_file_path(best, "%s/best.h5", t->dir));
+    if (kt_file_exists(checkpoint) && (t->state.stopping.best_epoch == 0 || kt_file_exists(best)))
+        t->saved_step = t->state.progress.step;
+    return KT_OK;
+}
+
 kt_status kt_trainer_resume(kt_trainer *t, kt_hdf5 *file)
 {
     kt_early_stopping settings = t->state.stopping;
     KT_TRY(allocate_slots(t));
     kt_status status = kt_comm_agree(t->comm, t->root ? kt_checkpoint_read(file, &t->state) : KT_OK);
+    if (status == KT_OK)
+        status = kt_comm_agree(t->comm, find_saved_step(t));
     if (status == KT_OK) {
+        kt_comm_broadcast(t->comm, 0, &t->saved_step, sizeof t->saved_step);
         for (size_t k = 0; k < t->state.n_slots; k++)
             kt_exchange_scatter_state(t->exchange, k, t->state.slots[k]);
         kt_trainer_broadcast_model(t);

@@ -12,7 +12,8 @@ typedef struct kt_activation {
     void (*backward)(size_t n, const float *x, const float *y, const float *dy, float *dx);
 } kt_activation;
 
-extern const kt_activation kt_activations[]; /* relu, leaky_relu (slope 0.01), elu (alpha 1), gelu (exact, erf), silu, tanh, sigmoid */
+/* relu, leaky_relu (slope 0.01), elu (alpha 1), gelu (exact, erf), silu, tanh, sigmoid */
+extern const kt_activation kt_activations[];
 extern const size_t kt_n_activations;
 
 #endif

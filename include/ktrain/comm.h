@@ -34,6 +34,8 @@ const char *kt_comm_version(void); /* of the MPI library, one line; also before 
 kt_status kt_comm_agree(kt_comm *comm, kt_status local);
 
 void kt_comm_barrier(kt_comm *comm);
+/* The same for long waits: ranks that wait sleep, and leave their cores to others. */
+void kt_comm_barrier_asleep(kt_comm *comm);
 
 /* data[n_bytes] of rank `root` to all. */
 void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes);

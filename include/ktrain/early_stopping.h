@@ -1,5 +1,6 @@
-/* Early stopping: stop after `patience` epochs in a row without an improvement of more than `min_delta` of the validation loss.
- * Example, patience 2, losses 3 2 2 2: epoch 2 is the best, epochs 3 and 4 bring nothing, training stops after epoch 4. Local and pure. */
+/* Early stopping: stop after `patience` epochs in a row without an improvement of more than `min_delta` of the
+ * validation loss. Example, patience 2, losses 3 2 2 2: epoch 2 is the best, epochs 3 and 4 bring nothing, training
+ * stops after epoch 4. Local and pure. */
 #ifndef KTRAIN_EARLY_STOPPING_H
 #define KTRAIN_EARLY_STOPPING_H
 
@@ -8,13 +9,13 @@
 
 typedef struct kt_early_stopping {
     /* Settings. */
-    bool enabled;      /* when false the best is tracked all the same, and should_stop stays false */
-    int64_t patience;  /* >= 1 */
-    double min_delta;  /* >= 0 */
+    bool enabled;     /* when false the best is tracked all the same, and should_stop stays false */
+    int64_t patience; /* >= 1 */
+    double min_delta; /* >= 0 */
     /* State; zero at the start. */
-    double best_loss;  /* meaningful when best_epoch > 0 */
-    int64_t best_epoch;/* from 1; 0: none yet */
-    int64_t n_bad;     /* epochs in a row without improvement */
+    double best_loss;   /* meaningful when best_epoch > 0 */
+    int64_t best_epoch; /* from 1; 0: none yet */
+    int64_t n_bad;      /* epochs in a row without improvement */
 } kt_early_stopping;
 
 /* Takes in the validation loss after `epoch` (from 1). True when it is the new best. A NaN never is. */

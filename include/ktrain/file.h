@@ -18,6 +18,10 @@ kt_status kt_file_read(const char *path, unsigned char **bytes, size_t *n_bytes)
  * KT_IO, and no temporary file left, when the disk is full or the directory cannot be written. */
 kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes);
 
+/* Removes the temporary files that killed processes have left in a directory: call it where no other process writes. What cannot be
+ * removed does no harm, and stays. */
+void kt_file_remove_leftovers(const char *directory);
+
 /* Makes the directory and its parents; fine when it exists. KT_IO. */
 kt_status kt_file_make_directory(const char *path);
 

@@ -12,25 +12,27 @@ typedef struct kt_format {
     const char *help;
     /* True when the file's first bytes (`n` of them, at most 64) are this format's. NULL when it has no magic. */
     bool (*recognizes)(const unsigned char *head, size_t n);
-    /* Reads the array `member` of the file; with member NULL the only one, or else the first of the names in `usual` (ending with
-     * NULL) that is there. On failure *out is left zeroed and the sentence names the file and where in it, and what would be right. */
+    /* Reads the array `member` of the file; with member NULL the only one, or else the first of the names in `usual`
+     * (ending with NULL) that is there. On failure *out is left zeroed and the sentence names the file and where in it,
+     * and what would be right. */
     kt_status (*read)(const char *path, const char *member, const char *const *usual, kt_array *out);
 } kt_format;
 
 extern const kt_format kt_formats[];
 extern const size_t kt_n_formats;
 
-/* Reads "file" or "file:member" (a member of an .npz or .h5) into *out, which the caller frees with kt_array_free.
- * The format is found by magic, then by extension. Of several members the first of X, x, features, images, data, x_train, arr_0 is
- * taken. KT_NO_INPUT when there is no such file, KT_DATA when it is malformed, KT_IO when reading fails. */
+/* Reads "file" or "file:member" (a member of an .npz or .h5) into *out, which the caller frees with kt_array_free. The
+ * format is found by magic, then by extension. Of several members the first of X, x, features, images, data, x_train,
+ * arr_0 is taken. KT_NO_INPUT when there is no such file, KT_DATA when it is malformed, KT_IO when reading fails. */
 kt_status kt_format_read(const char *path_and_member, kt_array *out);
 
 /* The same for labels: of several members the first of y, Y, labels, targets, y_train, arr_1. */
 kt_status kt_format_read_labels(const char *path_and_member, kt_array *out);
 
-/* For the formats with members: *chosen is the one of names[n] that `member` or, when it is NULL, `usual` says. KT_DATA, listing
- * the names, when there is none. */
-kt_status kt_format_choose(const char *path, const char *member, const char *const *usual, size_t n, char *const *names, size_t *chosen);
+/* For the formats with members: *chosen is the one of names[n] that `member` or, when it is NULL, `usual` says.
+ * KT_DATA, listing the names, when there is none. */
+kt_status kt_format_choose(const char *path, const char *member, const char *const *usual, size_t n, char *const *names,
+                           size_t *chosen);
 
 /* One function per row of kt_formats. */
 bool kt_npy_recognizes(const unsigned char *head, size_t n);

@@ -1,5 +1,6 @@
-/* HDF5 files, built and read in memory: a full disk then shows itself in one plain write, and a damaged file is found by its checksum
- * before the library sees it. Everything here is local. HDF5's own error printing is off; messages are ours. */
+/* HDF5 files, built and read in memory: a full disk then shows itself in one plain write, and a damaged file is found
+ * by its checksum before the library sees it. Everything here is local. HDF5's own error printing is off; messages are
+ * ours. */
 #ifndef KTRAIN_HDF5_FILE_H
 #define KTRAIN_HDF5_FILE_H
 
@@ -17,25 +18,32 @@ kt_status kt_hdf5_open_image(kt_hdf5 **out, const void *image, size_t n_bytes, c
 kt_status kt_hdf5_open(kt_hdf5 **out, const char *path);
 void kt_hdf5_close(kt_hdf5 *file); /* NULL is allowed */
 
-/* Writes data[dims...] of `type` (not KT_BOOL, KT_F16, KT_F128) as dataset `path` ("/model/dense1/weight"), making the groups on the way. n_dims 0: a scalar. */
-kt_status kt_hdf5_write(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims, const void *data);
+/* Writes data[dims...] of `type` (not KT_BOOL, KT_F16, KT_F128) as dataset `path` ("/model/dense1/weight"), making the
+ * groups on the way. n_dims 0: a scalar. */
+kt_status kt_hdf5_write(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims,
+                        const void *data);
 /* A scalar UTF-8 string dataset; and n of them as one 1-d dataset. */
 kt_status kt_hdf5_write_text(kt_hdf5 *file, const char *path, const char *text);
 kt_status kt_hdf5_write_texts(kt_hdf5 *file, const char *path, size_t n, char *const *texts);
 
 bool kt_hdf5_has(kt_hdf5 *file, const char *path);
-/* Reads a numeric dataset of any type into *out (freed with kt_array_free), in native byte order. KT_DATA: absent, not numeric, too many dims. */
+/* Reads a numeric dataset of any type into *out (freed with kt_array_free), in native byte order. KT_DATA: absent, not
+ * numeric, too many dims. */
 kt_status kt_hdf5_read(kt_hdf5 *file, const char *path, kt_array *out);
 /* Reads into data[dims...], converting to `type`; KT_DATA when the shape is another, naming both. */
-kt_status kt_hdf5_read_into(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims, void *data);
+kt_status kt_hdf5_read_into(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims,
+                            void *data);
 /* *out is owned by the caller (kt_memory_free). */
 kt_status kt_hdf5_read_text(kt_hdf5 *file, const char *path, char **out);
 /* *out: n owned strings in an owned array. */
 kt_status kt_hdf5_read_texts(kt_hdf5 *file, const char *path, size_t *n, char ***out);
 /* Calls visit with the path and shape of every dataset in the file, in name order, until one returns false. */
-kt_status kt_hdf5_visit(kt_hdf5 *file, bool (*visit)(void *context, const char *path, size_t n_dims, const size_t *dims), void *context);
+kt_status kt_hdf5_visit(kt_hdf5 *file,
+                        bool (*visit)(void *context, const char *path, size_t n_dims, const size_t *dims),
+                        void *context);
 
-/* The file as bytes: *image (owned by the caller, kt_memory_free) has room for header_bytes in front, zeroed; *n_bytes includes them. */
+/* The file as bytes: *image (owned by the caller, kt_memory_free) has room for header_bytes in front, zeroed; *n_bytes
+ * includes them. */
 kt_status kt_hdf5_image(kt_hdf5 *file, size_t header_bytes, unsigned char **image, size_t *n_bytes);
 
 /* "1.10.8" */

@@ -1,6 +1,7 @@
 /* Initial weights: one table row each. Local and pure.
  *
- * Element e = o * n_in + i of layer `layer` is draw number e mod 2^32 at the place {seed, KT_RANDOM_INIT, layer, epoch = e / 2^32}. */
+ * Element e = o * n_in + i of layer `layer` is draw number e mod 2^32 of the place
+ * {seed, KT_RANDOM_INIT, layer, epoch = e / 2^32}. */
 #ifndef KTRAIN_INITIALIZER_H
 #define KTRAIN_INITIALIZER_H
 
@@ -9,13 +10,15 @@
 
 typedef struct kt_initializer {
     const char *name;
-    /* w[n_out x n_in] for layer number `layer` from (seed, layer, element). `scale` is used by the last two rows only. */
+    /* w[n_out x n_in] for layer number `layer` from (seed, layer, element). Only the last two rows use `scale`. */
     void (*fill)(uint64_t seed, uint32_t layer, size_t n_in, size_t n_out, double scale, float *w);
 } kt_initializer;
 
 /* Normal with deviation: he sqrt(2 / n_in), glorot sqrt(2 / (n_in + n_out)), lecun sqrt(1 / n_in), normal `scale`.
- * Uniform with half width: he_uniform sqrt(6 / n_in), glorot_uniform sqrt(6 / (n_in + n_out)), lecun_uniform sqrt(3 / n_in), uniform `scale`. */
-extern const kt_initializer kt_initializers[]; /* he, glorot, lecun, he_uniform, glorot_uniform, lecun_uniform, normal, uniform */
+ * Uniform with half width: he_uniform sqrt(6 / n_in), glorot_uniform sqrt(6 / (n_in + n_out)),
+ * lecun_uniform sqrt(3 / n_in), uniform `scale`. */
+/* he, glorot, lecun, he_uniform, glorot_uniform, lecun_uniform, normal, uniform */
+extern const kt_initializer kt_initializers[];
 extern const size_t kt_n_initializers;
 
 #endif

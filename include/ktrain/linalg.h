@@ -15,7 +15,8 @@ const char *kt_linalg_core(void);
 const char *kt_linalg_version(void);
 int kt_linalg_threads(void);
 
-/* Compares small products with a plain loop: some OpenBLAS builds are wrong on some processors. KT_INTERNAL, naming the core. */
+/* Compares small products with a plain loop: some OpenBLAS builds are wrong on some processors. KT_INTERNAL, naming
+ * the core. */
 kt_status kt_linalg_self_test(void);
 
 /* y[m x n_out] = x[m x n_in] w^T, w[n_out x n_in]. m may be 0 in all three. */

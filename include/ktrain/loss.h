@@ -1,8 +1,8 @@
 /* Losses of a batch of logits. Local and pure.
  *
  * softmax cross-entropy: l_i = w[y_i] * (logsumexp(z_i) - sum_c q_ic z_ic) with targets q = (1 - s) onehot(y) + s / C,
- * s the label smoothing and w the class weights (all 1 when NULL). The batch's loss is sum_i l_i / M, M the samples of the whole batch:
- * the number, not the sum of their class weights. */
+ * s the label smoothing and w the class weights (all 1 when NULL). The batch's loss is sum_i l_i / M, M the samples of
+ * the whole batch: the number, not the sum of their class weights. */
 #ifndef KTRAIN_LOSS_H
 #define KTRAIN_LOSS_H
 
@@ -22,8 +22,10 @@ typedef struct kt_loss_sums {
     int64_t samples;
 } kt_loss_sums;
 
-/* Adds the sums over z[m x C] with labels y[m] to *sums. When d_z is not NULL, d_z[m x C] = d(sum l_i / M)/dz. d_z may alias z. */
-void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *z, const int32_t *y, kt_loss_sums *sums, float *d_z);
+/* Adds the sums over z[m x C] with labels y[m] to *sums. When d_z is not NULL, d_z[m x C] = d(sum l_i / M)/dz. d_z may
+ * alias z. */
+void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *z, const int32_t *y, kt_loss_sums *sums,
+                     float *d_z);
 
 /* The predicted class of a row of logits: the largest, the first of equals. */
 size_t kt_loss_predict(size_t n_classes, const float *z);

@@ -10,7 +10,7 @@
 /* What is counted: sums, so that ranks' (and batches') parts can be added. */
 typedef struct kt_metrics {
     size_t n_classes;
-    int64_t *confusion;   /* owned, n_classes x n_classes: row = true class, column = predicted */
+    int64_t *confusion; /* owned, n_classes x n_classes: row = true class, column = predicted */
     double cross_entropy_sum;
 } kt_metrics;
 

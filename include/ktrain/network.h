@@ -1,7 +1,9 @@
-/* A fully connected network: hidden blocks of dense, [batch norm], activation, [dropout]; then a dense output layer (logits).
+/* A fully connected network: hidden blocks of dense, [batch norm], activation, [dropout]; then a dense output layer
+ * (logits).
  *
- * All parameters are one vector, all gradients another, all running statistics a third, so that summing, updating, clipping and saving
- * are one call that no layer can forget. Local, but forward and backward are collective when pass->sum is. */
+ * All parameters are one vector, all gradients another, all running statistics a third, so that summing, updating,
+ * clipping and saving are one call that no layer can forget. Local, but forward and backward are collective when
+ * pass->sum is. */
 #ifndef KTRAIN_NETWORK_H
 #define KTRAIN_NETWORK_H
 
@@ -23,14 +25,15 @@ typedef struct kt_network_spec {
 
 /* A named part of a vector. Weights are [n_out, n_in]. */
 typedef struct kt_tensor {
-    char name[48];   /* "dense1/weight", "batch_norm1/running_mean", "output/bias": path below /model in a checkpoint */
-    size_t offset;   /* in its vector, in elements */
+    char name[48]; /* "dense1/weight", "batch_norm1/running_mean", "output/bias": path below /model in a checkpoint */
+    size_t offset; /* in its vector, in elements */
     size_t n_dims, dims[2];
     size_t count;
-    bool is_weight;  /* a dense layer's weight: what L2 applies to */
+    bool is_weight; /* a dense layer's weight: what L2 applies to */
 } kt_tensor;
 
-/* Room for batches of up to max_rows rows (of this rank). *out is NULL on failure. Parameters are zero until initialized. */
+/* Room for batches of up to max_rows rows (of this rank). *out is NULL on failure. Parameters are zero until
+ * initialized. */
 kt_status kt_network_create(kt_network **out, const kt_network_spec *spec, size_t max_rows);
 void kt_network_free(kt_network *network);
 

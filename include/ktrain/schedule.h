@@ -6,8 +6,10 @@
  *   exponential  e0 * gamma^t                                          (report, eq. 10)
  *   step         e0 * gamma^floor(t / period)
  *   cosine       ef + (e0 - ef) (1 + cos(pi min(t / period, 1))) / 2
- *   plateau      e0 * factor, factor *= gamma after more than `plateau_patience` epochs in a row without a new lowest validation loss; not below ef
- * Warm-up comes before any of them: for t < warmup the rate is e0 (t + 1) / (warmup + 1), then the schedule with t - warmup. */
+ *   plateau      e0 * factor, not below ef; factor *= gamma after more than `plateau_patience` epochs in a row
+ *                without a new lowest validation loss
+ * Warm-up comes before any of them: for t < warmup the rate is e0 (t + 1) / (warmup + 1), then the schedule with
+ * t - warmup. */
 #ifndef KTRAIN_SCHEDULE_H
 #define KTRAIN_SCHEDULE_H
 
@@ -28,7 +30,7 @@ typedef struct kt_schedule_spec {
 
 /* Plateau's memory; all zero at the start. Saved in checkpoints as it is. */
 typedef struct kt_schedule_state {
-    double best;     /* lowest validation loss seen; meaningful when n_seen > 0 */
+    double best;       /* lowest validation loss seen; meaningful when n_seen > 0 */
     double reductions; /* times reduced */
     int64_t n_bad, n_seen;
 } kt_schedule_state;

@@ -1,6 +1,7 @@
-/* One source, several instruction sets: a function marked KT_CLONES is compiled for AVX-512, AVX2 and the baseline, and the loader
- * takes the best the processor has. For static functions only: clang 14 gives a public one's clones another name.
- * Build with -ffp-contract=off: all clones then round alike, so a result does not depend on the processor. */
+/* One source, several instruction sets: a function marked KT_CLONES is compiled for AVX-512, AVX2 and the baseline,
+ * and the loader takes the best the processor has. For static functions only: clang 14 gives a public one's clones
+ * another name. Build with -ffp-contract=off: all clones then round alike, so a result does not depend on the
+ * processor. */
 #ifndef KTRAIN_SIMD_H
 #define KTRAIN_SIMD_H
 

@@ -1,0 +1,25 @@
+#!/bin/sh
+# CMake's lists are explicit: a source file, a program or a test that is in none of them would be left out in silence.
+set -eu
+cd "$KT_SOURCE_DIR"
+status=0
+for file in src/*.c tools/*.c; do
+    if [ -e "$file" ] && ! grep -qE "(^|[ :(])$file([ ;)]|\$)" CMakeLists.txt; then
+        echo "$file is not in CMakeLists.txt"
+        status=1
+    fi
+done
+for file in tests/test_*.c; do
+    name=$(basename "$file" .c)
+    if [ ! -x "$KT_BINARY_DIR/tests/$name" ]; then
+        echo "$file was not built: it needs a kt_add_test in tests/CMakeLists.txt"
+        status=1
+    fi
+done
+for file in tests/test_*.sh tests/test_*.py; do
+    if [ -e "$file" ] && ! grep -q "SCRIPT $(basename "$file")" tests/CMakeLists.txt; then
+        echo "$file needs a kt_add_script_test in tests/CMakeLists.txt"
+        status=1
+    fi
+done
+exit $status

@@ -1,0 +1,278 @@
+"""What the end-to-end tests share. They start ktrain as a user does and look at its exit code, its words and its files.
+
+A test is a function whose docstring is a sentence; a file ends with e2e.main(test, test, ...). The current folder is the test's own.
+Every start has a time limit, and ends with all its ranks.
+"""
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+
+import h5py
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+KTRAIN = os.environ["KTRAIN"]
+ROOT = os.geteuid() == 0
+os.chdir(os.environ["KT_TEST_TMP"])
+
+# Exit codes.
+USAGE, DIVERGED, DATA, NO_INPUT, IO, CONFIG = 2, 3, 65, 66, 74, 78
+
+
+# ---- starting and stopping ----
+
+class Process:
+    """ktrain with these arguments on 1 rank, or on several by mpirun. `before` is a shell command that goes first (ulimit)."""
+
+    def __init__(self, arguments, ranks=1, seconds=40, before=""):
+        self.arguments, self.ranks, self.seconds = arguments, ranks, seconds
+        command = [KTRAIN, *arguments]
+        if ranks > 1:
+            command = [os.path.join(HERE, "mpirun.sh"), str(ranks), *command]
+        if before:
+            command = ["sh", "-c", before + ' && exec "$@"', "sh", *command]
+        environment = dict(os.environ, KT_SECONDS=str(seconds), OPENBLAS_NUM_THREADS="1")
+        self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                      errors="replace", env=environment, start_new_session=True)
+
+    def __str__(self):
+        return f"ktrain {' '.join(self.arguments)} on {self.ranks} ranks"
+
+    def processes(self):
+        """Ids of the process and everything it has started: the ranks lead process groups of their own."""
+        found = [self.popen.pid]
+        for parent in found:
+            try:
+                with open(f"/proc/{parent}/task/{parent}/children") as file:
+                    found += [int(child) for child in file.read().split()]
+            except OSError:
+                pass
+        return found
+
+    def kill(self):
+        """SIGKILL for everything at once, and away with what Open MPI then leaves behind."""
+        ids = self.processes()
+        segments = [path for pid in ids for path in shared_segments(pid)]
+        for pid in ids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.popen.communicate()
+        while any(is_alive(pid) for pid in ids):
+            time.sleep(0.01)
+        remove_files(segments)
+        for pid in ids:
+            shutil.rmtree(f"/tmp/ompi.{socket.gethostname()}.{os.geteuid()}/pid.{pid}", ignore_errors=True)
+
+    def ranks_running(self):
+        return [pid for pid in self.processes() if name_of(pid) == os.path.basename(KTRAIN)]
+
+    def kill_rank(self, rank):
+        """SIGKILL for one rank; mpirun then ends the others."""
+        segments = [path for pid in self.ranks_running() for path in shared_segments(pid)]
+        os.kill(rank, signal.SIGKILL)
+        self.finish()
+        remove_files(segments)
+
+    def finish(self):
+        """Waits for the end; sets out, err and code."""
+        try:
+            self.out, self.err = self.popen.communicate(timeout=self.seconds + 5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self}: no end within {self.seconds} s") from None
+        self.code = self.popen.returncode
+        return self
+
+
+def shared_segments(pid):
+    try:
+        with open(f"/proc/{pid}/maps") as file:
+            return {line.split()[-1] for line in file if "/dev/shm/vader_segment" in line}
+    except OSError:
+        return set()
+
+
+def remove_files(paths):
+    for path in paths:
+        if os.path.exists(path):
+            os.remove(path)
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def own_lines(process):
+    """What ktrain itself said on stderr: warnings, and the sentences of failures. mpirun adds a banner of its own."""
+    lines = [line for line in process.err.splitlines() if line.startswith("ktrain: ")]
+    return [line for line in lines if "warning: " in line], [line for line in lines if "warning: " not in line]
+
+
+def expect(process, code=0, words=(), warns=()):
+    """The exit code; one sentence with all these words on stderr for a failure, and none for success; a warning with each of these texts."""
+    process.finish()
+    told = f"{process}: exit code {process.code}, expected {code}\n--- stdout\n{process.out[-3000:]}\n--- stderr\n{process.err[-3000:]}"
+    assert process.code == code, told
+    warnings, sentences = own_lines(process)
+    assert len(sentences) == (code != 0), f"not one sentence but {len(sentences)}: {told}"
+    for word in words:
+        assert word in sentences[0], f"'{word}' is not in the sentence: {told}"
+    for text in warns:
+        assert any(text in line for line in warnings), f"'{text}' is in no warning: {told}"
+    assert "Sanitizer" not in process.err and "runtime error" not in process.err, told
+    return process
+
+
+def ktrain(*arguments, ranks=1, code=0, words=(), warns=(), seconds=40, before=""):
+    return expect(Process([str(a) for a in arguments], ranks, seconds, before), code, words, warns)
+
+
+def train(directory, keys="", ranks=1, job="job.ini", **expected):
+    """Trains job.ini with run.dir = directory and these keys, which are separated by spaces."""
+    return ktrain(job, f"run.dir={directory}", *keys.split(), ranks=ranks, **expected)
+
+
+def start(directory, keys="", ranks=1, job="job.ini", before=""):
+    """The same in the background: end it by expect() or kill()."""
+    return Process([job, f"run.dir={directory}", *keys.split()], ranks, before=before)
+
+
+# ---- inputs ----
+
+def make_data(n=203, d=20, n_classes=7, seed=1, dtype="f4"):
+    """Classes of unequal sizes around centers of their own, near enough to each other that some samples are taken for another class."""
+    draw = np.random.default_rng(seed)
+    y = np.sort(np.concatenate([np.arange(n_classes).repeat(6), (n_classes * draw.random(n - 6 * n_classes) ** 1.5).astype(int)]))
+    x = draw.normal(size=(n_classes, d))[y] + draw.normal(size=(n, d))
+    order = draw.permutation(n)
+    x = np.clip(128 + 24 * x, 0, 255) if dtype == "u1" else x
+    return x[order].astype(dtype), y[order].astype("u1")
+
+
+def write_data(name="", **kind):
+    x, y = make_data(**kind)
+    np.save(name + "x.npy", x)
+    np.save(name + "y.npy", y)
+    return x, y
+
+
+JOB = """[data]
+features = x.npy
+labels = y.npy
+[model]
+hidden = [16, 12]
+[train]
+epochs = 4
+batch_size = 17
+[optimizer]
+learning_rate = 0.01
+"""
+
+
+def write_job(path="job.ini", text=JOB):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+# ---- results ----
+
+def summary(directory):
+    with open(os.path.join(directory, "summary.json")) as file:
+        return json.load(file, parse_constant=lambda word: 1 / 0)  # NaN and Infinity are not JSON
+
+
+def checkpoints(directory):
+    """Paths of the checkpoints, newest first."""
+    folder = os.path.join(directory, "checkpoints")
+    if not os.path.isdir(folder):
+        return []
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder), reverse=True) if name.startswith("step-") and name.endswith(".h5")]
+
+
+def tensors(path, *groups):
+    """Every data set of an HDF5 file by its path; of these groups only, when some are given."""
+    found = {}
+
+    def take(name, item):
+        if isinstance(item, h5py.Dataset) and (not groups or name.split("/")[0] in groups):
+            found[name] = item[()]
+
+    with h5py.File(path, "r") as file:
+        file.visititems(take)
+    assert found, f"{path}: nothing in {groups}"
+    return found
+
+
+def same_bytes(a, b, *groups):
+    """Both files hold the same data sets to the last bit, but for the time it took and the settings (run.dir, epochs ...)."""
+    left, right = tensors(a, *groups), tensors(b, *groups)
+    assert left.keys() == right.keys(), f"{a}, {b}: {left.keys() ^ right.keys()}"
+    for name in left.keys() - {"config", "progress/seconds", "history/seconds"}:
+        assert np.asarray(left[name]).tobytes() == np.asarray(right[name]).tobytes(), f"{a}, {b}: {name} differs"
+
+
+def history(directory):
+    with open(os.path.join(directory, "history.csv")) as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+
+def results(directory):
+    return {key: value for key, value in summary(directory).items() if key not in ("seconds", "ranks")}
+
+
+def check_same_run(a, b):
+    """Two directories hold the same run: state, best weights, history and metrics, to the last bit."""
+    one, other = checkpoints(a)[0], checkpoints(b)[0]
+    assert os.path.basename(one) == os.path.basename(other), f"{one}, {other}"
+    same_bytes(one, other)
+    same_bytes(f"{a}/best.h5", f"{b}/best.h5", "model")
+    assert history(a) == history(b), f"{a}/history.csv and {b}/history.csv differ"
+    assert results(a) == results(b), f"{a}/summary.json and {b}/summary.json differ"
+
+
+def wait_for(condition, what, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"no {what} within {seconds} s"
+        time.sleep(0.005)
+
+
+def largest_difference(a, b, *groups):
+    left, right = tensors(a, *groups), tensors(b, *groups)
+    assert left.keys() == right.keys(), f"{a}, {b}: {left.keys() ^ right.keys()}"
+    return max((float(np.abs(left[name].astype("f8") - right[name].astype("f8")).max()), name) for name in left if left[name].size)
+
+
+def main(*tests):
+    """Runs all tests, whatever fails, and exits."""
+    n_failed = 0
+    for test in tests:
+        begin, verdict = time.monotonic(), "ok    "
+        try:
+            test()
+        except Exception:  # an error of any kind is a failure of this test only
+            verdict, n_failed = "FAILED", n_failed + 1
+            traceback.print_exc(file=sys.stdout)
+        print(f"{verdict} {time.monotonic() - begin:5.1f} s  {test.__doc__.strip()}", flush=True)
+    sys.exit(1 if n_failed else 0)

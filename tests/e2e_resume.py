@@ -1,0 +1,57 @@
+"""A run that was stopped and goes on ends as if it had never stopped."""
+import e2e
+
+# Every part of the state: moments, running statistics, dropout's place, a schedule and early stopping that wait for the validation loss.
+STATE = ("model.dropout=0.2 model.batch_norm=true train.clip_norm=2 train.patience=5 train.epochs=60 optimizer.learning_rate=0.05 "
+         "optimizer.schedule=plateau optimizer.plateau_patience=1 optimizer.gamma=0.5 ")
+STEPS = 9  # of an epoch: 142 training samples in batches of 17
+
+
+def first_bad_epoch(directory):
+    """The first epoch after which early stopping had begun to wait."""
+    losses = [float(row["validation_cross_entropy"]) for row in e2e.history(directory)]
+    return next(i + 1 for i in range(1, len(losses)) if losses[i] >= min(losses[:i]))
+
+
+def stopped_in_mid_epoch():
+    """Stopped within an epoch, also while early stopping and plateau wait, and continued: the same bits on 1 and on 3 ranks."""
+    for n, owner in ((1, "auto"), (3, "sharded")):
+        whole, cut, keys = f"whole-{n}-{owner}", f"cut-{n}-{owner}", STATE + f"parallel.optimizer_state={owner} "
+        e2e.train(whole, keys, ranks=n)
+        assert e2e.summary(whole)["stop_reason"] == "patience", e2e.summary(whole)
+        bad = first_bad_epoch(whole)
+        for stop in (5, 37, bad * STEPS + 4):
+            e2e.train(cut, keys + f"train.max_steps={stop}", ranks=n)
+            assert e2e.summary(cut)["stop_reason"] == "max_steps" and e2e.summary(cut)["steps"] == stop
+        with e2e.h5py.File(e2e.checkpoints(cut)[0]) as file:
+            assert file["early_stopping/n_bad"][()] > 0 and file["progress/step_in_epoch"][()] == 4
+        e2e.train(cut, keys, ranks=n)
+        e2e.check_same_run(whole, cut)
+
+
+def stopped_at_epoch_end():
+    """Stopped at the end of an epoch and given more epochs: the same bits, whatever the step limit was."""
+    keys = STATE + "optimizer.schedule=cosine optimizer.period=6 train.early_stopping=false parallel.optimizer_state=rank0 optimizer.name="
+    for name in ("adam", "nesterov"):
+        e2e.train(f"six-{name}", keys + name + " train.epochs=6", ranks=2)
+        e2e.train(f"two-{name}", keys + name + " train.epochs=2", ranks=2)
+        e2e.train(f"two-{name}", keys + name + f" train.epochs=6 train.max_steps={4 * STEPS}", ranks=2)
+        assert e2e.summary(f"two-{name}")["epochs"] == 4
+        e2e.train(f"two-{name}", keys + name + " train.epochs=6", ranks=2)
+        e2e.check_same_run(f"six-{name}", f"two-{name}")
+
+
+def other_number_of_ranks():
+    """Stopped on 3 ranks and continued on 2, 1 and 4: the same but for rounding."""
+    e2e.train("straight", STATE + "train.epochs=6", ranks=3)
+    for n, stop in ((3, 14), (2, 25), (1, 37), (4, 0)):
+        e2e.train("wander", STATE + f"train.epochs=6 train.max_steps={stop}", ranks=n)
+    a, b = e2e.checkpoints("straight")[0], e2e.checkpoints("wander")[0]
+    difference, where = e2e.largest_difference(a, b, "model")
+    assert difference < 1e-3, f"{where} differs by {difference}"  # running variances of size 100 among them
+    assert e2e.results("straight")["test"]["samples"] == e2e.results("wander")["test"]["samples"]
+
+
+e2e.write_data()
+e2e.write_job()
+e2e.main(stopped_in_mid_epoch, stopped_at_epoch_end, other_number_of_ranks)

@@ -1,0 +1,117 @@
+/* What a run learns from, on any number of ranks: small CSV files written here. */
+#include <string.h>
+
+#include "ktrain/data.h"
+#include "ktrain/file.h"
+#include "ktrain/memory.h"
+#include "ktrain/text.h"
+#include "test.h"
+
+const char *const kt_test_suite = "data";
+
+static char directory[KT_PATH_BYTES];
+
+/* n samples of two features, sample i of class classes[i % n_classes]; rank 0 writes. */
+static void write_files(const char *name, size_t n, size_t n_classes, const int *classes)
+{
+    kt_text_buffer x = {0}, y = {0};
+    char path[KT_PATH_BYTES], *text;
+    for (size_t i = 0; i < n; i++) {
+        kt_text_append(&x, "%zu,%g\n", i, 0.5 * (double)i);
+        kt_text_append(&y, "%d\n", classes[i % n_classes]);
+    }
+    kt_text_buffer *const buffers[] = {&x, &y};
+    for (size_t k = 0; k < 2; k++) {
+        size_t n_bytes = buffers[k]->n;
+        KT_CHECK_STATUS(KT_OK, kt_text_take(buffers[k], &text));
+        kt_file_path(path, "%s/%s_%c.csv", directory, name, k == 0 ? 'x' : 'y');
+        KT_CHECK_STATUS(KT_OK, kt_file_replace(path, text, n_bytes));
+        kt_memory_free(text);
+    }
+}
+
+static const char ini[] = "[data]\nfeatures = main_x.csv\nlabels = main_y.csv\nsplit = 0.5, 0.25, 0.25\n";
+
+/* The files beside each other in the scratch folder; paths by a config edited in place. */
+static kt_status load(bool with_test_files, kt_data *data)
+{
+    static const int two[] = {0, 1};
+    static const int three[] = {0, 1, 2};
+    kt_config config;
+    snprintf(directory, sizeof directory, "%s", kt_test_scratch(""));
+    if (kt_comm_rank(kt_test_world) == 0) {
+        write_files("main", 40, 2, two);
+        write_files("test", 6, 2, two);
+        write_files("more", 6, 3, three);
+    }
+    kt_config_parse("x.ini", ini, strlen(ini), 0, NULL, &config);
+    snprintf(config.data.features, KT_TEXT_BYTES, "%.120s/main_x.csv", directory);
+    snprintf(config.data.labels, KT_TEXT_BYTES, "%.120s/main_y.csv", directory);
+    if (with_test_files) {
+        snprintf(config.data.test_features, KT_TEXT_BYTES, "%.120s/test_x.csv", directory);
+        snprintf(config.data.test_labels, KT_TEXT_BYTES, "%.120s/test_y.csv", directory);
+    }
+    return kt_data_load(kt_test_world, &config, data);
+}
+
+static void every_rank_has_the_same_samples_and_parts(void)
+{
+    kt_data data;
+    KT_CHECK(load(false, &data) == KT_OK);
+    KT_CHECK(data.set.n == 40 && data.set.d == 2 && data.set.n_classes == 2);
+    KT_CHECK(data.split.n[KT_TRAIN] == 20 && data.split.n[KT_VALIDATION] == 10 && data.split.n[KT_TEST] == 10);
+    KT_CHECK(kt_dataset_fingerprint(&data.set) == data.fingerprint);
+    int64_t sum = 0;
+    for (size_t i = 0; i < 20; i++)
+        sum += (int64_t)(i + 1) * data.split.index[KT_TRAIN][i];
+    int64_t total = sum;
+    kt_comm_sum_i64(kt_test_world, &total, 1);
+    KT_CHECK(total == sum * kt_comm_size(kt_test_world));
+    kt_data_free(&data);
+}
+
+static void files_of_their_own_replace_a_part(void)
+{
+    kt_data data;
+    KT_CHECK(load(true, &data) == KT_OK);
+    KT_CHECK(data.set.n == 46 && data.split.n[KT_TEST] == 6 && data.split.index[KT_TEST][0] == 40);
+    KT_CHECK(data.split.n[KT_TRAIN] + data.split.n[KT_VALIDATION] == 40);
+    KT_CHECK(((const float *)data.set.features)[2 * 41] == 1);
+    kt_data_free(&data);
+}
+
+static void a_class_that_is_only_tested_is_refused_on_every_rank(void)
+{
+    kt_data data;
+    kt_config config;
+    KT_CHECK(load(false, &data) == KT_OK);
+    kt_data_free(&data);
+    kt_config_parse("x.ini", ini, strlen(ini), 0, NULL, &config);
+    snprintf(config.data.features, KT_TEXT_BYTES, "%.120s/main_x.csv", directory);
+    snprintf(config.data.labels, KT_TEXT_BYTES, "%.120s/main_y.csv", directory);
+    snprintf(config.data.test_features, KT_TEXT_BYTES, "%.120s/more_x.csv", directory);
+    snprintf(config.data.test_labels, KT_TEXT_BYTES, "%.120s/more_y.csv", directory);
+    KT_CHECK(kt_data_load(kt_test_world, &config, &data) == KT_DATA);
+    KT_CHECK(strstr(kt_error_message(), "class 2 has 2 test samples but none to train on") != NULL);
+    KT_CHECK(data.set.features == NULL && data.split.index[0] == NULL);
+}
+
+static void an_unlabelled_file_is_all_test(void)
+{
+    kt_data data;
+    char path[KT_PATH_BYTES];
+    KT_CHECK(load(false, &data) == KT_OK);
+    kt_data_free(&data);
+    kt_file_path(path, "%s/test_x.csv", directory);
+    KT_CHECK(kt_data_load_file(kt_test_world, path, NULL, &data) == KT_OK);
+    KT_CHECK(data.set.n == 6 && data.set.labels == NULL && data.split.n[KT_TEST] == 6 && data.split.n[KT_TRAIN] == 0);
+    kt_data_free(&data);
+}
+
+const kt_test kt_tests[] = {
+    {"every rank has the same samples and parts", every_rank_has_the_same_samples_and_parts},
+    {"files of their own replace a part", files_of_their_own_replace_a_part},
+    {"a class that is only tested is refused on every rank", a_class_that_is_only_tested_is_refused_on_every_rank},
+    {"an unlabelled file is all test", an_unlabelled_file_is_all_test},
+    {NULL, NULL},
+};

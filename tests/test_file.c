@@ -1,0 +1,103 @@
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "ktrain/file.h"
+#include "ktrain/memory.h"
+#include "test.h"
+
+const char *const kt_test_suite = "file";
+
+static void check_content(const char *path, const char *expected)
+{
+    unsigned char *bytes;
+    size_t n;
+    KT_CHECK_STATUS(KT_OK, kt_file_read(path, &bytes, &n));
+    CU_ASSERT(bytes != NULL && n == strlen(expected) && strcmp((char *)bytes, expected) == 0);
+    kt_memory_free(bytes);
+}
+
+static void what_is_written_is_read_back(void)
+{
+    const char *path = kt_test_scratch("a.txt");
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(path, "one", 3));
+    check_content(path, "one");
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(path, "three", 5));
+    check_content(path, "three");
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(path, "", 0));
+    check_content(path, "");
+}
+
+static void what_cannot_be_read_is_no_input(void)
+{
+    unsigned char *bytes;
+    size_t n;
+    KT_CHECK_STATUS(KT_NO_INPUT, kt_file_read(kt_test_scratch("absent"), &bytes, &n));
+    KT_CHECK_MESSAGE("absent");
+    CU_ASSERT_PTR_NULL(bytes);
+    KT_CHECK_STATUS(KT_NO_INPUT, kt_file_read(kt_test_scratch("."), &bytes, &n));
+    KT_CHECK_MESSAGE("not a regular file");
+}
+
+static size_t count_files(const char *directory)
+{
+    size_t n = 0;
+    DIR *d = opendir(directory);
+    while (d != NULL && readdir(d) != NULL)
+        n++;
+    if (d != NULL)
+        closedir(d);
+    return n;
+}
+
+/* A file size limit stands for the full disk: the write stops in the middle. */
+static void a_write_that_fails_leaves_the_old_file(void)
+{
+    struct rlimit before, small = {.rlim_cur = 4096};
+    static char large[100000];
+    const char *directory = kt_test_scratch("limited");
+    char path[KT_PATH_BYTES];
+    KT_CHECK_STATUS(KT_OK, kt_file_make_directory(directory));
+    KT_CHECK_STATUS(KT_OK, kt_file_path(path, "%s/x", directory));
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(path, "old", 3));
+    size_t n_files = count_files(directory);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    small.rlim_max = before.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &small);
+    kt_status status = kt_file_replace(path, large, sizeof large);
+    setrlimit(RLIMIT_FSIZE, &before);
+    CU_ASSERT(status == KT_IO);
+    KT_CHECK_MESSAGE("writing stopped at byte");
+    check_content(path, "old");
+    CU_ASSERT(count_files(directory) == n_files);
+}
+
+static void directories_are_made_with_their_parents(void)
+{
+    const char *path = kt_test_scratch("p/q/r");
+    KT_CHECK_STATUS(KT_OK, kt_file_make_directory(path));
+    KT_CHECK_STATUS(KT_OK, kt_file_make_directory(path));
+    CU_ASSERT(kt_file_exists(path));
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(kt_test_scratch("p/file"), "x", 1));
+    KT_CHECK_STATUS(KT_IO, kt_file_make_directory(kt_test_scratch("p/file/q")));
+}
+
+static void a_path_that_does_not_fit_is_refused(void)
+{
+    char path[KT_PATH_BYTES], text[2 * KT_PATH_BYTES];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    KT_CHECK_STATUS(KT_CONFIG, kt_file_path(path, "%s", text));
+}
+
+const kt_test kt_tests[] = {
+    {"what is written is read back", what_is_written_is_read_back},
+    {"what cannot be read is no input", what_cannot_be_read_is_no_input},
+    {"a write that fails leaves the old file and nothing else", a_write_that_fails_leaves_the_old_file},
+    {"directories are made with their parents", directories_are_made_with_their_parents},
+    {"a path that does not fit is refused", a_path_that_does_not_fit_is_refused},
+    {NULL, NULL},
+};

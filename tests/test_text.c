@@ -1,0 +1,48 @@
+#include <string.h>
+
+#include "ktrain/memory.h"
+#include "ktrain/text.h"
+#include "test.h"
+
+const char *const kt_test_suite = "text";
+
+static void appending_grows_the_text(void)
+{
+    kt_text_buffer buffer = {0};
+    for (int i = 0; i < 1000; i++)
+        kt_text_append(&buffer, "%04d,", i);
+    char *text;
+    KT_CHECK_STATUS(KT_OK, kt_text_take(&buffer, &text));
+    CU_ASSERT(strlen(text) == 5000);
+    CU_ASSERT(strncmp(text + 4995, "0999,", 5) == 0);
+    CU_ASSERT(buffer.n == 0);
+    kt_memory_free(text);
+}
+
+static void taking_nothing_gives_an_empty_text(void)
+{
+    kt_text_buffer buffer = {0};
+    char *text;
+    KT_CHECK_STATUS(KT_OK, kt_text_take(&buffer, &text));
+    CU_ASSERT_STRING_EQUAL(text, "");
+    kt_memory_free(text);
+}
+
+static void the_distance_counts_edits(void)
+{
+    CU_ASSERT(kt_text_distance("batch_size", "batch_size") == 0);
+    CU_ASSERT(kt_text_distance("batchsize", "batch_size") == 1);
+    CU_ASSERT(kt_text_distance("kitten", "sitting") == 3);
+    CU_ASSERT(kt_text_distance("", "abc") == 3);
+    char longer[500];
+    memset(longer, 'a', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    CU_ASSERT(kt_text_distance(longer, "b") > 0);
+}
+
+const kt_test kt_tests[] = {
+    {"appending grows the text", appending_grows_the_text},
+    {"taking nothing gives an empty text", taking_nothing_gives_an_empty_text},
+    {"the distance counts edits, also of long words", the_distance_counts_edits},
+    {NULL, NULL},
+};

@@ -1,0 +1,73 @@
+#!/bin/bash
+# Installs what is missing, builds ktrain every way it must build, and runs every test. No arguments. Ends with a summary;
+# exit code 0 when every step passed. Build trees and logs are in build/.
+set -euo pipefail
+# shellcheck source=tools/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+"$root/tools/packages.sh" build data test
+
+logs=$work/build/logs
+mkdir -p "$logs"
+summary=()
+failed=0
+
+# step NAME TITLE COMMAND...: runs it with its output in a log; shows the log's end when it fails.
+step() {
+    local title=$2 log=$logs/$1.log start=$SECONDS result=ok note
+    shift 2
+    echo "== $title"
+    if ! "$@" >"$log" 2>&1; then
+        result=FAILED
+        failed=1
+        tail -n 60 "$log"
+        echo "== FAILED; all of it is in $log"
+    fi
+    # What CTest said: "12 of 12 tests", and those it left out.
+    note=$(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests failed out of ([0-9]+)$/\2 tests, \1 failed/p' "$log" | tail -n 1)
+    if grep -q '(Skipped)$' "$log"; then
+        note+=", $(grep -c '(Skipped)$' "$log") skipped"
+    fi
+    summary+=("$(printf '%-7s %4d s  %-45s %s' "$result" $((SECONDS - start)) "$title" "$note")")
+    [ "$result" = ok ]
+}
+
+# shellcheck disable=SC2317 # called by step
+make_tree() { # make_tree PRESET
+    configure "$1" && build "$1"
+}
+
+# shellcheck disable=SC2317
+run_tests() { # run_tests PRESET [CTEST OPTION...]
+    local tree=$work/build/$1
+    shift
+    ctest --test-dir "$tree" --output-on-failure --no-tests=error -j "$cores" "$@"
+}
+
+# shellcheck disable=SC2317
+install_tree() { # an installed ktrain starts and brings its jobs
+    local prefix=$work/build/installed
+    rm -rf "$prefix"
+    cmake --install "$work/build/ci-gcc" --prefix "$prefix" &&
+        "$prefix/bin/ktrain" --version && ls "$prefix/share/ktrain/jobs/m3.ini" "$prefix/share/ktrain/hostfile.example"
+}
+
+if step gcc "gcc, release, warnings are errors" make_tree ci-gcc; then
+    step gcc-tests "every test" run_tests ci-gcc || true
+    step install "installation" install_tree || true
+fi
+step clang "clang, release, warnings are errors" make_tree ci-clang || true
+if step debug "AddressSanitizer and UBSan build" make_tree debug; then
+    step debug-tests "tests under the sanitizers" run_tests debug -LE slow || true
+fi
+if step memcheck "build for valgrind" make_tree memcheck; then
+    step memcheck-tests "tests under valgrind" run_tests memcheck || true
+fi
+
+echo
+printf '%s\n' "${summary[@]}"
+if [ $failed = 0 ]; then
+    echo "All steps passed in $SECONDS s."
+else
+    echo "Some steps FAILED; logs are in $logs."
+fi
+exit $failed
