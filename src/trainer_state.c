@@ -76,7 +76,15 @@ kt_status kt_trainer_save(kt_trainer *t)
     return KT_OK;
 }
 
-/* A finished run that is started again has nothing new to save, unless it goes on from elsewhere or has lost its best.h5. */
+static bool is_good(const char *path)
+{
+    kt_hdf5 *file;
+    bool good = kt_checkpoint_file_open(path, &file, NULL) == KT_OK;
+    kt_hdf5_close(file);
+    return good;
+}
+
+/* A finished run that is started again has nothing to save, unless it goes on from elsewhere or its best.h5 is lost or damaged. */
 static kt_status find_saved_step(kt_trainer *t)
 {
     char checkpoint[KT_PATH_BYTES], best[KT_PATH_BYTES];
@@ -84,7 +92,7 @@ static kt_status find_saved_step(kt_trainer *t)
         return KT_OK;
     KT_TRY(kt_file_path(checkpoint, "%s/checkpoints/step-%010lld.h5", t->dir, (long long)t->state.progress.step));
     KT_TRY(kt_file_path(best, "%s/best.h5", t->dir));
-    if (kt_file_exists(checkpoint) && (t->state.stopping.best_epoch == 0 || kt_file_exists(best)))
+    if (kt_file_exists(checkpoint) && (t->state.stopping.best_epoch == 0 || is_good(best)))
         t->saved_step = t->state.progress.step;
     return KT_OK;
 }

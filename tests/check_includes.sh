@@ -1,6 +1,6 @@
 #!/bin/sh
 # The layering of docs/architecture.md, checked: a module includes only itself and modules above it in this list; pure
-# modules never include comm; mpi.h, cblas.h and hdf5.h appear in one file each. A file src/a_b.c that is not listed belongs
+# modules never include comm; mpi.h, cblas.h and hdf5.h appear once each. A file src/a_b.c that is not listed belongs
 # to module a. Programs and tests may include everything but those three.
 set -eu
 cd "${KT_SOURCE_DIR:-$(dirname "$0")/..}"
@@ -46,11 +46,11 @@ $1 == "order" {
     sub(/[>"].*/, "", included)
 }
 
-BEGIN { owner["mpi.h"] = "src/comm.c"; owner["cblas.h"] = "src/linalg.c"; owner["hdf5.h"] = "src/hdf5_file.c" }
+BEGIN { owner["mpi.h"] = "src/comm"; owner["cblas.h"] = "src/linalg"; owner["hdf5.h"] = "src/hdf5_file" }
 
 included in owner {
-    if (file != owner[included])
-        fail(where ": " included " belongs in " owner[included] " only")
+    if (index(file, owner[included]) != 1)
+        fail(where ": " included " belongs in " owner[included] ".c or its private header only")
     seen[included]++
 }
 

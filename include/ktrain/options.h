@@ -78,6 +78,9 @@ kt_status kt_options_read_ini(const kt_option_table *table, void *values, const 
 /* Sets from "section.key=value", as on a command line. */
 kt_status kt_options_override(const kt_option_table *table, void *values, const char *argument);
 
+/* What a value of the option must be, in text[size]: "a whole number from 1 to 8", "a number above 0", "one of a | b". */
+void kt_options_describe(const kt_option *option, char *text, size_t size);
+
 /* The value as the INI would have it, in text[size]; real numbers so that they read back the same. */
 void kt_options_format(const kt_option *option, const void *values, char *text, size_t size);
 
