@@ -7,6 +7,7 @@
 #include "ktrain/format.h"
 #include "ktrain/labels.h"
 #include "ktrain/memory.h"
+#include "ktrain/simd.h"
 
 /* ---- reading ---- */
 
@@ -206,20 +207,28 @@ kt_status kt_dataset_append(kt_dataset *dataset, const kt_dataset *extra, const 
 
 /* ---- using ---- */
 
+KT_CLONES
+static void scale_bytes(size_t n, const uint8_t *restrict x, float scale, float *restrict out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)x[i] / scale;
+}
+
+KT_CLONES
+static void scale_floats(size_t n, const float *restrict x, float scale, float *restrict out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] / scale;
+}
+
 void kt_dataset_gather(const kt_dataset *dataset, const uint32_t *index, size_t n_rows, float scale, float *out)
 {
     const size_t d = dataset->d;
     for (size_t i = 0; i < n_rows; i++, out += d) {
-        float *restrict row = out;
-        if (dataset->type == KT_U8) {
-            const uint8_t *restrict x = (const uint8_t *)dataset->features + index[i] * d;
-            for (size_t j = 0; j < d; j++)
-                row[j] = (float)x[j] / scale;
-        } else {
-            const float *restrict x = (const float *)dataset->features + index[i] * d;
-            for (size_t j = 0; j < d; j++)
-                row[j] = x[j] / scale;
-        }
+        if (dataset->type == KT_U8)
+            scale_bytes(d, (const uint8_t *)dataset->features + index[i] * d, scale, out);
+        else
+            scale_floats(d, (const float *)dataset->features + index[i] * d, scale, out);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <cblas.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
@@ -51,40 +52,64 @@ int kt_linalg_threads(void)
     return openblas_get_num_threads();
 }
 
-/* Sizes are checked against INT_MAX where networks and data sets are made. */
+/* C[m x n] = A B, or C += A B with beta 1; rows of A, B and C are lda, ldb and ldc apart. Sizes are checked against
+ * INT_MAX where networks and data sets are made. */
 static void product(CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, size_t m, size_t n, size_t k, const float *a,
-                    const float *b, float *c)
+                    size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
-    blasint lda = (blasint)(trans_a == CblasTrans ? m : k), ldb = (blasint)(trans_b == CblasTrans ? k : n);
-    cblas_sgemm(CblasRowMajor, trans_a, trans_b, (blasint)m, (blasint)n, (blasint)k, 1.0f, a, lda, b, ldb, 0.0f, c,
-                (blasint)n);
+    cblas_sgemm(CblasRowMajor, trans_a, trans_b, (blasint)m, (blasint)n, (blasint)k, 1.0f, a, (blasint)lda, b,
+                (blasint)ldb, beta, c, (blasint)ldc);
+}
+
+/* Up to SMALL multiplications OpenBLAS's AVX-512 kernels take the operands as they are; beyond, it copies w into another
+ * order first, which a thin batch does not repay. So w goes in tiles of rows that stay below: 1.2 to 2.5 times as fast,
+ * and no slower without AVX-512. */
+enum { THIN = 64, SMALL = 1000000, TILE = 64 };
+
+/* Rows of w to take at once: multiples of 16, or 4, fill the kernels. */
+static size_t rows_at_once(size_t m, size_t n_in, size_t n_out)
+{
+    const size_t most = SMALL / (m * n_in);
+    if (m > THIN || most < 4 || kt_linalg_threads() > 1)
+        return n_out;
+    return most >= TILE ? TILE : most - most % (most >= 16 ? 16 : 4);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
 void kt_linalg_forward(size_t m, size_t n_in, size_t n_out, const float *x, const float *w, float *y)
 {
-    if (m > 0)
-        product(CblasNoTrans, CblasTrans, m, n_out, n_in, x, w, y);
+    const size_t tile = m > 0 ? rows_at_once(m, n_in, n_out) : n_out;
+    for (size_t j = 0; j < n_out && m > 0; j += tile)
+        product(CblasNoTrans, CblasTrans, m, smaller(tile, n_out - j), n_in, x, n_in, w + j * n_in, n_in, 0, y + j,
+                n_out);
 }
 
 void kt_linalg_backward(size_t m, size_t n_in, size_t n_out, const float *dy, const float *w, float *dx)
 {
-    if (m > 0)
-        product(CblasNoTrans, CblasNoTrans, m, n_in, n_out, dy, w, dx);
+    const size_t tile = m > 0 ? rows_at_once(m, n_in, n_out) : n_out;
+    for (size_t j = 0; j < n_out && m > 0; j += tile)
+        product(CblasNoTrans, CblasNoTrans, m, n_in, smaller(tile, n_out - j), dy + j, n_out, w + j * n_in, n_in, j > 0,
+                dx, n_in);
 }
 
 void kt_linalg_gradient(size_t m, size_t n_in, size_t n_out, const float *dy, const float *x, float *dw)
 {
-    if (m > 0)
-        product(CblasTrans, CblasNoTrans, n_out, n_in, m, dy, x, dw);
-    else
-        for (size_t i = 0; i < n_in * n_out; i++)
-            dw[i] = 0;
+    const size_t tile = m > 0 ? rows_at_once(m, n_in, n_out) : n_out;
+    if (m == 0)
+        memset(dw, 0, n_in * n_out * sizeof *dw);
+    for (size_t j = 0; j < n_out && m > 0; j += tile)
+        product(CblasTrans, CblasNoTrans, smaller(tile, n_out - j), n_in, m, dy + j, n_out, x, n_in, 0, dw + j * n_in,
+                n_in);
 }
 
 void kt_linalg_product(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
 {
     if (m > 0 && n > 0)
-        product(CblasNoTrans, CblasNoTrans, m, n, k, a, b, c);
+        product(CblasNoTrans, CblasNoTrans, m, n, k, a, k, b, n, 0, c, n);
 }
 
 KT_CLONES

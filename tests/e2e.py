@@ -3,6 +3,7 @@
 A test is a function whose docstring is a sentence; a file ends with e2e.main(test, test, ...). The current folder is the test's own.
 Every start has a time limit, and ends with all its ranks.
 """
+import concurrent.futures
 import csv
 import json
 import os
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -29,17 +31,15 @@ USAGE, DIVERGED, DATA, NO_INPUT, IO, CONFIG = 2, 3, 65, 66, 74, 78
 # ---- starting and stopping ----
 
 class Process:
-    """ktrain with these arguments on 1 rank, or on several by mpirun. `before` is a shell command that goes first (ulimit)."""
+    """ktrain with these arguments on 1 rank, or on several by mpirun. `wrap` is a command before it (prlimit ...)."""
 
-    def __init__(self, arguments, ranks=1, seconds=40, before=""):
+    def __init__(self, arguments, ranks=1, seconds=40, wrap=()):
         self.arguments, self.ranks, self.seconds = arguments, ranks, seconds
         command = [KTRAIN, *arguments]
         if ranks > 1:
             command = [os.path.join(HERE, "mpirun.sh"), str(ranks), *command]
-        if before:
-            command = ["sh", "-c", before + ' && exec "$@"', "sh", *command]
         environment = dict(os.environ, KT_SECONDS=str(seconds), OPENBLAS_NUM_THREADS="1")
-        self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        self.popen = subprocess.Popen([*wrap, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                       errors="replace", env=environment, start_new_session=True)
 
     def __str__(self):
@@ -70,7 +70,7 @@ class Process:
             time.sleep(0.01)
         remove_files(segments)
         for pid in ids:
-            shutil.rmtree(f"/tmp/ompi.{socket.gethostname()}.{os.geteuid()}/pid.{pid}", ignore_errors=True)
+            shutil.rmtree(f"{tempfile.gettempdir()}/ompi.{socket.gethostname()}.{os.geteuid()}/pid.{pid}", ignore_errors=True)
 
     def ranks_running(self):
         return [pid for pid in self.processes() if name_of(pid) == os.path.basename(KTRAIN)]
@@ -144,8 +144,8 @@ def expect(process, code=0, words=(), warns=()):
     return process
 
 
-def ktrain(*arguments, ranks=1, code=0, words=(), warns=(), seconds=40, before=""):
-    return expect(Process([str(a) for a in arguments], ranks, seconds, before), code, words, warns)
+def ktrain(*arguments, ranks=1, code=0, words=(), warns=(), seconds=40, wrap=()):
+    return expect(Process([str(a) for a in arguments], ranks, seconds, wrap), code, words, warns)
 
 
 def train(directory, keys="", ranks=1, job="job.ini", **expected):
@@ -153,9 +153,9 @@ def train(directory, keys="", ranks=1, job="job.ini", **expected):
     return ktrain(job, f"run.dir={directory}", *keys.split(), ranks=ranks, **expected)
 
 
-def start(directory, keys="", ranks=1, job="job.ini", before=""):
+def start(directory, keys="", ranks=1, job="job.ini", wrap=()):
     """The same in the background: end it by expect() or kill()."""
-    return Process([job, f"run.dir={directory}", *keys.split()], ranks, before=before)
+    return Process([job, f"run.dir={directory}", *keys.split()], ranks, wrap=wrap)
 
 
 # ---- inputs ----
@@ -264,15 +264,22 @@ def largest_difference(a, b, *groups):
     return max((float(np.abs(left[name].astype("f8") - right[name].astype("f8")).max()), name) for name in left if left[name].size)
 
 
+def run_test(test):
+    """Whether it passed, and what is to be printed of it."""
+    begin = time.monotonic()
+    try:
+        test()
+        verdict, trace = "ok    ", ""
+    except Exception:  # an error of any kind is a failure of this test only
+        verdict, trace = "FAILED", traceback.format_exc()
+    return not trace, f"{trace}{verdict} {time.monotonic() - begin:5.1f} s  {test.__doc__.strip()}"
+
+
 def main(*tests):
-    """Runs all tests, whatever fails, and exits."""
-    n_failed = 0
-    for test in tests:
-        begin, verdict = time.monotonic(), "ok    "
-        try:
-            test()
-        except Exception:  # an error of any kind is a failure of this test only
-            verdict, n_failed = "FAILED", n_failed + 1
-            traceback.print_exc(file=sys.stdout)
-        print(f"{verdict} {time.monotonic() - begin:5.1f} s  {test.__doc__.strip()}", flush=True)
-    sys.exit(1 if n_failed else 0)
+    """Runs all tests, whatever fails, and exits. A few at a time: starting and ending a job is mostly waiting."""
+    all_passed = True
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for passed, text in pool.map(run_test, tests):
+            print(text, flush=True)
+            all_passed &= passed
+    sys.exit(0 if all_passed else 1)

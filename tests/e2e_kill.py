@@ -5,13 +5,12 @@ import time
 
 import e2e
 
-STATE = ("model.dropout=0.2 model.batch_norm=true optimizer.schedule=plateau optimizer.plateau_patience=1 train.early_stopping=false "
-         "checkpoint.every_steps=5 ")
+STATE = "model.dropout=0.2 model.batch_norm=true optimizer.schedule=plateau optimizer.plateau_patience=1 train.early_stopping=false "
 
 
-def killed(n, everything, rounds):
-    """Starts, waits for a few checkpoints and a random moment, kills, checks that what is left is whole; then lets it end."""
-    directory, keys = f"killed-{n}-{everything}", STATE + "train.epochs=60"
+def killed(name, n, rounds, keys, everything=True):
+    """Starts, waits for a few checkpoints and a random moment, kills; then lets it end, and nothing is damaged or left over."""
+    directory, keys = f"killed-{name}", STATE + keys
     draw = random.Random(os.getpid())
     n_hits = 0
     for _ in range(rounds):
@@ -30,24 +29,23 @@ def killed(n, everything, rounds):
     left = [name for folder in (directory, f"{directory}/checkpoints") for name in os.listdir(folder) if ".tmp." in name]
     assert not left, f"left behind: {left}"
     assert not [name for name in os.listdir(f"{directory}/checkpoints") if name.endswith(".damaged")]
-    if not os.path.exists(f"whole-{n}"):
-        e2e.train(f"whole-{n}", keys, ranks=n)
-    e2e.check_same_run(f"whole-{n}", directory)
+    e2e.train(f"whole-{directory}", keys, ranks=n)
+    e2e.check_same_run(f"whole-{directory}", directory)
 
 
 def kill_everything():
     """kill -9 of mpirun and all ranks at random moments, several times: the end has the same bits as without."""
-    killed(2, True, 4)
+    killed("all", 2, 4, "train.epochs=60 checkpoint.every_steps=5")
 
 
 def kill_alone():
-    """The same without mpirun."""
-    killed(1, True, 3)
+    """The same without mpirun and with checkpoints of 8 MB, which take a while to write."""
+    killed("alone", 1, 7, "train.epochs=7 checkpoint.every_steps=1 model.hidden=[1000,600]")
 
 
 def kill_one_rank():
     """kill -9 of one rank ends the job, and the next start goes on to the same bits."""
-    killed(2, False, 2)
+    killed("one", 2, 2, "train.epochs=60 checkpoint.every_steps=5", everything=False)
 
 
 e2e.write_data()

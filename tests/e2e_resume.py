@@ -7,24 +7,18 @@ STATE = ("model.dropout=0.2 model.batch_norm=true train.clip_norm=2 train.patien
 STEPS = 9  # of an epoch: 142 training samples in batches of 17
 
 
-def first_bad_epoch(directory):
-    """The first epoch after which early stopping had begun to wait."""
-    losses = [float(row["validation_cross_entropy"]) for row in e2e.history(directory)]
-    return next(i + 1 for i in range(1, len(losses)) if losses[i] >= min(losses[:i]))
-
-
 def stopped_in_mid_epoch():
     """Stopped within an epoch, also while early stopping and plateau wait, and continued: the same bits on 1 and on 3 ranks."""
     for n, owner in ((1, "auto"), (3, "sharded")):
         whole, cut, keys = f"whole-{n}-{owner}", f"cut-{n}-{owner}", STATE + f"parallel.optimizer_state={owner} "
         e2e.train(whole, keys, ranks=n)
         assert e2e.summary(whole)["stop_reason"] == "patience", e2e.summary(whole)
-        bad = first_bad_epoch(whole)
-        for stop in (5, 37, bad * STEPS + 4):
+        waiting = e2e.summary(whole)["best_epoch"] + 1  # and all epochs after it are no better
+        for stop in (5, 37, waiting * STEPS + 4):
             e2e.train(cut, keys + f"train.max_steps={stop}", ranks=n)
             assert e2e.summary(cut)["stop_reason"] == "max_steps" and e2e.summary(cut)["steps"] == stop
         with e2e.h5py.File(e2e.checkpoints(cut)[0]) as file:
-            assert file["early_stopping/n_bad"][()] > 0 and file["progress/step_in_epoch"][()] == 4
+            assert file["early_stopping/n_bad"][()] == 1 and file["schedule/n_bad"][()] == 1 and file["progress/step_in_epoch"][()] == 4
         e2e.train(cut, keys, ranks=n)
         e2e.check_same_run(whole, cut)
 

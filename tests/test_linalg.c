@@ -93,8 +93,8 @@ static double dot(size_t k, const float *a, size_t step_a, const float *b, size_
 }
 
 /* m, n_in, n_out */
-static const size_t shapes[][3] = {{1, 1, 1},     {1, 7, 5},     {3, 1, 9},     {16, 128, 49},
-                                   {16, 33, 257}, {100, 65, 31}, {257, 96, 130}};
+static const size_t shapes[][3] = {{1, 1, 1},     {1, 7, 5},      {3, 1, 9},     {16, 128, 49}, {16, 33, 257},
+                                   {100, 65, 31}, {257, 96, 130}, {16, 784, 90}, {64, 784, 37}, {40, 2100, 42}};
 
 /* Each of the three products of every shape; `spoil` changes one element, which must be noticed. */
 static size_t count_wrong(bool spoil)

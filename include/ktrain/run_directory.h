@@ -13,7 +13,8 @@ typedef struct kt_run_directory {
     char start_path[KT_PATH_BYTES];
 } kt_run_directory;
 
-/* Makes and locks config->run.dir, opens its log, finds where to start as checkpoint.resume says, and writes config.ini.
+/* Makes and locks config->run.dir, removes the temporary files of killed runs, opens its log, finds where to start as
+ * checkpoint.resume says, and writes config.ini.
  *   auto   the newest good checkpoint; damaged ones are set aside (*.damaged) with a warning
  *   never  step 0; what the directory held is moved to DIR.old-N
  *   PATH   that checkpoint, unless the directory already holds a run begun from it, which goes on

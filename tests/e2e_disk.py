@@ -1,0 +1,150 @@
+"""Disks that are full or read-only, and training that diverges: the right exit code, and what was saved before stays good."""
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+import e2e
+
+# Mounts are made in a name space of this test, and end with it. An ordinary user may have one, too, if the system lets him be its root.
+PRIVATE = ["unshare", "--mount"] if e2e.ROOT else ["unshare", "--mount", "--map-root-user"]
+if "KT_MOUNTS" not in os.environ:
+    tried = PRIVATE + ["sh", "-c", "mount -t tmpfs none /mnt"]
+    can_mount = subprocess.run(tried, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    os.environ["KT_MOUNTS"] = "yes" if can_mount else "no"
+    if can_mount:
+        os.execvp(PRIVATE[0], PRIVATE + [sys.executable] + sys.argv)
+MOUNTS = os.environ["KT_MOUNTS"] == "yes"
+
+KEYS = "train.epochs=40 train.early_stopping=false checkpoint.keep=1000 model.batch_norm=true "
+
+
+def mount(directory, options):
+    os.makedirs(directory, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", directory], check=True)
+
+
+def remount(directory, options):
+    subprocess.run(["mount", "--options-mode=ignore", "-o", "remount," + options, directory], check=True)
+
+
+def no_temporary_files(directory):
+    left = [name for _, _, names in os.walk(directory) for name in names if ".tmp." in name]
+    assert not left, f"{directory}: left behind: {left}"
+
+
+def check_all_good(directory):
+    """best.h5 and every checkpoint that is there can be used."""
+    for path in e2e.checkpoints(directory) + [f"{directory}/best.h5"]:
+        e2e.tensors(path, "model", "progress")
+    e2e.ktrain("evaluate", directory)
+
+
+def under_a_file():
+    """A run.dir that cannot be made is an input/output error, before any training."""
+    for n in (1, 2):
+        e2e.train("x.npy/run", ranks=n, code=e2e.IO, words=("x.npy", "directory"))
+    e2e.train("/proc/ktrain", code=e2e.IO, words=("/proc",))
+
+
+def read_only():
+    """The same on a read-only disk, from where finished runs can still be evaluated."""
+    if not MOUNTS:
+        os.makedirs("locked")
+        os.chmod("locked", 0o555)
+        if not e2e.ROOT:
+            e2e.train("locked/run", code=e2e.IO, words=("locked/run", "Permission denied"))
+        return
+    mount("rock", "size=8m")
+    e2e.train("rock/run", "train.epochs=2")
+    remount("rock", "ro")
+    for n in (1, 2):
+        e2e.train("rock/new", ranks=n, code=e2e.IO, words=("rock/new", "Read-only file system"))
+        e2e.train("rock/run", ranks=n, code=e2e.IO, words=("rock/run", "Read-only file system"))
+    assert "test" in e2e.ktrain("evaluate", "rock/run").out
+    e2e.ktrain("predict", "rock/run", "x.npy", "-o", "rock/p.csv", code=e2e.IO, words=("rock/p.csv",))
+    e2e.ktrain("predict", "rock/run", "x.npy", "-o", "p.csv")
+
+
+def full_disk():
+    """A disk that fills up ends the run with what was saved before; with room again, the same command ends as if nothing had been."""
+    if not MOUNTS:
+        print("no mounts here: full_disk left out")
+        return
+    for n in (1, 2):
+        e2e.train(f"roomy-{n}", KEYS, ranks=n)
+        mount(f"small-{n}", "size=1m")
+        directory = f"small-{n}/run"
+        for _ in range(2):
+            e2e.train(directory, KEYS, ranks=n, code=e2e.IO, words=(directory, "No space left"))
+            assert len(e2e.checkpoints(directory)) > 2
+            no_temporary_files(directory)
+            check_all_good(directory)
+        remount(f"small-{n}", "size=16m")
+        assert "resume from" in e2e.train(directory, KEYS, ranks=n).out
+        e2e.check_same_run(f"roomy-{n}", directory)
+
+
+def no_room_at_all():
+    """A disk that is full from the start ends the run at once; so does an output of predict that does not fit."""
+    if not MOUNTS:
+        return
+    mount("tiny", "size=32k")
+    for n in (1, 2):
+        e2e.train("tiny/run", ranks=n, code=e2e.IO, words=("tiny/run", "No space left"))
+    e2e.train("fits", "train.epochs=1")
+    np.save("many.npy", np.zeros((3000, 20), "f4"))
+    for ending in ("csv", "npy", "h5"):
+        e2e.ktrain("predict", "fits", "many.npy", "-o", f"tiny/p.{ending}", code=e2e.IO, words=(f"tiny/p.{ending}", "No space left"))
+        assert not os.path.exists(f"tiny/p.{ending}")
+    no_temporary_files("tiny")
+
+
+def file_size_limit():
+    """A limit of the file size is an input/output error, too, and the checkpoint before it is whole."""
+    keys = "model.hidden=[1400,1100] train.epochs="  # best.h5 has more than 6 MB, Open MPI's own files 4 MB
+    for n in (1, 2):
+        directory = f"limited-{n}"
+        e2e.train(f"unlimited-{n}", keys + "3", ranks=n)
+        e2e.train(directory, keys + "1", ranks=n)
+        e2e.train(directory, keys + "3", ranks=n, wrap=("prlimit", "--fsize=6000000"), code=e2e.IO, words=(directory, "File too large"))
+        no_temporary_files(directory)
+        check_all_good(directory)
+        e2e.train(directory, keys + "3", ranks=n)
+        e2e.check_same_run(f"unlimited-{n}", directory)
+
+
+def diverges_at_once():
+    """Training that diverges ends with exit code 3 on any number of ranks, and a summary that is JSON."""
+    for n in (1, 2, 3):
+        e2e.train(f"wild-{n}", "optimizer.name=sgd optimizer.learning_rate=1e10", ranks=n, code=e2e.DIVERGED,
+                  words=("diverged", "optimizer.learning_rate"))
+        assert e2e.summary(f"wild-{n}")["stop_reason"] == "divergence"
+
+
+def diverges_later():
+    """Diverging after some epochs leaves the checkpoints of before and the best weights, and they are good."""
+    # The rate grows by 0.05 a step, and weight decay with more than 2 blows the weights up.
+    keys = ("optimizer.name=sgd optimizer.learning_rate=1e10 optimizer.warmup=200000000000 optimizer.schedule_unit=step optimizer.l2=1 "
+            "optimizer.l2_form=coupled train.epochs=1000 train.patience=1000")
+    for n in (1, 2):
+        directory = f"later-{n}"
+        e2e.train(directory, keys, ranks=n, code=e2e.DIVERGED, words=("diverged",))
+        told = e2e.summary(directory)
+        assert told["stop_reason"] == "divergence" and told["weights"] == "best" and told["epochs"] >= 2
+        assert math.isfinite(told["test"]["cross_entropy"]) and told["test"] == told["best"]["test"]
+        assert len(e2e.checkpoints(directory)) == 2
+        for path in e2e.checkpoints(directory) + [f"{directory}/best.h5"]:
+            assert all(np.isfinite(tensor).all() for tensor in e2e.tensors(path, "model").values()), f"{path} holds NaN or Inf"
+        assert "test" in e2e.ktrain("evaluate", directory, ranks=n).out
+        e2e.train(directory, keys, ranks=n, code=e2e.DIVERGED, words=("diverged",))
+
+
+if MOUNTS:  # Open MPI's own files by user id: an ordinary user who is root in here must not meet those of root outside
+    mount("openmpi", "size=64m")
+    os.environ["TMPDIR"] = os.path.abspath("openmpi")
+e2e.write_data()
+e2e.write_job()
+e2e.main(under_a_file, read_only, full_disk, no_room_at_all, file_size_limit, diverges_at_once, diverges_later)
