@@ -150,5 +150,5 @@ void kt_report_results(kt_log *log, const kt_results *r, const char *dir)
     kt_log_line(log, "stopped after epoch %" PRId64 ", step %" PRId64 ": %s (%s); best epoch %" PRId64 "; trained for %s on %d rank%s", r->epochs,
                 r->steps, kt_stop_reason_words(r->reason), kt_stop_reason_name(r->reason), r->best_epoch, duration, r->ranks,
                 r->ranks == 1 ? "" : "s");
-    kt_log_line(log, "results in %s: summary.json, history.csv, confusion.csv, best.h5, checkpoints/", dir);
+    kt_log_line(log, "results in %s: summary.json, history.csv, confusion.csv, %scheckpoints/", dir, r->best_epoch > 0 ? "best.h5, " : "");
 }

@@ -37,53 +37,54 @@ static void report_start(const kt_trainer *trainer, const kt_run_directory *dire
                 finished ? "; the run is finished" : "");
 }
 
-/* Training and its results, once data and directory are there. */
-static kt_status train(kt_comm *comm, const kt_config *config, const kt_data *data, kt_run_directory *directory, kt_log *log, kt_results *results)
+/* The results of a run whose training ended with `training`, which is what is returned when nothing else fails. */
+static kt_status finish(kt_comm *comm, const kt_config *config, const kt_data *data, kt_trainer *trainer, kt_status training, kt_log *log,
+                        kt_results *results)
 {
-    kt_trainer *trainer;
-    bool root = kt_comm_rank(comm) == 0, resumes = directory->start != NULL;
+    char message[KT_MESSAGE_BYTES]; /* what comes after would replace it */
+    memcpy(message, kt_error_message(), sizeof message);
+    KT_TRY(kt_trainer_finish(trainer, results));
+    bool root = kt_comm_rank(comm) == 0;
+    KT_TRY(kt_comm_agree(comm, root ? kt_report_write_results(config->run.dir, config, results, data->set.class_names) : KT_OK));
+    kt_report_results(log, results, config->run.dir);
+    return training == KT_OK ? KT_OK : kt_fail(training, "%s", message);
+}
+
+/* From where the directory says to the results. */
+static kt_status train(kt_comm *comm, const kt_config *config, const kt_data *data, kt_trainer *trainer, kt_run_directory *directory,
+                       kt_log *log, kt_results *results)
+{
+    bool resumes = directory->start != NULL;
     kt_comm_broadcast(comm, 0, &resumes, sizeof resumes);
-    KT_TRY(kt_trainer_create(&trainer, comm, config, data, log, config->run.dir));
+    report_data(config, data, log);
+    KT_TRY(kt_placement_report(comm, kt_linalg_threads(), log));
     report_model(config, trainer, log);
-    kt_status status = resumes ? kt_trainer_resume(trainer, directory->start) : KT_OK;
-    if (status == KT_OK) {
-        report_start(trainer, directory, log);
-        kt_hdf5_close(directory->start); /* an image as large as the checkpoint */
-        directory->start = NULL;
-        status = kt_trainer_run(trainer, &results->reason);
-    }
-    if (status == KT_OK || status == KT_DIVERGED) {
-        kt_status training = status;
-        char message[KT_MESSAGE_BYTES];
-        memcpy(message, kt_error_message(), sizeof message);
-        status = kt_trainer_finish(trainer, results);
-        if (status == KT_OK)
-            status = kt_comm_agree(comm, root ? kt_report_write_results(config->run.dir, config, results, data->set.class_names) : KT_OK);
-        if (status == KT_OK)
-            kt_report_results(log, results, config->run.dir);
-        if (status == KT_OK && training != KT_OK)
-            status = kt_fail(training, "%s", message);
-    }
-    kt_trainer_free(trainer);
-    return status;
+    if (resumes)
+        KT_TRY(kt_trainer_resume(trainer, directory->start));
+    report_start(trainer, directory, log);
+    kt_run_directory_release_start(directory);
+    kt_status status = kt_trainer_run(trainer, &results->reason);
+    return status == KT_OK || status == KT_DIVERGED ? finish(comm, config, data, trainer, status, log, results) : status;
 }
 
 kt_status kt_run_train(kt_comm *comm, const kt_config *config, kt_log *log, kt_results *results)
 {
     kt_data data;
+    kt_trainer *trainer = NULL;
     kt_run_directory directory = {.lock = -1};
     kt_results own = {0};
     KT_TRY(kt_data_load(comm, config, &data));
-    bool root = kt_comm_rank(comm) == 0;
-    kt_status status = kt_comm_agree(comm, root ? kt_run_directory_open(&directory, config, data.fingerprint, log) : KT_OK);
+    /* The trainer first: what it refuses leaves the directory untouched. */
+    kt_status status = kt_trainer_create(&trainer, comm, config, &data, log, config->run.dir);
     if (status == KT_OK) {
-        report_data(config, &data, log);
-        status = kt_placement_report(comm, kt_linalg_threads(), log);
+        bool root = kt_comm_rank(comm) == 0;
+        status = kt_comm_agree(comm, root ? kt_run_directory_open(&directory, config, data.fingerprint, log) : KT_OK);
     }
     if (status == KT_OK)
-        status = train(comm, config, &data, &directory, log, &own);
+        status = train(comm, config, &data, trainer, &directory, log, &own);
     kt_log_close_file(log);
     kt_run_directory_close(&directory);
+    kt_trainer_free(trainer);
     kt_data_free(&data);
     if (results != NULL)
         *results = own;

@@ -166,10 +166,15 @@ kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, 
     return status;
 }
 
-void kt_run_directory_close(kt_run_directory *directory)
+void kt_run_directory_release_start(kt_run_directory *directory)
 {
     kt_hdf5_close(directory->start);
     directory->start = NULL;
+}
+
+void kt_run_directory_close(kt_run_directory *directory)
+{
+    kt_run_directory_release_start(directory);
     if (directory->lock >= 0)
         close(directory->lock);
     directory->lock = -1;

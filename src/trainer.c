@@ -81,13 +81,13 @@ static kt_status train_step(kt_trainer *t, size_t step, double *rate)
     p->sums.cross_entropy += sums.cross_entropy;
     p->sums.correct += sums.correct;
     p->sums.samples += sums.samples;
-    t->samples_done += sums.samples;
+    t->epoch_samples += sums.samples;
     return p->step <= t->config->run.log_steps ? kt_comm_agree(t->comm, log_step(t, sums.loss / (double)M)) : KT_OK;
 }
 
 static double samples_per_second(const kt_trainer *t)
 {
-    return (double)t->samples_done / (kt_timer_seconds() - t->start_seconds + 1e-9);
+    return (double)t->epoch_samples / (kt_timer_seconds() - t->epoch_seconds + 1e-9);
 }
 
 static void draw_bar(kt_trainer *t, size_t n_steps)
@@ -184,6 +184,8 @@ static kt_status train_epoch(kt_trainer *t, double *rate)
 {
     kt_progress *p = &t->state.progress;
     size_t n_steps = kt_batches_steps(&t->batches);
+    t->epoch_seconds = kt_timer_seconds();
+    t->epoch_samples = 0;
     kt_batches_start_epoch(&t->batches, (uint32_t)p->epoch);
     for (size_t step = (size_t)p->step_in_epoch; step < n_steps && !reached_max_steps(t); step++) {
         KT_TRY(train_step(t, step, rate));

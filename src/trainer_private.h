@@ -23,7 +23,8 @@ struct kt_trainer {
     float *d_logits;         /* [max_rows x n_classes] */
     int32_t *labels;         /* [max_rows] */
     double start_seconds, seconds_before; /* of this start; trained by earlier ones */
-    int64_t samples_done;    /* in this start */
+    double epoch_seconds;    /* when the epoch under way began, or was resumed */
+    int64_t epoch_samples;   /* trained since then */
     double bar_seconds;      /* when the bar was last drawn */
 };
 

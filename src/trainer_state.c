@@ -1,6 +1,8 @@
+#include <math.h>
 #include <string.h>
 
 #include "ktrain/checkpoint_file.h"
+#include "ktrain/linalg.h"
 #include "ktrain/memory.h"
 #include "ktrain/timer.h"
 #include "trainer_private.h"
@@ -61,10 +63,20 @@ static kt_status write_checkpoint(kt_trainer *t)
     return kt_checkpoint_file_prune(directory, (size_t)t->config->checkpoint.keep);
 }
 
+/* The loss shows weights that are no longer finite only in the next step: they must not be saved as a good checkpoint. */
+static kt_status check_finite(kt_trainer *t)
+{
+    if (isfinite(kt_linalg_sum_squares(kt_network_n_parameters(t->network), kt_network_parameters(t->network))))
+        return KT_OK;
+    return kt_fail(KT_DIVERGED, "training diverged: weights are no longer finite after step %lld; a smaller optimizer.learning_rate or train.clip_norm may help",
+                   (long long)t->state.progress.step);
+}
+
 kt_status kt_trainer_save(kt_trainer *t)
 {
     if (t->dir == NULL || t->saved_step == t->state.progress.step)
         return KT_OK;
+    KT_TRY(kt_comm_agree(t->comm, t->root ? check_finite(t) : KT_OK));
     t->state.progress.seconds = kt_trainer_seconds(t);
     KT_TRY(allocate_slots(t));
     for (size_t k = 0; k < t->state.n_slots; k++)

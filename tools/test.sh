@@ -10,6 +10,8 @@ logs=$work/build/logs
 mkdir -p "$logs"
 summary=()
 failed=0
+n_tests=0
+n_failures=0
 
 # step NAME TITLE COMMAND...: runs it with its output in a log; shows the log's end when it fails.
 step() {
@@ -24,6 +26,10 @@ step() {
     fi
     # What CTest said: "12 of 12 tests", and those it left out.
     note=$(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests failed out of ([0-9]+)$/\2 tests, \1 failed/p' "$log" | tail -n 1)
+    if [ -n "$note" ]; then
+        n_tests=$((n_tests + ${note%% *}))
+        n_failures=$((n_failures + $(sed -E 's/.*, ([0-9]+) failed/\1/' <<<"$note")))
+    fi
     if grep -q '(Skipped)$' "$log"; then
         note+=", $(grep -c '(Skipped)$' "$log") skipped"
     fi
@@ -65,6 +71,7 @@ fi
 
 echo
 printf '%s\n' "${summary[@]}"
+echo "$((n_tests - n_failures)) passed, $n_failures failed"
 if [ $failed = 0 ]; then
     echo "All steps passed in $SECONDS s."
 else

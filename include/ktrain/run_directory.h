@@ -23,6 +23,9 @@ typedef struct kt_run_directory {
 kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, uint64_t fingerprint, kt_log *log);
 void kt_run_directory_close(kt_run_directory *directory);
 
+/* Closes `start` once it is read: its image is as large as the checkpoint. */
+void kt_run_directory_release_start(kt_run_directory *directory);
+
 /* The model file that a run leaves: `path` itself when it is a file, else in that directory. KT_NO_INPUT. */
 kt_status kt_run_directory_model(const char *path, char model_path[KT_PATH_BYTES]);
 
