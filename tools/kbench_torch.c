@@ -23,6 +23,7 @@ static const char script[] =
     "    os.sched_setaffinity(0, range(os.cpu_count()))  # mpirun may have bound rank 0, and us with it, to one core\n"
     "except OSError:\n"
     "    pass\n"
+    "os.environ['OPENBLAS_NUM_THREADS'] = os.environ['OMP_NUM_THREADS'] = str(threads)  # set_num_threads leaves BLAS alone\n"
     "import torch\n"
     "from torch import nn\n"
     "torch.set_num_threads(threads)\n"
