@@ -171,6 +171,13 @@ static kt_status fill_model(kt_hdf5 *file, const kt_snapshot *s, const float *pa
     return write_history(file, &s->history);
 }
 
+static const char model_only[] = "/model_only"; /* there in a model file */
+
+bool kt_checkpoint_is_model_only(kt_hdf5 *file)
+{
+    return kt_hdf5_has(file, model_only);
+}
+
 static bool best_is_another(const kt_snapshot *s)
 {
     return s->stopping.best_epoch > 0 && (s->stopping.best_epoch < s->progress.epoch || s->progress.step_in_epoch > 0);
@@ -200,6 +207,8 @@ kt_status kt_checkpoint_write_model(const char *path, const kt_snapshot *snapsho
     kt_hdf5 *file;
     KT_TRY(kt_hdf5_create(&file));
     kt_status status = fill_model(file, snapshot, parameters, state);
+    if (status == KT_OK)
+        status = kt_hdf5_write_text(file, model_only, "the weights of the best epoch; no state of the optimizer");
     if (status == KT_OK)
         status = kt_checkpoint_file_write(path, file);
     kt_hdf5_close(file);
@@ -232,7 +241,6 @@ static kt_status read_head(kt_hdf5 *file, const char *path, kt_checkpoint_head *
     KT_TRY(read_u64(file, "/data/features", &h->n_in));
     KT_TRY(read_u64(file, "/data/classes", &h->n_classes));
     KT_TRY(read_u64(file, "/data/type", &type));
-    KT_TRY(kt_hdf5_read_into(file, "/data/shape", KT_U64, 1, (size_t[]){2}, (uint64_t *)h->shape));
     KT_TRY(kt_hdf5_read_into(file, "/data/statistics", KT_F64, 1, (size_t[]){5}, s));
     h->fingerprint = fingerprint;
     h->file_type = type < KT_N_TYPES ? (kt_type)type : KT_F32;

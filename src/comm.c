@@ -11,30 +11,36 @@
 
 struct kt_comm {
     MPI_Comm mpi;
-    int rank, size, node_size;
+    int rank, size;
     char host[MPI_MAX_PROCESSOR_NAME];
     int *counts, *starts; /* [size] each: scratch for the vector collectives */
+    double *parts;        /* [size x SUM_AT_ONCE]: what the ranks bring to a sum */
 };
+
+enum { SUM_AT_ONCE = 512 };
 
 static kt_status wrap(MPI_Comm mpi, kt_comm **out)
 {
+    int size, length, failed;
+    MPI_Comm_size(mpi, &size);
+    kt_comm *comm = kt_memory_new(1, sizeof *comm);
+    int *counts = kt_memory_new(2 * (size_t)size, sizeof *counts);
+    double *parts = kt_memory_new((size_t)size * SUM_AT_ONCE, sizeof *parts);
     *out = NULL;
-    kt_comm *comm;
-    KT_TRY(KT_NEW(comm, 1));
-    comm->mpi = mpi;
+    failed = comm == NULL || counts == NULL || parts == NULL;
+    MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, mpi);
+    if (failed) {
+        kt_memory_free(comm);
+        kt_memory_free(counts);
+        kt_memory_free(parts);
+        MPI_Comm_free(&mpi);
+        return kt_fail(KT_NO_MEMORY, "no memory for a group of %d ranks", size);
+    }
+    *comm = (kt_comm){.mpi = mpi, .size = size, .counts = counts, .starts = counts + size, .parts = parts};
     MPI_Comm_rank(mpi, &comm->rank);
-    MPI_Comm_size(mpi, &comm->size);
-    int length;
     MPI_Get_processor_name(comm->host, &length);
-    MPI_Comm node;
-    MPI_Comm_split_type(mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
-    MPI_Comm_size(node, &comm->node_size);
-    MPI_Comm_free(&node);
-    size_t size = (size_t)comm->size;
-    comm->counts = kt_memory_new(2 * size, sizeof *comm->counts);
-    comm->starts = comm->counts == NULL ? NULL : comm->counts + size;
     *out = comm;
-    return kt_comm_agree(comm, comm->counts == NULL ? KT_NO_MEMORY : KT_OK);
+    return KT_OK;
 }
 
 kt_status kt_comm_world_start(int *argc, char ***argv, kt_comm **world)
@@ -67,6 +73,7 @@ void kt_comm_free(kt_comm *comm)
         return;
     MPI_Comm_free(&comm->mpi);
     kt_memory_free(comm->counts);
+    kt_memory_free(comm->parts);
     kt_memory_free(comm);
 }
 
@@ -78,11 +85,6 @@ int kt_comm_rank(const kt_comm *comm)
 int kt_comm_size(const kt_comm *comm)
 {
     return comm->size;
-}
-
-int kt_comm_node_size(const kt_comm *comm)
-{
-    return comm->node_size;
 }
 
 const char *kt_comm_host(const kt_comm *comm)
@@ -157,32 +159,43 @@ void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all)
     MPI_Gather(data, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, comm->mpi);
 }
 
+/* The parts go to everyone, who adds them in rank order: MPI_Allreduce may choose another order for another size or network. */
 void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n)
 {
-    if (comm->size > 1)
-        MPI_Allreduce(MPI_IN_PLACE, values, (int)n, MPI_DOUBLE, MPI_SUM, comm->mpi);
+    for (size_t first = 0; first < n && comm->size > 1; first += SUM_AT_ONCE) {
+        double *sums = values + first;
+        size_t count = n - first < SUM_AT_ONCE ? n - first : SUM_AT_ONCE;
+        MPI_Allgather(sums, (int)count, MPI_DOUBLE, comm->parts, (int)count, MPI_DOUBLE, comm->mpi);
+        memcpy(sums, comm->parts, count * sizeof *sums);
+        for (size_t r = 1; r < (size_t)comm->size; r++)
+            for (size_t i = 0; i < count; i++)
+                sums[i] += comm->parts[r * count + i];
+    }
 }
 
 void kt_comm_sum_i64(kt_comm *comm, int64_t *values, size_t n)
 {
-    if (comm->size > 1)
-        MPI_Allreduce(MPI_IN_PLACE, values, (int)n, MPI_INT64_T, MPI_SUM, comm->mpi);
+    enum { AT_ONCE = PIECE_BYTES / sizeof *values };
+    for (size_t first = 0; first < n && comm->size > 1; first += AT_ONCE) {
+        size_t count = n - first < AT_ONCE ? n - first : AT_ONCE;
+        MPI_Allreduce(MPI_IN_PLACE, values + first, (int)count, MPI_INT64_T, MPI_SUM, comm->mpi);
+    }
 }
 
-/* Fills counts and starts with every rank's slice of n elements, times `width`. */
-static void slices(kt_comm *comm, size_t n, size_t width)
+/* Fills counts and starts with every rank's slice of n elements. */
+static void slices(kt_comm *comm, size_t n)
 {
     for (int r = 0; r < comm->size; r++) {
         size_t begin, end;
         kt_share(n, (size_t)r, (size_t)comm->size, &begin, &end);
-        comm->counts[r] = (int)((end - begin) * width);
-        comm->starts[r] = (int)(begin * width);
+        comm->counts[r] = (int)(end - begin);
+        comm->starts[r] = (int)begin;
     }
 }
 
 void kt_comm_sum_slices(kt_comm *comm, size_t n, const float *vector, float *slice, float *scratch)
 {
-    slices(comm, n, 1);
+    slices(comm, n);
     size_t own = (size_t)comm->counts[comm->rank];
     if (comm->size == 1) {
         memcpy(slice, vector, n * sizeof *slice);
@@ -218,19 +231,19 @@ void kt_comm_share_slices(kt_comm *comm, size_t n, float *vector)
 {
     if (comm->size == 1)
         return;
-    slices(comm, n, 1);
+    slices(comm, n);
     MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, vector, comm->counts, comm->starts, MPI_FLOAT, comm->mpi);
 }
 
 void kt_comm_gather_slices(kt_comm *comm, size_t n, const float *slice, float *vector)
 {
-    slices(comm, n, 1);
+    slices(comm, n);
     MPI_Gatherv(slice, comm->counts[comm->rank], MPI_FLOAT, vector, comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi);
 }
 
 void kt_comm_scatter_slices(kt_comm *comm, size_t n, const float *vector, float *slice)
 {
-    slices(comm, n, 1);
+    slices(comm, n);
     MPI_Scatterv(vector, comm->counts, comm->starts, MPI_FLOAT, slice, comm->counts[comm->rank], MPI_FLOAT, 0, comm->mpi);
 }
 

@@ -36,7 +36,8 @@ static kt_status print_cost(const kt_config *config, const kt_data *data, int n_
     kt_exchange_cost cost = kt_exchange_predict(config, n_parameters, n_ranks);
     size_t data_bytes = set->n * set->d * kt_type_bytes(set->type) + set->n * sizeof *set->labels;
     size_t buffer_bytes = rows * (set->d + set->n_classes) * sizeof(float);
-    size_t root_bytes = (1 + 2 * (2 + kt_optimizers[config->optimizer.kind].n_slots)) * n_parameters * sizeof(float);
+    size_t n_slots = kt_optimizers[config->optimizer.kind].n_slots;
+    size_t root_bytes = (1 + n_slots + 2 * (2 + n_slots)) * n_parameters * sizeof(float); /* best, gathered state, the file and its image */
     kt_log_line(log, "parameters            %zu", n_parameters);
     kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu (%zu to %zu samples a rank)", steps, n_train, batch,
                 batch / (size_t)n_ranks, (batch + (size_t)n_ranks - 1) / (size_t)n_ranks);

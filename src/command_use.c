@@ -57,8 +57,10 @@ kt_status kt_command_evaluate(kt_comm *world, int argc, char **argv, kt_log *log
     kt_model model;
     if (argc != 2 && argc != 4)
         return kt_fail(KT_USAGE, "evaluate takes a run, or a run, features and labels: ktrain evaluate RUN [FEATURES LABELS]");
+    if (argc == 4 && argv[3][0] == '\0')
+        return kt_fail(KT_USAGE, "evaluate: the name of the labels' file is empty");
     kt_linalg_start(1);
-    KT_TRY(kt_model_load(world, argv[1], ROWS_AT_ONCE, &model));
+    KT_TRY(kt_model_load(world, argv[1], ROWS_AT_ONCE, log, &model));
     kt_status status = evaluate(world, &model, argc == 4 ? argv[2] : NULL, argc == 4 ? argv[3] : NULL, log);
     kt_model_free(&model);
     return status;
@@ -119,7 +121,7 @@ kt_status kt_command_predict(kt_comm *world, int argc, char **argv, kt_log *log)
     kt_data data;
     KT_TRY(parse_predict(argc, argv, &a));
     kt_linalg_start(1);
-    KT_TRY(kt_model_load(world, a.run, ROWS_AT_ONCE, &model));
+    KT_TRY(kt_model_load(world, a.run, ROWS_AT_ONCE, log, &model));
     kt_status status = kt_data_load_file(world, a.features, NULL, &data);
     if (status == KT_OK) {
         status = predict(world, &model, &data, &a, log);

@@ -72,18 +72,18 @@ static const kt_option rows[] = {
     {"run", "log_steps", KT_OPTION_INT, AT(run.log_steps), "0", 0, 1e9, NULL, 0,
      "write the loss of each of the first so many steps to steps.csv"},
 
-    {"data", "features", KT_OPTION_TEXT, AT(data.features), "", 0, 0, NULL, KT_OPTION_PATH,
+    {"data", "features", KT_OPTION_TEXT, AT(data.features), "", 0, 0, NULL, 0,
      "samples: .npy, .npz, IDX (.gz too), .csv or .h5, of shape (n, d) or (n, h, w); file:member names an array inside .npz or .h5"},
-    {"data", "labels", KT_OPTION_TEXT, AT(data.labels), "", 0, 0, NULL, KT_OPTION_PATH,
+    {"data", "labels", KT_OPTION_TEXT, AT(data.labels), "", 0, 0, NULL, 0,
      "their classes: whole numbers from 0, or one-hot rows"},
-    {"data", "class_names", KT_OPTION_TEXT, AT(data.class_names), "", 0, 0, NULL, KT_OPTION_PATH,
+    {"data", "class_names", KT_OPTION_TEXT, AT(data.class_names), "", 0, 0, NULL, 0,
      "CSV with a header: class index in the first column, name in the last; may be empty"},
-    {"data", "validation_features", KT_OPTION_TEXT, AT(data.validation_features), "", 0, 0, NULL, KT_OPTION_PATH,
+    {"data", "validation_features", KT_OPTION_TEXT, AT(data.validation_features), "", 0, 0, NULL, 0,
      "a file of its own for validation; its share of the split is then left to the others"},
-    {"data", "validation_labels", KT_OPTION_TEXT, AT(data.validation_labels), "", 0, 0, NULL, KT_OPTION_PATH, "its classes"},
-    {"data", "test_features", KT_OPTION_TEXT, AT(data.test_features), "", 0, 0, NULL, KT_OPTION_PATH,
+    {"data", "validation_labels", KT_OPTION_TEXT, AT(data.validation_labels), "", 0, 0, NULL, 0, "its classes"},
+    {"data", "test_features", KT_OPTION_TEXT, AT(data.test_features), "", 0, 0, NULL, 0,
      "a file of its own for the test; its share of the split is then left to the others"},
-    {"data", "test_labels", KT_OPTION_TEXT, AT(data.test_labels), "", 0, 0, NULL, KT_OPTION_PATH, "its classes"},
+    {"data", "test_labels", KT_OPTION_TEXT, AT(data.test_labels), "", 0, 0, NULL, 0, "its classes"},
     {"data", "scale", KT_OPTION_REAL, AT(data.scale), "1", 0, FLT_MAX, NULL, DEF | ABOVE,
      "inputs are divided by this (255 for bytes); kept in the model file"},
     {"data", "split", KT_OPTION_REALS, AT(data.split), "0.70, 0.15, 0.15", 0, 1, NULL, DEF,
@@ -148,13 +148,13 @@ static const kt_option rows[] = {
     {"optimizer", "plateau_patience", KT_OPTION_INT, AT(schedule.plateau_patience), "5", 0, 1e9, NULL, DEF,
      "epochs without a better validation loss that plateau lets pass"},
 
-    {"parallel", "exchange", KT_OPTION_CHOICE, AT(parallel.exchange), "auto", 0, 0, exchange_words, 0, "how the ranks' gradients are combined"},
+    {"parallel", "exchange", KT_OPTION_CHOICE, AT(parallel.exchange), "auto", 0, 0, exchange_words, 0, "how the ranks' gradients are combined; auto = allreduce"},
     {"parallel", "optimizer_state", KT_OPTION_CHOICE, AT(parallel.optimizer_state), "auto", 0, 0, state_words, 0,
      "rank0 updates all weights and broadcasts them; sharded: every rank updates a slice; auto = sharded"},
     {"parallel", "ranks_per_replica", KT_OPTION_INT, AT(parallel.ranks_per_replica), "auto", 1, 1, auto_word, 0,
      "ranks that share one copy of the weights: every rank has its own"},
     {"parallel", "reproducible", KT_OPTION_BOOL, AT(parallel.reproducible), "true", 0, 0, NULL, 0,
-     "add the ranks' gradients in rank order, so that the same number of ranks gives the same bits anywhere; false leaves the order to MPI"},
+     "add the ranks' gradients in rank order, whatever MPI would do, so that the same number of ranks gives the same bits again; false leaves it to MPI"},
     {"parallel", "threads", KT_OPTION_INT, AT(parallel.threads), "auto", 1, 1024, auto_word, 0, "BLAS threads of a rank; auto = 1"},
 
     {"checkpoint", "every_epochs", KT_OPTION_INT, AT(checkpoint.every_epochs), "1", 0, 1e9, NULL, 0,
@@ -263,12 +263,12 @@ kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, ch
     return status;
 }
 
-const kt_option *kt_config_difference(const kt_config *a, const kt_config *b, const char *section)
+const kt_option *kt_config_difference(const kt_config *a, const kt_config *b)
 {
     static char text_a[32 * KT_MAX_REALS], text_b[32 * KT_MAX_REALS]; /* too long for a stack frame */
     for (size_t i = 0; i < kt_config_options.n; i++) {
         const kt_option *o = &rows[i];
-        if (!(o->flags & KT_OPTION_DEFINES) || (section != NULL && strcmp(section, o->section) != 0))
+        if (!(o->flags & KT_OPTION_DEFINES))
             continue;
         kt_options_format(o, a, text_a, sizeof text_a);
         kt_options_format(o, b, text_b, sizeof text_b);

@@ -68,7 +68,6 @@ static kt_status read_all(const kt_config *config, kt_data *data)
     KT_TRY(kt_dataset_read(config->data.features, config->data.labels, config->data.class_names, &data->set));
     if (data->set.n_classes < 2)
         return kt_fail(KT_DATA, "%s: holds only class 0: must hold at least two classes", config->data.labels);
-    data->statistics = kt_dataset_describe(&data->set);
     main_file_fractions(config, fractions);
     KT_TRY(kt_split_create(&data->split, data->set.n, data->set.labels, data->set.n_classes, fractions, config->data.shuffle,
                            config->data.stratify, (uint64_t)config->data.split_seed));
@@ -76,6 +75,7 @@ static kt_status read_all(const kt_config *config, kt_data *data)
         KT_TRY(append_part(data, KT_VALIDATION, config->data.validation_features, config->data.validation_labels));
     if (kt_config_has_files(config, KT_TEST))
         KT_TRY(append_part(data, KT_TEST, config->data.test_features, config->data.test_labels));
+    data->statistics = kt_dataset_describe(&data->set);
     data->fingerprint = kt_dataset_fingerprint(&data->set);
     return check_classes(data);
 }
@@ -155,14 +155,14 @@ kt_status kt_data_summary(const kt_data *data, const char *name, char **text)
 {
     const kt_dataset *set = &data->set;
     const kt_dataset_statistics *s = &data->statistics;
-    kt_text_buffer buffer = {0};
-    kt_text_append(&buffer, "data   %s: %zu samples of %zu features (%s, %g to %g, mean %.4g, %.1f %% zero), %zu classes\n", name, set->n,
-                   set->d, kt_type_name(set->file_type), s->min, s->max, s->mean, 100 * s->zero_fraction, set->n_classes);
-    kt_text_append(&buffer, "split  %zu train, %zu validation, %zu test", data->split.n[KT_TRAIN], data->split.n[KT_VALIDATION],
-                   data->split.n[KT_TEST]);
     size_t *counts;
     *text = NULL;
     KT_TRY(KT_NEW(counts, set->n_classes));
+    kt_text_buffer buffer = {0};
+    kt_text_append(&buffer, "data   %s: %zu samples in all, %zu features (%s, %g to %g, mean %.4g, %.1f %% zero), %zu classes\n", name, set->n,
+                   set->d, kt_type_name(set->file_type), s->min, s->max, s->mean, 100 * s->zero_fraction, set->n_classes);
+    kt_text_append(&buffer, "split  %zu train, %zu validation, %zu test", data->split.n[KT_TRAIN], data->split.n[KT_VALIDATION],
+                   data->split.n[KT_TEST]);
     kt_dataset_class_counts(set, data->split.index[KT_TRAIN], data->split.n[KT_TRAIN], counts);
     size_t least = 0, most = 0, n_empty = 0;
     for (size_t c = 0; c < set->n_classes; c++) {
@@ -171,10 +171,8 @@ kt_status kt_data_summary(const kt_data *data, const char *name, char **text)
         n_empty += counts[c] == 0;
     }
     kt_text_append(&buffer, "; training samples a class from %zu (class %zu) to %zu (class %zu)\n", counts[least], least, counts[most], most);
-    if (n_empty > 0)
-        kt_text_append(&buffer, "warning: %zu of %zu classes have no training sample\n", n_empty, set->n_classes);
-    else if (counts[most] > 10 * counts[least])
-        kt_text_append(&buffer, "warning: classes are unbalanced; train.class_weights = balanced weighs them alike\n");
+    if (n_empty > 0 || counts[most] > 10 * counts[least])
+        kt_text_append(&buffer, "note   %s\n", n_empty > 0 ? "some classes have no training sample" : "classes are unbalanced (train.class_weights = balanced weighs them alike)");
     kt_memory_free(counts);
     return kt_text_take(&buffer, text);
 }

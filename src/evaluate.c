@@ -1,5 +1,7 @@
 #include "ktrain/evaluate.h"
 
+#include <limits.h>
+
 #include "ktrain/loss.h"
 #include "ktrain/memory.h"
 #include "ktrain/share.h"
@@ -79,8 +81,10 @@ kt_status kt_evaluate_probabilities(kt_comm *comm, kt_network *network, const kt
 {
     size_t begin, end, n_classes = kt_network_n_classes(network);
     kt_share(set->n, (size_t)kt_comm_rank(comm), (size_t)kt_comm_size(comm), &begin, &end);
-    float *own;
-    kt_status status = KT_NEW(own, (end - begin) * n_classes);
+    float *own = NULL;
+    kt_status status = set->n > INT_MAX / n_classes
+                           ? kt_fail(KT_DATA, "%zu samples x %zu classes are too many at once: must be fewer than 2^31 probabilities", set->n, n_classes)
+                           : KT_NEW(own, (end - begin) * n_classes);
     if (status == KT_OK)
         status = own_probabilities(network, set, begin, end, scale, own);
     status = kt_comm_agree(comm, status);

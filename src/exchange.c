@@ -1,5 +1,6 @@
 #include "ktrain/exchange.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ struct kt_exchange {
     kt_comm *comm;       /* borrowed */
     kt_network *network; /* borrowed */
     const strategy *strategy;
-    kt_optimizer *optimizer; /* of [begin, end); NULL on a rank that holds no state */
+    kt_optimizer *optimizer; /* of the slice, or of everything on rank 0 and of nothing elsewhere */
     int kind;            /* row of kt_optimizers */
     double clip_norm;
     size_t n;            /* parameters */
@@ -84,6 +85,8 @@ static kt_status allocate(kt_exchange *x, const kt_config *config)
     size_t n_tensors, size = (size_t)kt_comm_size(x->comm);
     const kt_tensor *tensors = kt_network_parameter_tensors(x->network, &n_tensors);
     size_t begin = x->begin, end = x->end;
+    if (size > 1 && x->n > INT_MAX)
+        return kt_fail(KT_CONFIG, "the network has %zu parameters: must have fewer than 2^31 on several ranks", x->n);
     if (x->strategy != &strategies[KT_STATE_SHARDED]) { /* one rank holds all the state */
         begin = 0;
         end = kt_comm_rank(x->comm) == 0 ? x->n : 0;

@@ -135,6 +135,16 @@ void kt_file_remove_leftovers(const char *directory)
         closedir(d);
 }
 
+kt_status kt_file_replace_text(const char *path, kt_text_buffer *text)
+{
+    char *bytes;
+    size_t n_bytes = text->n;
+    KT_TRY(kt_text_take(text, &bytes));
+    kt_status status = kt_file_replace(path, bytes, n_bytes);
+    kt_memory_free(bytes);
+    return status;
+}
+
 kt_status kt_file_make_directory(const char *path)
 {
     char partial[KT_PATH_BYTES];

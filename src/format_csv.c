@@ -63,16 +63,16 @@ static const char *content_end(const csv *c, const char *newline)
     return newline > c->p && newline[-1] == '\r' ? newline - 1 : newline;
 }
 
-/* The first line is a heading when a cell of it is no number. */
+/* The first line is a heading when no cell of it is a number: one bad cell among numbers is a mistake, and must not cost a row. */
 static bool is_heading(const csv *c, const char *stop)
 {
     double value;
     bool whole;
     for (const char *p = c->p;; p = cell_end(p, stop) + 1) {
-        if (!parse_cell(p, cell_end(p, stop), &value, &whole))
-            return true;
-        if (cell_end(p, stop) == stop)
+        if (parse_cell(p, cell_end(p, stop), &value, &whole))
             return false;
+        if (cell_end(p, stop) == stop)
+            return true;
     }
 }
 

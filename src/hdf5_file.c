@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "hdf5_file_private.h"
+#include "ktrain/file.h"
 #include "ktrain/memory.h"
 
 /* Grows in steps of 1 MiB: a reallocation for each would be slow, and a small file should stay small. */
@@ -243,6 +244,16 @@ kt_status kt_hdf5_image(kt_hdf5 *file, size_t header_bytes, unsigned char **imag
     *image = bytes;
     *n_bytes = total;
     return KT_OK;
+}
+
+kt_status kt_hdf5_save(kt_hdf5 *file, const char *path)
+{
+    unsigned char *image;
+    size_t n_bytes;
+    KT_TRY(kt_hdf5_image(file, 0, &image, &n_bytes));
+    kt_status status = kt_file_replace(path, image, n_bytes);
+    kt_memory_free(image);
+    return status;
 }
 
 const char *kt_hdf5_version(void)

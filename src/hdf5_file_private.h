@@ -15,7 +15,7 @@ struct kt_hdf5 {
 /* kt_fail with "file: what path" and the reason that HDF5 recorded. */
 kt_status kt_hdf5_fail(kt_status code, const kt_hdf5 *file, const char *path, const char *what);
 
-/* The memory type of a kt_type; -1 for types that are not written. */
+/* The memory type of a kt_type; -1 for those that HDF5 has not (bool, float16). */
 hid_t kt_hdf5_native_type(kt_type type);
 
 #endif

@@ -26,6 +26,7 @@ kt_status kt_log_open_file(kt_log *log, const char *path)
 {
     if (!log->speaks)
         return KT_OK;
+    kt_log_close_file(log);
     log->file = fopen(path, "a");
     return log->file != NULL ? KT_OK : kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
 }

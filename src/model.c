@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "ktrain/checkpoint_file.h"
 #include "ktrain/run_directory.h"
 
 void kt_model_free(kt_model *model)
@@ -14,10 +13,9 @@ void kt_model_free(kt_model *model)
 }
 
 /* Rank 0: the file, verified, and its head. */
-static kt_status open_model(const char *path, kt_model *model, kt_hdf5 **file)
+static kt_status open_model(const char *path, kt_log *log, kt_model *model, kt_hdf5 **file)
 {
-    KT_TRY(kt_run_directory_model(path, model->path));
-    KT_TRY(kt_checkpoint_file_open(model->path, file, NULL));
+    KT_TRY(kt_run_directory_open_model(path, log, file, model->path));
     return kt_checkpoint_read_head(*file, model->path, &model->head);
 }
 
@@ -26,16 +24,17 @@ static kt_status read_tensors(kt_hdf5 *file, kt_network *network)
     return kt_checkpoint_read_tensors(file, "/model", network, kt_network_parameters(network), kt_network_state(network));
 }
 
-static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_model *model, kt_hdf5 **file)
+static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_log *log, kt_model *model, kt_hdf5 **file)
 {
     bool root = kt_comm_rank(comm) == 0;
-    KT_TRY(kt_comm_agree(comm, root ? open_model(path, model, file) : KT_OK));
+    KT_TRY(kt_comm_agree(comm, root ? open_model(path, log, model, file) : KT_OK));
     kt_checkpoint_head head = model->head;
     kt_comm_broadcast(comm, 0, &head, sizeof head);
     if (!root) {
         model->head = head;
         model->head.class_names = NULL;
         model->head.n_names = 0;
+        kt_file_path(model->path, "%s", path); /* what was asked for: rank 0 knows the file */
     }
     kt_network_spec spec = kt_config_network(&model->head.config, model->head.n_in, model->head.n_classes);
     KT_TRY(kt_comm_agree(comm, kt_network_create(&model->network, &spec, max_rows)));
@@ -45,11 +44,11 @@ static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_model
     return KT_OK;
 }
 
-kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_model *out)
+kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_log *log, kt_model *out)
 {
     kt_hdf5 *file = NULL;
     memset(out, 0, sizeof *out);
-    kt_status status = load(comm, path, max_rows, out, &file);
+    kt_status status = load(comm, path, max_rows, log, out, &file);
     kt_hdf5_close(file);
     if (status != KT_OK)
         kt_model_free(out);

@@ -125,12 +125,9 @@ static kt_status check_spec(const kt_optimizer_spec *spec)
     if (spec->kind < 0 || (size_t)spec->kind >= kt_n_optimizers || spec->l2_form < 0 || spec->l2_form >= KT_N_L2_FORMS)
         return kt_fail(KT_CONFIG, "no such optimizer (%d) or form of L2 (%d)", spec->kind, spec->l2_form);
     const kt_optimizer_kind *kind = &kt_optimizers[spec->kind];
-    if (kind->n_slots == 2 && !(spec->beta1 >= 0 && spec->beta1 < 1))
-        return kt_fail(KT_CONFIG, "%s with beta1 = %g: it must be at least 0 and below 1", kind->name, spec->beta1);
-    if ((kind->n_slots == 2 || kind->update == update_rmsprop) &&
-        !(spec->beta2 >= 0 && spec->beta2 < 1 && spec->epsilon >= 0))
-        return kt_fail(KT_CONFIG, "%s with beta2 = %g and epsilon = %g: they must be from 0 to below 1, and at least 0",
-                       kind->name, spec->beta2, spec->epsilon);
+    if (!(spec->beta1 >= 0 && spec->beta1 < 1 && spec->beta2 >= 0 && spec->beta2 < 1 && spec->epsilon >= 0))
+        return kt_fail(KT_CONFIG, "%s with beta1 = %g, beta2 = %g, epsilon = %g: the betas must be from 0 to below 1, epsilon at least 0",
+                       kind->name, spec->beta1, spec->beta2, spec->epsilon);
     return KT_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "ktrain/memory.h"
 #include "ktrain/options.h"
+#include "ktrain/text.h"
 
 enum { VALUE_BYTES = 32 * KT_MAX_REALS, WHERE_BYTES = 256 };
 
@@ -19,6 +20,25 @@ typedef struct reader {
     int value_line;
     kt_status status;
 } reader;
+
+/* inih takes no notice of what follows a ']', nor of a section without keys. */
+static void check_section(reader *r, const char *line)
+{
+    size_t n = strcspn(line, "]"), after = line[n] == ']' ? n + 1 + strspn(line + n + 1, " \t\r\n") : n;
+    if (line[n] == ']' && line[after] != '\0' && line[after] != ';' && line[after] != '#') {
+        r->status = kt_fail(KT_CONFIG, "%s:%d: text after a section's ']': a key needs a line of its own", r->name, r->line);
+        return;
+    }
+    char section[64];
+    snprintf(section, sizeof section, "%.*s", (int)n - 1, line + 1);
+    const char *nearest = r->table->options[0].section;
+    for (size_t i = 0; i < r->table->n; i++)
+        if (kt_text_distance(r->table->options[i].section, section) < kt_text_distance(nearest, section))
+            nearest = r->table->options[i].section;
+    if (line[n] == ']' && strcmp(nearest, section) != 0)
+        r->status = kt_fail(KT_CONFIG, "%s:%d: there is no section [%s]; did you mean [%s]? (ktrain options lists all)", r->name, r->line, section,
+                            nearest);
+}
 
 /* fgets over the text. A line that does not fit, or holds a NUL, is an error of ours: inih would take its end for another line. */
 static char *next_line(char *line, int size, void *stream)
@@ -42,7 +62,9 @@ static char *next_line(char *line, int size, void *stream)
     line[n] = '\0';
     r->rest += n;
     r->indented = line[0] == ' ' || line[0] == '\t';
-    return line;
+    if (line[0] == '[')
+        check_section(r, line);
+    return r->status == KT_OK ? line : NULL;
 }
 
 /* Sets the key whose lines are all in. */

@@ -20,13 +20,6 @@ static void own_cores(cpu_set_t *cores)
         CPU_SET(0, cores); /* more than CPU_SETSIZE cores: count one rather than none */
 }
 
-int kt_placement_cores(void)
-{
-    cpu_set_t cores;
-    own_cores(&cores);
-    return CPU_COUNT(&cores);
-}
-
 /* The host of seats[first] with all the ranks on it. */
 static void report_host(const seat *seats, int first, int size, kt_log *log)
 {

@@ -8,16 +8,6 @@
 #include "ktrain/memory.h"
 #include "ktrain/text.h"
 
-static kt_status finish_text(kt_text_buffer *buffer, const char *path)
-{
-    char *text;
-    size_t n = buffer->n;
-    KT_TRY(kt_text_take(buffer, &text));
-    kt_status status = kt_file_replace(path, text, n);
-    kt_memory_free(text);
-    return status;
-}
-
 /* A name with a comma, quote or line break is quoted, its quotes doubled (RFC 4180). */
 static void append_name(kt_text_buffer *buffer, const char *name)
 {
@@ -42,7 +32,7 @@ static kt_status write_csv(const char *path, size_t n, size_t n_classes, const f
         for (size_t c = 0; c < n_classes; c++)
             kt_text_append(&buffer, "%c%.9g", c > 0 ? ',' : '\n', (double)p[i * n_classes + c]);
     kt_text_append(&buffer, "\n");
-    return finish_text(&buffer, path);
+    return kt_file_replace_text(path, &buffer);
 }
 
 /* NPY format 1.0: magic, version, header length, a Python dict padded with spaces to a multiple of 64 bytes, the data. */
@@ -70,17 +60,12 @@ static kt_status write_npy(const char *path, size_t n, size_t n_classes, const f
 static kt_status write_hdf5(const char *path, size_t n, size_t n_classes, const float *p, char *const *class_names)
 {
     kt_hdf5 *file;
-    unsigned char *image = NULL;
-    size_t n_bytes;
     KT_TRY(kt_hdf5_create(&file));
     kt_status status = kt_hdf5_write(file, "/probabilities", KT_F32, 2, (size_t[]){n, n_classes}, p);
     if (status == KT_OK && class_names != NULL)
         status = kt_hdf5_write_texts(file, "/class_names", n_classes, class_names);
     if (status == KT_OK)
-        status = kt_hdf5_image(file, 0, &image, &n_bytes);
-    if (status == KT_OK)
-        status = kt_file_replace(path, image, n_bytes);
-    kt_memory_free(image);
+        status = kt_hdf5_save(file, path);
     kt_hdf5_close(file);
     return status;
 }

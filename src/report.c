@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ktrain/file.h"
@@ -80,25 +81,18 @@ static void append_record(kt_text_buffer *buffer, const kt_epoch_record *record)
     kt_text_append(buffer, "\n");
 }
 
-/* Hands the buffer's text to a file: instead of what it holds, or after it. */
-static kt_status put(kt_text_buffer *buffer, const char *path, bool append)
+/* Puts the text at the end of a file. */
+static kt_status append_to_file(kt_text_buffer *buffer, const char *path)
 {
     char *text;
     size_t n = buffer->n;
     KT_TRY(kt_text_take(buffer, &text));
-    kt_status status = KT_OK;
-    if (!append) {
-        status = kt_file_replace(path, text, n);
-    } else {
-        FILE *file = fopen(path, "a");
-        bool written = file != NULL && fwrite(text, 1, n, file) == n;
-        if (file != NULL && fclose(file) != 0)
-            written = false;
-        if (!written)
-            status = kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
-    }
+    FILE *file = fopen(path, "a");
+    bool written = file != NULL && fwrite(text, 1, n, file) == n;
+    if (file != NULL && fclose(file) != 0)
+        written = false;
     kt_memory_free(text);
-    return status;
+    return written ? KT_OK : kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
 }
 
 kt_status kt_report_write_history(const char *path, const kt_history *history)
@@ -109,21 +103,38 @@ kt_status kt_report_write_history(const char *path, const kt_history *history)
     kt_text_append(&buffer, "\n");
     for (size_t i = 0; i < history->n; i++)
         append_record(&buffer, &history->records[i]);
-    return put(&buffer, path, false);
+    return kt_file_replace_text(path, &buffer);
 }
 
 kt_status kt_report_append_history(const char *path, const kt_epoch_record *record)
 {
     kt_text_buffer buffer = {0};
     append_record(&buffer, record);
-    return put(&buffer, path, true);
+    return append_to_file(&buffer, path);
+}
+
+kt_status kt_report_start_steps(const char *path, int64_t n_steps)
+{
+    kt_text_buffer buffer = {0};
+    unsigned char *text = NULL;
+    size_t n_bytes;
+    kt_text_append(&buffer, "step,loss\n");
+    if (n_steps > 0 && kt_file_exists(path))
+        KT_TRY(kt_file_read(path, &text, &n_bytes));
+    for (char *line = (char *)text, *end; line != NULL && (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        int64_t step = strtoll(line, NULL, 10); /* 0 for the header */
+        if (step > 0 && step <= n_steps)
+            kt_text_append(&buffer, "%.*s\n", (int)(end - line), line);
+    }
+    kt_memory_free(text);
+    return kt_file_replace_text(path, &buffer);
 }
 
 kt_status kt_report_append_step(const char *path, int64_t step, double loss)
 {
     kt_text_buffer buffer = {0};
-    kt_text_append(&buffer, "%s%" PRId64 ",%.17g\n", step == 1 ? "step,loss\n" : "", step, loss);
-    return put(&buffer, path, step > 1);
+    kt_text_append(&buffer, "%" PRId64 ",%.17g\n", step, loss);
+    return append_to_file(&buffer, path);
 }
 
 const kt_scores *kt_results_left(const kt_results *results)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "ktrain/file.h"
-#include "ktrain/memory.h"
 #include "ktrain/report.h"
 #include "ktrain/text.h"
 
@@ -92,12 +91,7 @@ static kt_status write_confusion(const char *path, const kt_metrics *m)
             kt_text_append(&buffer, ",%" PRId64, m->confusion[c * m->n_classes + k]);
     }
     kt_text_append(&buffer, "\n");
-    char *text;
-    size_t n = buffer.n;
-    KT_TRY(kt_text_take(&buffer, &text));
-    kt_status status = kt_file_replace(path, text, n);
-    kt_memory_free(text);
-    return status;
+    return kt_file_replace_text(path, &buffer);
 }
 
 kt_status kt_report_write_results(const char *dir, const kt_config *config, const kt_results *results, char *const *class_names)

@@ -73,16 +73,17 @@ kt_status kt_run_train(kt_comm *comm, const kt_config *config, kt_log *log, kt_r
     kt_trainer *trainer = NULL;
     kt_run_directory directory = {.lock = -1};
     kt_results own = {0};
+    if (results != NULL)
+        *results = own;
     KT_TRY(kt_data_load(comm, config, &data));
     /* The trainer first: what it refuses leaves the directory untouched. */
     kt_status status = kt_trainer_create(&trainer, comm, config, &data, log, config->run.dir);
     if (status == KT_OK) {
         bool root = kt_comm_rank(comm) == 0;
-        status = kt_comm_agree(comm, root ? kt_run_directory_open(&directory, config, data.fingerprint, log) : KT_OK);
+        status = kt_comm_agree(comm, root ? kt_run_directory_open(&directory, config, &data, log) : KT_OK);
     }
     if (status == KT_OK)
         status = train(comm, config, &data, trainer, &directory, log, &own);
-    kt_log_close_file(log);
     kt_run_directory_close(&directory);
     kt_trainer_free(trainer);
     kt_data_free(&data);

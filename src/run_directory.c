@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -33,6 +35,13 @@ static bool holds_run(const char *dir)
     return kt_file_path(path, "%s/config.ini", dir) == KT_OK && kt_file_exists(path);
 }
 
+static kt_status open_log(const char *dir, kt_log *log)
+{
+    char path[KT_PATH_BYTES];
+    KT_TRY(kt_file_path(path, "%s/log.txt", dir));
+    return kt_log_open_file(log, path);
+}
+
 /* Moves the locked directory out of the way, and makes and locks a new one. */
 static kt_status move_aside(const char *dir, int *lock, kt_log *log)
 {
@@ -51,32 +60,48 @@ static kt_status move_aside(const char *dir, int *lock, kt_log *log)
         return kt_fail(KT_IO, "%s: cannot be moved to %s: %s", dir, old, strerror(errno));
     kt_log_line(log, "resume the earlier run in %s is now in %s", dir, old);
     close(*lock);
-    return lock_directory(dir, lock);
+    KT_TRY(lock_directory(dir, lock));
+    return open_log(dir, log);
+}
+
+/* The split that is stored must be the one that would be made now: else samples would change sides. */
+static kt_status check_same_split(kt_hdf5 *file, const char *path, const kt_split *split)
+{
+    kt_split stored;
+    KT_TRY(kt_checkpoint_read_split(file, &stored));
+    bool same = true;
+    for (int p = 0; p < KT_N_PARTS && same; p++)
+        same = stored.n[p] == split->n[p] && memcmp(stored.index[p], split->index[p], split->n[p] * sizeof *split->index[p]) == 0;
+    kt_split_free(&stored);
+    return same ? KT_OK : kt_fail(KT_DATA, "%s: was made with another split of the data: start again with checkpoint.resume=never", path);
 }
 
 /* A checkpoint is of this run when nothing that defines the run, nor the data, has changed. */
-static kt_status check_same_run(kt_hdf5 *file, const char *path, const kt_config *config, uint64_t fingerprint)
+static kt_status check_same_run(kt_hdf5 *file, const char *path, const kt_config *config, const kt_data *data)
 {
     static char was[32 * KT_MAX_REALS], is[32 * KT_MAX_REALS]; /* too long for a stack frame */
     kt_checkpoint_head head;
+    if (kt_checkpoint_is_model_only(file))
+        return kt_fail(KT_CONFIG, "%s: is a model without the state of its training: must be one of a run's checkpoints/", path);
     KT_TRY(kt_checkpoint_read_head(file, path, &head));
     kt_status status = KT_OK;
-    const kt_option *other = kt_config_difference(&head.config, config, NULL);
+    const kt_option *other = kt_config_difference(&head.config, config);
     if (other != NULL) {
         kt_options_format(other, &head.config, was, sizeof was);
         kt_options_format(other, config, is, sizeof is);
         status = kt_fail(KT_CONFIG, "%s: was made with %s.%s = %.80s, now it is %.80s: set it back, choose another run.dir, or say checkpoint.resume=never",
                          path, other->section, other->key, was, is);
-    } else if (head.fingerprint != fingerprint) {
+    } else if (head.fingerprint != data->fingerprint) {
         status = kt_fail(KT_DATA, "%s: was made from other data (fingerprint %016llx, now %016llx): use the same files, another run.dir, or checkpoint.resume=never",
-                         path, (unsigned long long)head.fingerprint, (unsigned long long)fingerprint);
+                         path, (unsigned long long)head.fingerprint, (unsigned long long)data->fingerprint);
     }
     kt_checkpoint_free_head(&head);
-    return status;
+    return status == KT_OK ? check_same_split(file, path, &data->split) : status;
 }
 
-/* The newest good checkpoint of the directory; none is KT_OK with *file NULL. */
-static kt_status open_newest(const char *dir, kt_log *log, kt_hdf5 **file, char path[KT_PATH_BYTES])
+/* The newest good checkpoint of the directory, open, and its path; none at all is KT_OK with *file NULL. Warns of damaged ones; with
+ * set_aside they are renamed, so that they are neither counted nor tried again. */
+static kt_status open_newest(const char *dir, bool set_aside, kt_log *log, kt_hdf5 **file, char path[KT_PATH_BYTES])
 {
     char directory[KT_PATH_BYTES], aside[KT_PATH_BYTES];
     char(*paths)[KT_PATH_BYTES];
@@ -85,51 +110,72 @@ static kt_status open_newest(const char *dir, kt_log *log, kt_hdf5 **file, char 
     KT_TRY(kt_file_path(directory, "%s/checkpoints", dir));
     KT_TRY(kt_checkpoint_file_list(directory, &n, &paths));
     kt_status status = KT_OK;
-    for (; n_damaged < n && *file == NULL; n_damaged++) {
+    for (; n_damaged < n; n_damaged++) {
         bool newer = false;
         memcpy(path, paths[n_damaged], KT_PATH_BYTES);
         status = kt_checkpoint_file_open(path, file, &newer);
-        if (status == KT_OK || newer || (status != KT_DATA && status != KT_IO))
+        if (status != KT_DATA || newer)
             break;
         kt_log_warning(log, "%s; using the one before it", kt_error_message());
     }
     if (n > 0 && n_damaged == n)
         status = kt_fail(KT_DATA, "%s: none of %zu checkpoints is good: put a good copy there, or start again with checkpoint.resume=never", directory, n);
-    for (size_t i = 0; status == KT_OK && i < n_damaged; i++)
+    for (size_t i = 0; set_aside && status == KT_OK && i < n_damaged; i++)
         if (kt_file_path(aside, "%s.damaged", paths[i]) == KT_OK)
-            rename(paths[i], aside); /* so that it is neither counted nor tried again; failing does no harm */
+            rename(paths[i], aside); /* failing does no harm */
     kt_memory_free(paths);
     return status;
 }
 
-/* Whether an open checkpoint belongs to a run that began with resume = `text`. */
-static bool began_from(kt_hdf5 *file, const char *path, const char *text)
+/* Reads DIR/config.ini: what the run in a directory was started with last. */
+static kt_status read_config(const char *dir, kt_config *config)
 {
-    kt_checkpoint_head head;
-    if (file == NULL || kt_checkpoint_read_head(file, path, &head) != KT_OK)
-        return false;
-    bool same = strcmp(head.config.checkpoint.resume, text) == 0;
-    kt_checkpoint_free_head(&head);
-    return same;
+    char path[KT_PATH_BYTES];
+    unsigned char *text;
+    size_t n_bytes;
+    KT_TRY(kt_file_path(path, "%s/config.ini", dir));
+    KT_TRY(kt_file_read(path, &text, &n_bytes));
+    kt_status status = kt_config_parse(path, (const char *)text, n_bytes, 0, NULL, config);
+    kt_memory_free(text);
+    return status;
 }
 
-static kt_status find_start(kt_run_directory *d, const kt_config *config, uint64_t fingerprint, kt_log *log)
+static bool lies_inside(const char *path, const char *dir)
 {
-    const char *resume = config->checkpoint.resume, *dir = config->run.dir;
-    if (strcmp(resume, "never") == 0)
+    char real_path[PATH_MAX], real_dir[PATH_MAX];
+    if (realpath(path, real_path) == NULL || realpath(dir, real_dir) == NULL)
+        return false;
+    size_t n = strlen(real_dir);
+    return strncmp(real_path, real_dir, n) == 0 && real_path[n] == '/';
+}
+
+/* resume = PATH: a run that was begun so goes on; else PATH is its beginning. */
+static kt_status start_from(kt_run_directory *d, const kt_config *config, const kt_data *data, kt_log *log)
+{
+    const char *dir = config->run.dir, *resume = config->checkpoint.resume;
+    kt_config before;
+    bool begun = read_config(dir, &before) == KT_OK && strcmp(before.checkpoint.resume, resume) == 0;
+    if (begun)
+        KT_TRY(open_newest(dir, true, log, &d->start, d->start_path));
+    if (d->start != NULL)
+        return check_same_run(d->start, d->start_path, config, data);
+    if (lies_inside(resume, dir))
+        return kt_fail(KT_CONFIG, "checkpoint.resume = %s lies in run.dir = %s: must be another run's; to go back, choose another run.dir", resume, dir);
+    KT_TRY(kt_file_path(d->start_path, "%s", resume));
+    KT_TRY(kt_checkpoint_file_open(resume, &d->start, NULL));
+    KT_TRY(check_same_run(d->start, d->start_path, config, data));
+    return begun ? KT_OK : move_aside(dir, &d->lock, log);
+}
+
+static kt_status find_start(kt_run_directory *d, const kt_config *config, const kt_data *data, kt_log *log)
+{
+    const char *dir = config->run.dir;
+    if (strcmp(config->checkpoint.resume, "never") == 0)
         return move_aside(dir, &d->lock, log);
-    bool automatic = strcmp(resume, "auto") == 0;
-    kt_status status = open_newest(dir, log, &d->start, d->start_path);
-    if (automatic)
-        KT_TRY(status);
-    if (!automatic && !began_from(d->start, d->start_path, resume)) {
-        kt_hdf5_close(d->start);
-        KT_TRY(kt_file_path(d->start_path, "%s", resume));
-        KT_TRY(kt_checkpoint_file_open(resume, &d->start, NULL));
-        KT_TRY(check_same_run(d->start, d->start_path, config, fingerprint));
-        return move_aside(dir, &d->lock, log);
-    }
-    return d->start == NULL ? KT_OK : check_same_run(d->start, d->start_path, config, fingerprint);
+    if (strcmp(config->checkpoint.resume, "auto") != 0)
+        return start_from(d, config, data, log);
+    KT_TRY(open_newest(dir, true, log, &d->start, d->start_path));
+    return d->start == NULL ? KT_OK : check_same_run(d->start, d->start_path, config, data);
 }
 
 static kt_status write_config(const kt_config *config)
@@ -142,23 +188,20 @@ static kt_status write_config(const kt_config *config)
     return status;
 }
 
-static kt_status open_log(const kt_config *config, kt_log *log)
+kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, const kt_data *data, kt_log *log)
 {
-    char path[KT_PATH_BYTES];
-    KT_TRY(kt_file_path(path, "%s/log.txt", config->run.dir));
-    return kt_log_open_file(log, path);
-}
-
-kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, uint64_t fingerprint, kt_log *log)
-{
+    char checkpoints[KT_PATH_BYTES];
     *out = (kt_run_directory){.lock = -1};
-    kt_status status = lock_directory(config->run.dir, &out->lock);
-    if (status == KT_OK) /* checkpoints/ is looked after when it is pruned */
+    kt_status status = kt_file_path(checkpoints, "%s/checkpoints", config->run.dir);
+    if (status == KT_OK)
+        status = lock_directory(config->run.dir, &out->lock);
+    if (status == KT_OK) { /* before anything is written: they may be what fills the disk */
         kt_file_remove_leftovers(config->run.dir);
+        kt_file_remove_leftovers(checkpoints);
+        status = open_log(config->run.dir, log);
+    }
     if (status == KT_OK)
-        status = find_start(out, config, fingerprint, log);
-    if (status == KT_OK)
-        status = open_log(config, log);
+        status = find_start(out, config, data, log);
     if (status == KT_OK)
         status = write_config(config);
     if (status != KT_OK)
@@ -180,34 +223,30 @@ void kt_run_directory_close(kt_run_directory *directory)
     directory->lock = -1;
 }
 
-kt_status kt_run_directory_model(const char *path, char model_path[KT_PATH_BYTES])
+/* Whether the run in a directory leaves its best weights, as far as can be told. */
+static bool leaves_best(const char *dir)
+{
+    kt_config config;
+    return read_config(dir, &config) != KT_OK || kt_config_restores_best(&config);
+}
+
+kt_status kt_run_directory_open_model(const char *path, kt_log *log, kt_hdf5 **file, char model_path[KT_PATH_BYTES])
 {
     struct stat info;
-    char directory[KT_PATH_BYTES];
-    char(*checkpoints)[KT_PATH_BYTES];
-    size_t n;
+    *file = NULL;
     if (stat(path, &info) != 0)
         return kt_fail(KT_NO_INPUT, "%s: %s: must be the directory of a run or a model file", path, strerror(errno));
-    if (!S_ISDIR(info.st_mode))
-        return kt_file_path(model_path, "%s", path);
-    KT_TRY(kt_file_path(model_path, "%s/best.h5", path));
-    bool has_best = kt_file_exists(model_path), wants_best = true;
-    if (has_best) {
-        kt_hdf5 *file;
-        kt_checkpoint_head head;
-        KT_TRY(kt_checkpoint_file_open(model_path, &file, NULL));
-        kt_status status = kt_checkpoint_read_head(file, model_path, &head);
-        kt_hdf5_close(file);
-        KT_TRY(status);
-        wants_best = kt_config_restores_best(&head.config);
-        kt_checkpoint_free_head(&head);
+    if (!S_ISDIR(info.st_mode)) {
+        KT_TRY(kt_file_path(model_path, "%s", path));
+        return kt_checkpoint_file_open(model_path, file, NULL);
     }
-    if (has_best && wants_best)
+    if (!leaves_best(path))
+        KT_TRY(open_newest(path, false, log, file, model_path));
+    if (*file != NULL)
         return KT_OK;
-    KT_TRY(kt_file_path(directory, "%s/checkpoints", path));
-    KT_TRY(kt_checkpoint_file_list(directory, &n, &checkpoints));
-    if (n > 0)
-        memcpy(model_path, checkpoints[0], KT_PATH_BYTES);
-    kt_memory_free(checkpoints);
-    return n > 0 || has_best ? KT_OK : kt_fail(KT_NO_INPUT, "%s: holds neither best.h5 nor checkpoints: must be the directory of a run", path);
+    KT_TRY(kt_file_path(model_path, "%s/best.h5", path));
+    if (kt_file_exists(model_path))
+        return kt_checkpoint_file_open(model_path, file, NULL);
+    KT_TRY(open_newest(path, false, log, file, model_path));
+    return *file != NULL ? KT_OK : kt_fail(KT_NO_INPUT, "%s: holds neither best.h5 nor checkpoints: must be the directory of a run", path);
 }

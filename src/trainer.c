@@ -133,9 +133,10 @@ kt_status kt_trainer_score(kt_trainer *t, kt_part part, kt_metrics *metrics)
 
 static kt_status validate(kt_trainer *t, kt_scores *scores)
 {
-    kt_metrics metrics;
-    KT_TRY(kt_comm_agree(t->comm, kt_metrics_create(&metrics, t->data->set.n_classes)));
-    kt_status status = kt_trainer_score(t, KT_VALIDATION, &metrics);
+    kt_metrics metrics = {0};
+    kt_status status = kt_comm_agree(t->comm, kt_metrics_create(&metrics, t->data->set.n_classes));
+    if (status == KT_OK)
+        status = kt_trainer_score(t, KT_VALIDATION, &metrics);
     *scores = kt_metrics_scores(&metrics);
     kt_metrics_free(&metrics);
     return status;
@@ -227,23 +228,27 @@ static kt_status train(kt_trainer *t, kt_stop_reason *reason)
     return kt_trainer_save(t);
 }
 
-/* history.csv with the epochs of earlier starts, and without those that a lost checkpoint had seen. */
-static kt_status start_history(const kt_trainer *t)
+/* history.csv and steps.csv with what earlier starts brought, and without what a lost checkpoint had seen. */
+static kt_status start_files(const kt_trainer *t)
 {
     char path[KT_PATH_BYTES];
     if (!t->root || t->dir == NULL)
         return KT_OK;
     KT_TRY(kt_file_path(path, "%s/history.csv", t->dir));
-    return kt_report_write_history(path, &t->state.history);
+    KT_TRY(kt_report_write_history(path, &t->state.history));
+    KT_TRY(kt_file_path(path, "%s/steps.csv", t->dir));
+    return t->config->run.log_steps > 0 ? kt_report_start_steps(path, t->state.progress.step) : KT_OK;
 }
 
 kt_status kt_trainer_run(kt_trainer *t, kt_stop_reason *reason)
 {
-    KT_TRY(kt_comm_agree(t->comm, start_history(t)));
+    KT_TRY(kt_comm_agree(t->comm, start_files(t)));
     t->start_seconds = kt_timer_seconds();
     kt_status status = train(t, reason);
     t->state.progress.seconds = kt_trainer_seconds(t);
-    if (status == KT_DIVERGED)
-        *reason = KT_STOP_DIVERGENCE;
+    if (status != KT_DIVERGED)
+        return status;
+    *reason = KT_STOP_DIVERGENCE;
+    KT_TRY(kt_comm_agree(t->comm, kt_trainer_write_best(t))); /* good weights that no checkpoint has yet */
     return status;
 }

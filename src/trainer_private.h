@@ -31,6 +31,9 @@ struct kt_trainer {
 /* Writes a checkpoint, and best.h5 when it is another, unless this step is on disk already. Collective. */
 kt_status kt_trainer_save(kt_trainer *trainer);
 
+/* Rank 0 writes best.h5 unless the best epoch's is on disk already. Local. */
+kt_status kt_trainer_write_best(kt_trainer *trainer);
+
 /* Rank 0's parameters and running statistics to all. Collective. */
 void kt_trainer_broadcast_model(kt_trainer *trainer);
 

@@ -63,7 +63,11 @@ kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *co
 {
     kt_trainer *t;
     *out = NULL;
-    KT_TRY(kt_comm_agree(comm, KT_NEW(t, 1)));
+    kt_status status = kt_comm_agree(comm, KT_NEW(t, 1));
+    if (status != KT_OK) {
+        kt_memory_free(t);
+        return status;
+    }
     t->comm = comm;
     t->config = config;
     t->data = data;
@@ -71,7 +75,7 @@ kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *co
     t->dir = dir;
     t->root = kt_comm_rank(comm) == 0;
     t->saved_step = -1;
-    kt_status status = kt_comm_agree(comm, allocate(t));
+    status = kt_comm_agree(comm, allocate(t));
     if (status == KT_OK)
         status = kt_exchange_create(&t->exchange, comm, config, t->network);
     if (status != KT_OK) {

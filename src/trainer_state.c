@@ -42,10 +42,10 @@ static kt_status allocate_slots(kt_trainer *t)
     return status;
 }
 
-static kt_status write_best(kt_trainer *t)
+kt_status kt_trainer_write_best(kt_trainer *t)
 {
     char path[KT_PATH_BYTES];
-    if (t->state.stopping.best_epoch == t->saved_best_epoch)
+    if (!t->root || t->dir == NULL || t->state.stopping.best_epoch == t->saved_best_epoch)
         return KT_OK;
     KT_TRY(kt_file_path(path, "%s/best.h5", t->dir));
     KT_TRY(kt_checkpoint_write_model(path, &t->state, t->state.best_parameters, t->state.best_state));
@@ -58,7 +58,7 @@ static kt_status write_checkpoint(kt_trainer *t)
     char directory[KT_PATH_BYTES], path[KT_PATH_BYTES];
     KT_TRY(kt_file_path(directory, "%s/checkpoints", t->dir));
     KT_TRY(kt_file_path(path, "%s/step-%010lld.h5", directory, (long long)t->state.progress.step));
-    KT_TRY(write_best(t));
+    KT_TRY(kt_trainer_write_best(t));
     KT_TRY(kt_checkpoint_write(path, &t->state));
     return kt_checkpoint_file_prune(directory, (size_t)t->config->checkpoint.keep);
 }

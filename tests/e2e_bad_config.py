@@ -34,7 +34,8 @@ def unknown_names():
     bad_line("epoch = 3", "train.epoch", "did you mean train.epochs")
     bad_line("Epochs = 3", "did you mean train.epochs")
     bad_line("hidden = [3]", "train.hidden", "did you mean model.hidden")
-    bad_line("epochs = 3", "[trian]", "did you mean train.epochs", section="trian", ranks=(1, 2))
+    text = GOOD + "[trian]\nepochs = 3\n"
+    refused(text, f".ini:{line_of(text, '[trian]')}:", "[trian]", "did you mean [train]", ranks=(1, 2))
 
 
 def duplicates():

@@ -60,16 +60,6 @@ static kt_status read_both(const char *features_name, const char *labels_name, k
     return KT_OK;
 }
 
-static kt_status write_file(kt_hdf5 *file, const char *path)
-{
-    unsigned char *image;
-    size_t n_bytes;
-    KT_TRY(kt_hdf5_image(file, 0, &image, &n_bytes));
-    kt_status status = kt_file_replace(path, image, n_bytes);
-    kt_memory_free(image);
-    return status;
-}
-
 static kt_status write_array(kt_hdf5 *file, const char *path, const kt_array *array)
 {
     return kt_hdf5_write(file, path, array->type, array->n_dims, array->dims, array->data);
@@ -89,7 +79,7 @@ static kt_status convert(const arguments *a)
     if (status == KT_OK && labels.data != NULL)
         status = write_array(file, "/labels", &labels);
     if (status == KT_OK)
-        status = write_file(file, a->values[1]);
+        status = kt_hdf5_save(file, a->values[1]);
     kt_hdf5_close(file);
     kt_array_free(&labels);
     kt_array_free(&features);
@@ -160,7 +150,7 @@ static kt_status write_parts(const kt_split *split, const kt_array *features, co
             printf("%-11s %zu\n", kt_part_names[p], n);
     }
     if (status == KT_OK)
-        status = write_file(file, path);
+        status = kt_hdf5_save(file, path);
     kt_hdf5_close(file);
     return status;
 }

@@ -9,7 +9,8 @@
  *   /split/train, validation, test    rows of the data set
  *   /data                             fingerprint, shape, scale, statistics, class names
  *
- * A model file (best.h5) is the same without /best and /optimizer. */
+ * A model file (best.h5) has the best epoch's weights as /model, the rest as of when it was written, no /best and /optimizer, and a text
+ * /model_only. */
 #ifndef KTRAIN_CHECKPOINT_H
 #define KTRAIN_CHECKPOINT_H
 
@@ -52,7 +53,6 @@ typedef struct kt_checkpoint_head {
     kt_config config;
     uint64_t fingerprint;
     size_t n_in, n_classes;
-    size_t shape[2];
     kt_type file_type;
     kt_dataset_statistics statistics;
     size_t n_names;
@@ -67,6 +67,9 @@ kt_status kt_checkpoint_write_model(const char *path, const kt_snapshot *snapsho
 
 kt_status kt_checkpoint_read_head(kt_hdf5 *file, const char *path, kt_checkpoint_head *head);
 void kt_checkpoint_free_head(kt_checkpoint_head *head);
+
+/* Whether it is a model file, from which no training can go on. */
+bool kt_checkpoint_is_model_only(kt_hdf5 *file);
 
 /* Tensors of `group` ("/model", "/best") into parameters and state, shaped like the network's. KT_DATA when a shape is another. */
 kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters, float *state);

@@ -25,7 +25,6 @@ void kt_comm_free(kt_comm *comm);
 /* Local. */
 int kt_comm_rank(const kt_comm *comm);
 int kt_comm_size(const kt_comm *comm);
-int kt_comm_node_size(const kt_comm *comm); /* ranks of this group on this rank's host */
 const char *kt_comm_host(const kt_comm *comm);
 const char *kt_comm_version(void); /* of the MPI library, one line; also before kt_comm_world_start */
 
@@ -43,7 +42,7 @@ void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes);
 /* all[size x n_bytes] on rank 0 (NULL elsewhere) = every rank's data[n_bytes]. */
 void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all);
 
-/* values[n] = sum over ranks, in place; every rank gets the same. */
+/* values[n] = sum over ranks, in place, doubles added in rank order; every rank gets the same. */
 void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n);
 void kt_comm_sum_i64(kt_comm *comm, int64_t *values, size_t n);
 

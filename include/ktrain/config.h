@@ -66,8 +66,8 @@ kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, ch
 /* The same from a text in memory. Local. */
 kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides, char *const *overrides, kt_config *out);
 
-/* The first key that defines a run (KT_OPTION_DEFINES; of one section when it is not NULL) and differs; NULL when none does. */
-const kt_option *kt_config_difference(const kt_config *a, const kt_config *b, const char *section);
+/* The first key that defines a run (KT_OPTION_DEFINES) and differs; NULL when none does. */
+const kt_option *kt_config_difference(const kt_config *a, const kt_config *b);
 
 /* Whether a part of the data comes from files of its own. */
 bool kt_config_has_files(const kt_config *config, kt_part part);

@@ -11,7 +11,7 @@ typedef struct kt_data {
     kt_dataset set;    /* all parts' samples; rows of separate validation and test files follow the others */
     kt_split split;
     uint64_t fingerprint;
-    kt_dataset_statistics statistics; /* of the training file */
+    kt_dataset_statistics statistics; /* of all samples */
 } kt_data;
 
 /* Rank 0 reads and checks the files, everyone gets a copy. Collective. KT_NO_INPUT, KT_DATA (also: a class in validation or test that

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ktrain/status.h"
+#include "ktrain/text.h"
 
 enum { KT_PATH_BYTES = 1024 };
 
@@ -21,6 +21,9 @@ kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes);
 /* Removes the temporary files that killed processes have left in a directory: call it where no other process writes. What cannot be
  * removed does no harm, and stays. */
 void kt_file_remove_leftovers(const char *directory);
+
+/* The same from a text, which is freed and left empty in any case. */
+kt_status kt_file_replace_text(const char *path, kt_text_buffer *text);
 
 /* Makes the directory and its parents; fine when it exists. KT_IO. */
 kt_status kt_file_make_directory(const char *path);

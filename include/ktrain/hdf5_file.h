@@ -46,6 +46,9 @@ kt_status kt_hdf5_visit(kt_hdf5 *file,
  * includes them. */
 kt_status kt_hdf5_image(kt_hdf5 *file, size_t header_bytes, unsigned char **image, size_t *n_bytes);
 
+/* Replaces `path` atomically by the file. KT_IO. */
+kt_status kt_hdf5_save(kt_hdf5 *file, const char *path);
+
 /* "1.10.8" */
 const char *kt_hdf5_version(void);
 

@@ -17,7 +17,7 @@ typedef struct kt_log {
 
 kt_log kt_log_create(bool speaks);
 
-/* From now on everything also goes to the end of the file `path`. KT_IO. */
+/* From now on everything also goes to the end of the file `path` (instead of another that was open). KT_IO. */
 kt_status kt_log_open_file(kt_log *log, const char *path);
 void kt_log_close_file(kt_log *log);
 

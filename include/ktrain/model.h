@@ -12,12 +12,12 @@
 typedef struct kt_model {
     kt_checkpoint_head head;     /* class names on rank 0 only */
     kt_network *network;         /* owned */
-    char path[KT_PATH_BYTES];    /* of the file it came from */
+    char path[KT_PATH_BYTES];    /* of the file it came from, on rank 0 */
 } kt_model;
 
 /* Rank 0 reads the weights that the run `path` (a directory, or a model file or checkpoint) leaves; every rank gets them, in a network with room
  * for max_rows rows. Collective. *out is zeroed on failure. */
-kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_model *out);
+kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_log *log, kt_model *out);
 void kt_model_free(kt_model *model);
 
 /* KT_DATA when the data have another number of features or, labelled, more classes; warns when their range, type or statistics do not look

@@ -40,8 +40,7 @@ typedef struct kt_real_list {
 enum {
     KT_OPTION_ABOVE = 1,   /* the value must be > min, not only >= */
     KT_OPTION_BELOW = 2,   /* the value must be < max, not only <= */
-    KT_OPTION_DEFINES = 4, /* part of what a run is: may not change when it is resumed */
-    KT_OPTION_PATH = 8     /* a file: only a name, so that it may change when the data stay the same */
+    KT_OPTION_DEFINES = 4  /* part of what a run is: may not change when it is resumed */
 };
 
 typedef struct kt_option {

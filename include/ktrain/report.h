@@ -33,7 +33,9 @@ void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record
 kt_status kt_report_write_history(const char *path, const kt_history *history);
 /* One more record at its end. KT_IO. */
 kt_status kt_report_append_history(const char *path, const kt_epoch_record *record);
-/* One more line "step,loss" of steps.csv; the header before step 1, which starts the file anew. KT_IO. */
+/* steps.csv: its header, and of the lines that are there those of the first n_steps steps. KT_IO. */
+kt_status kt_report_start_steps(const char *path, int64_t n_steps);
+/* One more line "step,loss" at its end. KT_IO. */
 kt_status kt_report_append_step(const char *path, int64_t step, double loss);
 
 /* What a run came to. */

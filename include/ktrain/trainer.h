@@ -23,7 +23,7 @@ kt_status kt_trainer_resume(kt_trainer *trainer, kt_hdf5 *file);
  * the last checkpoint stays. Collective. */
 kt_status kt_trainer_run(kt_trainer *trainer, kt_stop_reason *reason);
 
-/* Scores of best and last weights on all parts, then leaves the network with the weights the run leaves. results->detail is owned by the
+/* Scores of best and last weights on all parts, then leaves the network with the weights the run leaves; the trainer is then only freed. results->detail is owned by the
  * caller (kt_metrics_free). Collective. */
 kt_status kt_trainer_finish(kt_trainer *trainer, kt_results *results);
 
