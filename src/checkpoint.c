@@ -25,6 +25,7 @@ static const field fields[] = {
     PLACE("/progress/correct", KT_I64, progress.sums.correct),
     PLACE("/progress/samples", KT_I64, progress.sums.samples),
     PLACE("/progress/seconds", KT_F64, progress.seconds),
+    PLACE("/progress/ranks", KT_I64, progress.ranks),
     PLACE("/early_stopping/best_loss", KT_F64, stopping.best_loss),
     PLACE("/early_stopping/best_epoch", KT_I64, stopping.best_epoch),
     PLACE("/early_stopping/n_bad", KT_I64, stopping.n_bad),

@@ -39,8 +39,8 @@ static kt_status print_cost(const kt_config *config, const kt_data *data, int n_
     size_t n_slots = kt_optimizers[config->optimizer.kind].n_slots;
     size_t root_bytes = (1 + n_slots + 2 * (2 + n_slots)) * n_parameters * sizeof(float); /* best, gathered state, the file and its image */
     kt_log_line(log, "parameters            %zu", n_parameters);
-    kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu (%zu to %zu samples a rank)", steps, n_train, batch,
-                batch / (size_t)n_ranks, (batch + (size_t)n_ranks - 1) / (size_t)n_ranks);
+    kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu (at most %zu samples a rank)", steps, n_train, batch,
+                (batch + (size_t)n_ranks - 1) / (size_t)n_ranks);
     kt_log_line(log, "memory of a rank      %.1f MiB: network %.1f, optimizer and exchange %.1f, data %.1f, batch %.1f",
                 mebibytes(network_bytes + cost.memory_bytes + data_bytes + buffer_bytes), mebibytes(network_bytes), mebibytes(cost.memory_bytes),
                 mebibytes(data_bytes), mebibytes(buffer_bytes));
@@ -81,7 +81,7 @@ kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log)
         kt_log_text(log, text);
         kt_log_line(log, "%s", "");
         kt_memory_free(text);
-        status = kt_data_summary(&data, config.data.features, &text);
+        status = kt_data_summary(&data, &config, &text);
     }
     if (status == KT_OK) {
         kt_log_text(log, text);

@@ -151,7 +151,7 @@ kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *lab
     return share(comm, kt_comm_rank(comm) == 0 ? read_file(features, labels, out) : KT_OK, out);
 }
 
-kt_status kt_data_summary(const kt_data *data, const char *name, char **text)
+kt_status kt_data_summary(const kt_data *data, const kt_config *config, char **text)
 {
     const kt_dataset *set = &data->set;
     const kt_dataset_statistics *s = &data->statistics;
@@ -159,8 +159,12 @@ kt_status kt_data_summary(const kt_data *data, const char *name, char **text)
     *text = NULL;
     KT_TRY(KT_NEW(counts, set->n_classes));
     kt_text_buffer buffer = {0};
-    kt_text_append(&buffer, "data   %s: %zu samples in all, %zu features (%s, %g to %g, mean %.4g, %.1f %% zero), %zu classes\n", name, set->n,
-                   set->d, kt_type_name(set->file_type), s->min, s->max, s->mean, 100 * s->zero_fraction, set->n_classes);
+    kt_text_append(&buffer, "data   %s\n", config->data.features);
+    for (int p = KT_VALIDATION; p < KT_N_PARTS; p++)
+        if (kt_config_has_files(config, (kt_part)p))
+            kt_text_append(&buffer, "       %s (%s)\n", p == KT_TEST ? config->data.test_features : config->data.validation_features, kt_part_names[p]);
+    kt_text_append(&buffer, "       %zu samples of %zu features (%s, %g to %g, mean %.4g, %.1f %% zero), %zu classes\n", set->n, set->d,
+                   kt_type_name(set->file_type), s->min, s->max, s->mean, 100 * s->zero_fraction, set->n_classes);
     kt_text_append(&buffer, "split  %zu train, %zu validation, %zu test", data->split.n[KT_TRAIN], data->split.n[KT_VALIDATION],
                    data->split.n[KT_TEST]);
     kt_dataset_class_counts(set, data->split.index[KT_TRAIN], data->split.n[KT_TRAIN], counts);

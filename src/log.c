@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A bar that wraps cannot be taken back. mpirun does not tell its ranks the width of the terminal: take the narrowest usual one. */
+enum { BAR_COLUMNS = 79 };
+
 /* mpirun gives its ranks a pseudo-terminal whatever its own output is: then what counts is where mpirun, the parent, writes. */
 static bool output_is_terminal(void)
 {
@@ -114,11 +117,12 @@ void kt_log_bar(kt_log *log, const char *format, ...)
 {
     if (!log->terminal)
         return;
+    char text[BAR_COLUMNS + 1];
     va_list args;
     va_start(args, format);
-    fputs("\r\033[K", stdout);
-    vprintf(format, args);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    printf("\r\033[K%s", text);
     fflush(stdout);
     log->bar = true;
-    va_end(args);
 }

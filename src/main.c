@@ -22,7 +22,8 @@ static void print_help(void)
 
 static void print_command_help(const kt_command *command)
 {
-    printf("usage: [mpirun -np N] ktrain %s %s\n\n%s.\n", command->name, command->arguments, command->summary);
+    printf("usage: [mpirun -np N] ktrain %s%s%s\n\n%s.\n", command->name, command->arguments[0] != '\0' ? " " : "", command->arguments,
+           command->summary);
     if (command->help[0] != '\0')
         printf("\n%s", command->help);
 }

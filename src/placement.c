@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ktrain/memory.h"
 
@@ -45,7 +46,8 @@ static void report_host(const seat *seats, int first, int size, kt_log *log)
     kt_log_line(log, "ranks  %s on %s: %d core%s, %d thread%s each", ranks, seats[first].host, n_cores, n_cores == 1 ? "" : "s",
                 seats[first].threads, seats[first].threads == 1 ? "" : "s");
     if (threads > n_cores)
-        kt_log_warning(log, "%d threads share %d cores on %s: use fewer ranks, or mpirun --bind-to none", threads, n_cores, seats[first].host);
+        kt_log_warning(log, "%d threads share %d cores on %s, which slows all of them: use fewer ranks%s", threads, n_cores, seats[first].host,
+                       n_cores < sysconf(_SC_NPROCESSORS_ONLN) ? ", or mpirun --bind-to none" : "");
 }
 
 static bool seen_before(const seat *seats, int rank)

@@ -48,7 +48,7 @@ static void format_duration(double seconds, char *text, size_t size)
 
 void kt_report_bar(kt_log *log, const kt_epoch_progress *p)
 {
-    enum { WIDTH = 20 };
+    enum { WIDTH = 10 };
     char bar[WIDTH + 1], left[32], validation[32] = "";
     size_t full = p->step * WIDTH / p->steps;
     memset(bar, ' ', WIDTH);
@@ -56,9 +56,9 @@ void kt_report_bar(kt_log *log, const kt_epoch_progress *p)
     bar[WIDTH] = '\0';
     format_duration(p->seconds_left, left, sizeof left);
     if (isfinite(p->validation_loss))
-        snprintf(validation, sizeof validation, "  validation %.4f", p->validation_loss);
-    kt_log_bar(log, "epoch %" PRId64 "/%" PRId64 " [%s] step %zu/%zu  %.0f samples/s  train %.4f%s  ETA %s", p->epoch, p->epochs, bar, p->step,
-               p->steps, p->samples_per_second, p->train_loss, validation, left);
+        snprintf(validation, sizeof validation, " val %.3f", p->validation_loss);
+    kt_log_bar(log, "epoch %" PRId64 "/%" PRId64 " [%s] %zu/%zu  %.0f/s  train %.3f%s  ETA %s", p->epoch, p->epochs, bar, p->step, p->steps,
+               p->samples_per_second, p->train_loss, validation, left);
 }
 
 void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record *r, const kt_early_stopping *stopping, double samples_per_second)
@@ -148,7 +148,7 @@ void kt_report_scores(kt_log *log, const kt_scores scores[KT_N_PARTS], const cha
     for (int p = 0; p < KT_N_PARTS; p++)
         if (scores[p].samples > 0)
             kt_log_line(log, "%-12s %8" PRId64 " %9.4f %14.4f %9.4f %9.4f", names[p], scores[p].samples, scores[p].accuracy,
-                        scores[p].cross_entropy, scores[p].balanced_accuracy, scores[p].macro_f1);
+                        fabs(scores[p].cross_entropy), scores[p].balanced_accuracy, scores[p].macro_f1);
 }
 
 void kt_report_results(kt_log *log, const kt_results *r, const char *dir)
@@ -158,7 +158,7 @@ void kt_report_results(kt_log *log, const kt_results *r, const char *dir)
     kt_log_line(log, "%s", "");
     kt_log_line(log, "weights of the %s epoch (%" PRId64 ")", r->leaves_best ? "best" : "last", r->leaves_best ? r->best_epoch : r->epochs);
     kt_report_scores(log, kt_results_left(r), kt_part_names);
-    kt_log_line(log, "stopped after epoch %" PRId64 ", step %" PRId64 ": %s (%s); best epoch %" PRId64 "; trained for %s on %d rank%s", r->epochs,
+    kt_log_line(log, "stopped after epoch %" PRId64 ", step %" PRId64 ": %s (%s); best epoch %" PRId64 "; trained for %s on %" PRId64 " rank%s", r->epochs,
                 r->steps, kt_stop_reason_words(r->reason), kt_stop_reason_name(r->reason), r->best_epoch, duration, r->ranks,
                 r->ranks == 1 ? "" : "s");
     kt_log_line(log, "results in %s: summary.json, history.csv, confusion.csv, %scheckpoints/", dir, r->best_epoch > 0 ? "best.h5, " : "");

@@ -12,7 +12,7 @@
 static void report_data(const kt_config *config, const kt_data *data, kt_log *log)
 {
     char *text;
-    if (log->speaks && kt_data_summary(data, config->data.features, &text) == KT_OK) {
+    if (log->speaks && kt_data_summary(data, config, &text) == KT_OK) {
         kt_log_text(log, text);
         kt_memory_free(text);
     }

@@ -50,8 +50,8 @@ static void add_over_ranks(kt_comm *comm, kt_loss_sums *sums)
 
 static kt_status diverged(const kt_trainer *t, const char *what, double loss)
 {
-    return kt_fail(KT_DIVERGED, "training diverged: the %s is %g after epoch %lld, step %lld; a smaller optimizer.learning_rate or train.clip_norm may help",
-                   what, loss, (long long)t->state.progress.epoch, (long long)t->state.progress.step);
+    return kt_fail(KT_DIVERGED, "training diverged: the %s is %s after epoch %lld, step %lld; a smaller optimizer.learning_rate or train.clip_norm may help",
+                   what, isnan(loss) ? "NaN" : "infinite", (long long)t->state.progress.epoch, (long long)t->state.progress.step);
 }
 
 static kt_status log_step(kt_trainer *t, double loss)
@@ -77,6 +77,7 @@ static kt_status train_step(kt_trainer *t, size_t step, double *rate)
     kt_exchange_apply(t->exchange, p->step + 1, *rate, M);
     p->step++;
     p->step_in_epoch++;
+    p->ranks = kt_comm_size(t->comm);
     p->sums.loss += sums.loss;
     p->sums.cross_entropy += sums.cross_entropy;
     p->sums.correct += sums.correct;

@@ -57,7 +57,7 @@ kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
     r->epochs = p->epoch;
     r->steps = p->step;
     r->seconds = p->seconds;
-    r->ranks = kt_comm_size(t->comm);
+    r->ranks = p->ranks;
     r->n_parameters = kt_network_n_parameters(t->network);
     KT_TRY(kt_comm_agree(t->comm, kt_metrics_create(&r->detail, t->data->set.n_classes)));
     KT_TRY(score_both(t, r));

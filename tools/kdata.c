@@ -80,6 +80,8 @@ static kt_status convert(const arguments *a)
         status = write_array(file, "/labels", &labels);
     if (status == KT_OK)
         status = kt_hdf5_save(file, a->values[1]);
+    if (status == KT_OK)
+        printf("wrote %s\n", a->values[1]);
     kt_hdf5_close(file);
     kt_array_free(&labels);
     kt_array_free(&features);
@@ -151,6 +153,8 @@ static kt_status write_parts(const kt_split *split, const kt_array *features, co
     }
     if (status == KT_OK)
         status = kt_hdf5_save(file, path);
+    if (status == KT_OK)
+        printf("wrote %s: PART/features, PART/labels and PART/index of each; a job reads features = %s:train/features\n", path, path);
     kt_hdf5_close(file);
     return status;
 }

@@ -15,6 +15,12 @@ fi
 # On a machine that others use too, a rank that waits gives its core away.
 export OMPI_MCA_mpi_yield_when_idle="${OMPI_MCA_mpi_yield_when_idle:-1}"
 models=("$@")
+for model in "${models[@]}"; do
+    if [ ! -e "jobs/$model.ini" ]; then
+        echo "usage: tools/models.sh [MODEL ...], of m0 m1 m2 m3 m4; there is no jobs/$model.ini" >&2
+        exit 2
+    fi
+done
 [ ${#models[@]} -gt 0 ] || models=(m0 m1 m2 m4 m3)
 
 for model in "${models[@]}"; do

@@ -38,14 +38,18 @@ if [ "$work" != "$root" ]; then
     run=$work/runs/quickstart
     arguments+=("run.dir=$run")
 fi
+for argument in "${arguments[@]}"; do
+    if [[ $argument == run.dir=* ]]; then
+        run=${argument#run.dir=}
+    fi
+done
 program=$work/build/release/ktrain
 command=(mpirun --oversubscribe --bind-to none -np "$cores" "${program#"$root"/}" jobs/quickstart.ini "${arguments[@]}")
 echo "+ ${command[*]}"
-start=$SECONDS
 "${command[@]}"
 
 summary=$run/summary.json
 accuracy=$(tr -d ' \n' <"$summary" | grep -oE '"test":\{[^}]*\}' | head -n 1 | grep -oE '"accuracy":[0-9.eE+-]+' | cut -d : -f 2)
 echo
-echo "test accuracy: $accuracy on the 10,000 test images, on $cores ranks, in $((SECONDS - start)) s"
+echo "test accuracy: $accuracy on the 10,000 test images"
 echo "results: $(cd "$run" && pwd) (summary.json, history.csv, confusion.csv, best.h5, log.txt)"

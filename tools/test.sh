@@ -4,6 +4,11 @@
 set -euo pipefail
 # shellcheck source=tools/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+if [ $# -gt 0 ]; then
+    echo "usage: tools/test.sh (it takes no arguments): installs what is missing, builds, and runs every test" >&2
+    exit 2
+fi
+
 "$root/tools/packages.sh" build data test
 
 logs=$work/build/logs

@@ -31,6 +31,7 @@ typedef struct kt_progress {
     int64_t step_in_epoch; /* of the epoch under way; 0 between epochs */
     kt_loss_sums sums;     /* over the samples of the epoch under way */
     double seconds;        /* of training, all starts together */
+    int64_t ranks;         /* of the start that trained last */
 } kt_progress;
 
 /* The state of a run: what is saved, and what is filled again. Vectors are in the network's order. */

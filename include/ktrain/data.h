@@ -24,6 +24,6 @@ kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *lab
 void kt_data_free(kt_data *data);
 
 /* A few lines on size, range, parts and class balance; owned by the caller (kt_memory_free). Local. */
-kt_status kt_data_summary(const kt_data *data, const char *name, char **text);
+kt_status kt_data_summary(const kt_data *data, const kt_config *config, char **text);
 
 #endif

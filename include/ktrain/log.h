@@ -30,7 +30,7 @@ void kt_log_warning(kt_log *log, const char *format, ...) __attribute__((format(
 /* "ktrain: ..." on standard error. */
 void kt_log_error(kt_log *log, const char *message);
 
-/* Replaces the bar on a terminal; nothing anywhere else. */
+/* Replaces the bar on a terminal, cut to 79 columns; nothing anywhere else. */
 void kt_log_bar(kt_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

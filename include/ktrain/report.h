@@ -47,7 +47,7 @@ typedef struct kt_results {
     kt_stop_reason reason;
     int64_t epochs, best_epoch, steps;
     double seconds;
-    int ranks;
+    int64_t ranks;           /* of the start that trained last */
     size_t n_parameters;
 } kt_results;
 
