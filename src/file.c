@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,8 +69,6 @@ static kt_status write_all(int fd, const char *path, const unsigned char *bytes,
             return kt_fail(KT_IO, "%s: writing stopped at byte %zu of %zu: %s", path, done, n_bytes, strerror(errno));
         done += (size_t)wrote;
     }
-    if (fsync(fd) != 0)
-        return kt_fail(KT_IO, "%s: %s", path, strerror(errno));
     return KT_OK;
 }
 
@@ -94,7 +94,7 @@ static kt_status sync_directory_of(const char *path)
     return KT_OK;
 }
 
-kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes)
+static kt_status replace_regular(const char *path, const void *bytes, size_t n_bytes)
 {
     char temporary[KT_PATH_BYTES];
     KT_TRY(kt_file_path(temporary, "%s.tmp.%ld", path, (long)getpid()));
@@ -102,6 +102,8 @@ kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes)
     if (fd < 0)
         return kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
     kt_status status = write_all(fd, path, bytes, n_bytes);
+    if (status == KT_OK && fsync(fd) != 0)
+        status = kt_fail(KT_IO, "%s: %s", path, strerror(errno));
     if (close(fd) != 0 && status == KT_OK)
         status = kt_fail(KT_IO, "%s: %s", path, strerror(errno));
     if (status == KT_OK && rename(temporary, path) != 0)
@@ -111,6 +113,29 @@ kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes)
         return status;
     }
     return sync_directory_of(path);
+}
+
+/* A device or a pipe is written to; a rename would put a file in its place. */
+static kt_status write_special(const char *path, const void *bytes, size_t n_bytes)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
+    kt_status status = write_all(fd, path, bytes, n_bytes);
+    if (close(fd) != 0 && status == KT_OK)
+        status = kt_fail(KT_IO, "%s: %s", path, strerror(errno));
+    return status;
+}
+
+kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes)
+{
+    char target[PATH_MAX]; /* behind symbolic links: they stay */
+    struct stat info;
+    if (stat(path, &info) != 0 || realpath(path, target) == NULL)
+        return replace_regular(path, bytes, n_bytes);
+    if (S_ISDIR(info.st_mode))
+        return kt_fail(KT_IO, "%s: is a directory: must be a file", path);
+    return S_ISREG(info.st_mode) ? replace_regular(target, bytes, n_bytes) : write_special(path, bytes, n_bytes);
 }
 
 /* "anything.tmp.PID" */

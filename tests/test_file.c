@@ -1,8 +1,11 @@
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "ktrain/file.h"
 #include "ktrain/memory.h"
@@ -75,6 +78,27 @@ static void a_write_that_fails_leaves_the_old_file(void)
     CU_ASSERT(count_files(directory) == n_files);
 }
 
+static void links_stay_and_devices_are_written_to(void)
+{
+    struct stat info;
+    char link[KT_PATH_BYTES];
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(kt_test_scratch("target"), "old", 3));
+    kt_file_path(link, "%s", kt_test_scratch("link"));
+    CU_ASSERT(symlink("target", link) == 0);
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(link, "new", 3));
+    check_content(kt_test_scratch("target"), "new");
+    CU_ASSERT(lstat(link, &info) == 0 && S_ISLNK(info.st_mode));
+    CU_ASSERT(mkfifo(kt_test_scratch("pipe"), 0600) == 0);
+    int reader = open(kt_test_scratch("pipe"), O_RDONLY | O_NONBLOCK);
+    char text[8] = "";
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(kt_test_scratch("pipe"), "pipe", 4));
+    CU_ASSERT(read(reader, text, sizeof text) == 4 && strcmp(text, "pipe") == 0);
+    CU_ASSERT(stat(kt_test_scratch("pipe"), &info) == 0 && S_ISFIFO(info.st_mode));
+    close(reader);
+    KT_CHECK_STATUS(KT_IO, kt_file_replace(kt_test_scratch("."), "x", 1));
+    KT_CHECK_MESSAGE("is a directory");
+}
+
 static void directories_are_made_with_their_parents(void)
 {
     const char *path = kt_test_scratch("p/q/r");
@@ -97,6 +121,7 @@ const kt_test kt_tests[] = {
     {"what is written is read back", what_is_written_is_read_back},
     {"what cannot be read is no input", what_cannot_be_read_is_no_input},
     {"a write that fails leaves the old file and nothing else", a_write_that_fails_leaves_the_old_file},
+    {"links stay, and devices and pipes are written to", links_stay_and_devices_are_written_to},
     {"directories are made with their parents", directories_are_made_with_their_parents},
     {"a path that does not fit is refused", a_path_that_does_not_fit_is_refused},
     {NULL, NULL},

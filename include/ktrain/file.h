@@ -15,7 +15,7 @@ bool kt_file_exists(const char *path);
 kt_status kt_file_read(const char *path, unsigned char **bytes, size_t *n_bytes);
 
 /* The file becomes exactly bytes[n_bytes], or stays as it was: written to "path.tmp.PID", fsynced, renamed, directory fsynced.
- * KT_IO, and no temporary file left, when the disk is full or the directory cannot be written. */
+ * Symbolic links are followed; a device or a pipe is written to as it is. KT_IO, and no temporary file left, when the disk is full or the directory cannot be written. */
 kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes);
 
 /* Removes the temporary files that killed processes have left in a directory: call it where no other process writes. What cannot be
