@@ -4,6 +4,7 @@
 
 #include "ktrain/command.h"
 #include "ktrain/evaluate.h"
+#include "ktrain/file.h"
 #include "ktrain/linalg.h"
 #include "ktrain/memory.h"
 #include "ktrain/model.h"
@@ -98,13 +99,17 @@ static kt_status predict(kt_comm *world, kt_model *model, const kt_data *data, c
     float *probabilities = NULL;
     bool root = kt_comm_rank(world) == 0;
     size_t n_classes = model->head.n_classes;
+    kt_status status = KT_OK;
     KT_TRY(kt_model_check_data(model, data, a->features, log));
     if (a->class_names)
         KT_TRY(kt_comm_agree(world, root && model->head.class_names == NULL
                                         ? kt_fail(KT_DATA, "%s: holds no class names: it was trained without data.class_names", model->path)
                                         : KT_OK));
+    if (root && (kt_file_same(a->output, a->features) || kt_file_same(a->output, model->path)))
+        status = kt_fail(KT_USAGE, "%s: is what is read here: must be another file", a->output);
+    KT_TRY(kt_comm_agree(world, status));
     KT_TRY(kt_comm_agree(world, root ? KT_NEW(probabilities, data->set.n * n_classes) : KT_OK));
-    kt_status status = kt_evaluate_probabilities(world, model->network, &data->set, model->head.config.data.scale, probabilities);
+    status = kt_evaluate_probabilities(world, model->network, &data->set, model->head.config.data.scale, probabilities);
     if (status == KT_OK && root)
         status = kt_prediction_file_write(a->output, data->set.n, n_classes, probabilities, a->class_names ? model->head.class_names : NULL);
     status = kt_comm_agree(world, status);

@@ -1,5 +1,6 @@
 #include "ktrain/data.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,21 +63,33 @@ static kt_status check_classes(const kt_data *data)
     return status;
 }
 
+/* Puts the keys that lead to a failure before its sentence. */
+static kt_status name_keys(const char *keys, kt_status status)
+{
+    return status == KT_OK ? KT_OK : kt_fail_context(status, "%s", keys);
+}
+
 static kt_status read_all(const kt_config *config, kt_data *data)
 {
     double fractions[KT_N_PARTS];
-    KT_TRY(kt_dataset_read(config->data.features, config->data.labels, config->data.class_names, &data->set));
+    KT_TRY(name_keys("data.features, data.labels", kt_dataset_read(config->data.features, config->data.labels, config->data.class_names, &data->set)));
     if (data->set.n_classes < 2)
         return kt_fail(KT_DATA, "%s: holds only class 0: must hold at least two classes", config->data.labels);
     main_file_fractions(config, fractions);
-    KT_TRY(kt_split_create(&data->split, data->set.n, data->set.labels, data->set.n_classes, fractions, config->data.shuffle,
-                           config->data.stratify, (uint64_t)config->data.split_seed));
+    KT_TRY(name_keys("data.split", kt_split_create(&data->split, data->set.n, data->set.labels, data->set.n_classes, fractions, config->data.shuffle,
+                                                   config->data.stratify, (uint64_t)config->data.split_seed)));
     if (kt_config_has_files(config, KT_VALIDATION))
-        KT_TRY(append_part(data, KT_VALIDATION, config->data.validation_features, config->data.validation_labels));
+        KT_TRY(name_keys("data.validation_features, data.validation_labels",
+                         append_part(data, KT_VALIDATION, config->data.validation_features, config->data.validation_labels)));
     if (kt_config_has_files(config, KT_TEST))
-        KT_TRY(append_part(data, KT_TEST, config->data.test_features, config->data.test_labels));
+        KT_TRY(name_keys("data.test_features, data.test_labels",
+                         append_part(data, KT_TEST, config->data.test_features, config->data.test_labels)));
     data->statistics = kt_dataset_describe(&data->set);
     data->fingerprint = kt_dataset_fingerprint(&data->set);
+    double largest = fmax(fabs(data->statistics.min), fabs(data->statistics.max)) / config->data.scale;
+    if (largest > 1e18)
+        return kt_fail(KT_CONFIG, "data.scale = %g makes inputs as large as %g: must leave them below 1e18, and does best below 10", config->data.scale,
+                       largest);
     return check_classes(data);
 }
 

@@ -65,6 +65,9 @@ static kt_status choose_member(zip_t *archive, const char *path, const char *mem
     }
     if (status == KT_OK)
         status = kt_format_choose(path, plain, usual, n, names, &which);
+    for (size_t i = 0; status == KT_OK && i < n; i++)
+        if (i != which && strcmp(names[i], names[which]) == 0)
+            status = kt_fail(KT_DATA, "%s: has two members %.200s.npy: must have one of a name", path, names[which]);
     if (status == KT_OK)
         *chosen = index[which];
     for (size_t i = 0; i < n; i++)

@@ -70,15 +70,29 @@ static kt_status run_command(kt_comm *world, int argc, char **argv, kt_log *log)
             printf("ktrain %s\n", KT_VERSION);
         return KT_OK;
     }
-    if (command == NULL)
-        return word[0] != '-' && looks_like_config(word) ? kt_command_train(world, argc, argv, log) : unknown_argument(word);
-    for (int i = 2; i < argc; i++)
+    if (command == NULL) {
+        if (word[0] == '-' || !looks_like_config(word))
+            return unknown_argument(word);
+        command = find_command("train"); /* argv[0] stands for its name */
+    } else {
+        argc--;
+        argv++;
+    }
+    for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             if (speaks)
                 print_command_help(command);
             return KT_OK;
         }
-    return command->run(world, argc - 1, argv + 1, log);
+    return command->run(world, argc, argv, log);
+}
+
+/* What was printed must have arrived. A run has its files, and its exit code tells of those. */
+static kt_status check_output(kt_comm *world, int argc, char **argv)
+{
+    bool trains = argc > 1 && (strcmp(argv[1], "train") == 0 || find_command(argv[1]) == NULL);
+    bool lost = kt_comm_rank(world) == 0 && (fflush(stdout) != 0 || ferror(stdout));
+    return kt_comm_agree(world, lost && !trains ? kt_fail(KT_IO, "standard output cannot be written") : KT_OK);
 }
 
 int main(int argc, char **argv)
@@ -92,6 +106,8 @@ int main(int argc, char **argv)
     }
     kt_log log = kt_log_create(kt_comm_rank(world) == 0);
     status = run_command(world, argc, argv, &log);
+    if (status == KT_OK)
+        status = check_output(world, argc, argv);
     if (status != KT_OK && kt_comm_rank(world) == 0)
         kt_log_error(&log, kt_error_message());
     kt_log_close_file(&log);

@@ -66,7 +66,7 @@ void kt_options_describe(const kt_option *option, char *text, size_t size)
         [KT_OPTION_BOOL] = "true or false",
         [KT_OPTION_INT] = "a whole number",
         [KT_OPTION_REAL] = "a number",
-        [KT_OPTION_TEXT] = "a text of fewer than 160 bytes, without ' ;', control characters or spaces at its ends",
+        [KT_OPTION_TEXT] = "a text of fewer than 160 bytes, without quotes around it, ' ;' or ' #' in it, control characters or spaces at its ends",
         [KT_OPTION_CHOICE] = "one of ",
         [KT_OPTION_INTS] = "a list of whole numbers like [128, 64], each",
         [KT_OPTION_REALS] = "a list of numbers like 0.7, 0.3, each",
@@ -173,7 +173,11 @@ static bool parse_reals(const kt_option *option, const char *text, kt_real_list 
 static bool parse_text(const char *text, char *value)
 {
     size_t n = strlen(text);
-    if (n >= KT_TEXT_BYTES || strstr(text, " ;") != NULL || text[0] == ';')
+    if (n == 0) {
+        value[0] = '\0';
+        return true;
+    }
+    if (n >= KT_TEXT_BYTES || strstr(text, " ;") != NULL || strstr(text, " #") != NULL || strchr(";#\"'", text[0]) != NULL)
         return false;
     for (size_t i = 0; i < n; i++)
         if (iscntrl((unsigned char)text[i]) || (text[i] == ' ' && (i == 0 || i + 1 == n)))

@@ -40,6 +40,19 @@ static void check_section(reader *r, const char *line)
                             nearest);
 }
 
+/* What inih would add to the value before it, or drop, though it was meant as a key. */
+static void check_key(reader *r, const char *line)
+{
+    size_t n = strcspn(line, ";#"), equals = strcspn(line, "="), first = strspn(line, " \t");
+    if (equals >= n || line[equals] == '\0')
+        return;
+    if (first == equals)
+        r->status = kt_fail(KT_CONFIG, "%s:%d: no key before the '='", r->name, r->line);
+    else if (r->indented)
+        r->status = kt_fail(KT_CONFIG, "%s:%d: the line is indented and would go on with the value before it: a key must begin its line", r->name,
+                            r->line);
+}
+
 /* fgets over the text. A line that does not fit, or holds a NUL, is an error of ours: inih would take its end for another line. */
 static char *next_line(char *line, int size, void *stream)
 {
@@ -64,6 +77,8 @@ static char *next_line(char *line, int size, void *stream)
     r->indented = line[0] == ' ' || line[0] == '\t';
     if (line[0] == '[')
         check_section(r, line);
+    else
+        check_key(r, line);
     return r->status == KT_OK ? line : NULL;
 }
 

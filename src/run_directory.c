@@ -22,8 +22,12 @@ static kt_status lock_directory(const char *dir, int *lock)
     *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (*lock < 0)
         return kt_fail(KT_IO, "%s: cannot be written: %s", dir, strerror(errno));
-    if (flock(*lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) /* a file system without locks is no reason to stop */
-        return KT_OK;
+    /* The ranks of a run whose mpirun was killed live on for a second or two. */
+    for (int tries = 0; tries < 30; tries++) {
+        if (flock(*lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) /* a file system without locks is no reason to stop */
+            return KT_OK;
+        usleep(100000);
+    }
     close(*lock);
     *lock = -1;
     return kt_fail(KT_CONFIG, "run.dir = %s is in use by another ktrain: wait for it, or choose another directory", dir);
@@ -51,6 +55,8 @@ static kt_status move_aside(const char *dir, int *lock, kt_log *log)
     size_t n = strlen(dir);
     while (n > 1 && dir[n - 1] == '/')
         n--;
+    if (dir[n - 1] == '/' || dir[n - 1] == '.')
+        return kt_fail(KT_CONFIG, "run.dir = %s holds a run and cannot be moved aside: must be a directory with a name of its own", dir);
     for (int i = 1;; i++) {
         KT_TRY(kt_file_path(old, "%.*s.old-%d", (int)n, dir, i));
         if (!kt_file_exists(old))
@@ -161,6 +167,8 @@ static kt_status start_from(kt_run_directory *d, const kt_config *config, const 
         return check_same_run(d->start, d->start_path, config, data);
     if (lies_inside(resume, dir))
         return kt_fail(KT_CONFIG, "checkpoint.resume = %s lies in run.dir = %s: must be another run's; to go back, choose another run.dir", resume, dir);
+    if (!kt_file_exists(resume))
+        return kt_fail(KT_NO_INPUT, "checkpoint.resume = %s: there is no such file: must be auto, never, or the path of a checkpoint", resume);
     KT_TRY(kt_file_path(d->start_path, "%s", resume));
     KT_TRY(kt_checkpoint_file_open(resume, &d->start, NULL));
     KT_TRY(check_same_run(d->start, d->start_path, config, data));

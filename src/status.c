@@ -15,6 +15,9 @@ kt_status kt_fail(kt_status code, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     memcpy(message, text, sizeof message);
+    for (char *c = message; *c != '\0'; c++) /* one sentence, one line, whatever the input held */
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
     return code;
 }
 

@@ -1,4 +1,6 @@
+#include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ktrain/memory.h"
 #include "ktrain/timer.h"
@@ -14,6 +16,11 @@ static kt_status choose_class_weights(kt_trainer *t)
     t->loss = (kt_loss_spec){.n_classes = n_classes, .label_smoothing = t->config->train.label_smoothing};
     if (given->word == KT_WEIGHTS_NONE)
         return KT_OK;
+    double sum = 0;
+    for (size_t c = 0; c < given->n; c++)
+        sum += given->values[c];
+    if (given->word < 0 && sum == 0)
+        return kt_fail(KT_CONFIG, "train.class_weights are all 0: one at least must be above 0");
     if (given->word < 0 && given->n != n_classes)
         return kt_fail(KT_CONFIG, "train.class_weights has %zu weights: must have %zu, one a class", given->n, n_classes);
     KT_TRY(KT_NEW(t->class_weights, n_classes));
@@ -30,14 +37,28 @@ static kt_status choose_class_weights(kt_trainer *t)
     return KT_OK;
 }
 
+/* Linux grants memory that it does not have, and kills who uses it: what can never fit is refused before. */
+static kt_status check_memory(const kt_network_spec *spec, size_t max_rows)
+{
+    size_t n_parameters, n_bytes = kt_network_bytes(spec, max_rows, &n_parameters);
+    double here = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE);
+    if (n_bytes > 0 && (double)n_bytes < here)
+        return KT_OK;
+    return kt_fail(KT_CONFIG, "model.hidden and train.batch_size make a network of %.3g GiB, and this machine has %.3g: must be smaller",
+                   n_bytes > 0 ? (double)n_bytes / (1 << 30) : HUGE_VAL, here / (1 << 30));
+}
+
 static kt_status allocate(kt_trainer *t)
 {
     const kt_dataset *set = &t->data->set;
     const kt_split *split = &t->data->split;
+    if (t->config->model.batch_norm && t->config->train.batch_size == 1)
+        return kt_fail(KT_CONFIG, "train.batch_size = 1 with model.batch_norm = true: one sample has no spread to normalize by; must be 2 or more");
     size_t batch_size = t->config->train.batch_size == KT_BATCH_FULL ? 0 : (size_t)t->config->train.batch_size;
     KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], batch_size, (uint64_t)t->config->run.seed));
     size_t max_rows = kt_trainer_max_rows(t->batches.batch_size, split, kt_comm_size(t->comm));
     kt_network_spec spec = kt_config_network(t->config, set->d, set->n_classes);
+    KT_TRY(check_memory(&spec, max_rows));
     KT_TRY(kt_network_create(&t->network, &spec, max_rows));
     KT_TRY(choose_class_weights(t));
     KT_TRY(KT_NEW(t->x, max_rows * set->d));

@@ -85,6 +85,15 @@ def inconsistent():
     refused(GOOD + "[train]\nclass_weights = 1, 2\n", "train.class_weights has 2", "7", keys="run.dir=weights")
 
 
+def cannot_train():
+    """What can never train, or never fit, is refused before it starts."""
+    refused(GOOD, "train.class_weights", "all 0", keys="train.class_weights=0,0,0,0,0,0,0")
+    refused(GOOD, "train.batch_size = 1", "model.batch_norm", keys="model.batch_norm=true train.batch_size=1")
+    refused(GOOD, "model.hidden", "GiB", keys="model.hidden=[10000000,10000000]")
+    refused(GOOD, "data.scale = 1e-30", keys="data.scale=1e-30", ranks=(1,))
+    refused(GOOD, "checkpoint.resume = AUTO", "auto, never", code=e2e.NO_INPUT, keys="checkpoint.resume=AUTO run.dir=resumed", ranks=(1,))
+
+
 def no_ini():
     """An empty, garbage or binary INI file is refused."""
     for text in ("", "\n\n; nothing\n", "[data]\n"):
@@ -102,4 +111,4 @@ def no_ini():
 
 
 e2e.write_data()
-e2e.main(unknown_names, duplicates, malformed_values, malformed_lists_and_words, out_of_bounds, inconsistent, no_ini)
+e2e.main(unknown_names, duplicates, malformed_values, malformed_lists_and_words, out_of_bounds, inconsistent, cannot_train, no_ini)

@@ -195,6 +195,15 @@ def strange_data():
     assert not os.path.exists("wide.csv")
 
 
+def own_inputs():
+    """What is read is never written over, not even behind a link."""
+    os.symlink("new-x.npy", "link.npy")
+    for output in ("new-x.npy", "link.npy", "main/best.h5"):
+        predict("main", "new-x.npy", output, code=e2e.USAGE, words=(output, "another file"))
+    assert np.array_equal(np.load("new-x.npy"), NEW)
+    e2e.ktrain("evaluate", "main")
+
+
 X, Y = e2e.write_data(dtype="u1")
 order = np.random.default_rng(5).permutation(len(X))[:60]
 NEW, NEW_Y = X[order] // 2 * 2, Y[order].astype(int)
@@ -208,4 +217,4 @@ e2e.write_job(text=e2e.JOB + "[data]\nscale = 255\n")
 e2e.train("nameless", "train.epochs=1")
 e2e.write_job(text=e2e.JOB + "[data]\nscale = 255\nclass_names = names.csv\n")
 e2e.train("main", "model.batch_norm=true train.epochs=10", ranks=2)
-e2e.main(every_activation, formats, inputs, any_ranks, evaluated, confusion, own_files, where_a_run_is, strange_data)
+e2e.main(every_activation, formats, inputs, any_ranks, evaluated, confusion, own_files, where_a_run_is, strange_data, own_inputs)

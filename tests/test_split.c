@@ -164,7 +164,7 @@ static void refused(void)
     int32_t labels[10] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1};
     kt_split split = {.n = {1, 2, 3}};
     KT_CHECK_STATUS(KT_DATA, kt_split_create(&split, 10, labels, 2, usual, true, true, 1));
-    KT_CHECK_MESSAGE("class 1 has only 2 samples");
+    KT_CHECK_MESSAGE("class 1 has 2 samples");
     CU_ASSERT(split.n[0] == 0 && split.index[0] == NULL);
     KT_CHECK_STATUS(KT_DATA, kt_split_create(&split, 2, NULL, 0, usual, true, false, 1));
     KT_CHECK_MESSAGE("too few");

@@ -60,6 +60,15 @@ static kt_status read_both(const char *features_name, const char *labels_name, k
     return KT_OK;
 }
 
+static kt_status check_output(const char *output, const char *features, const char *labels)
+{
+    if (kt_file_same(output, features) || (labels != NULL && kt_file_same(output, labels)))
+        return kt_fail(KT_USAGE, "%s: is what is read here: must be another file", output);
+    size_t n = strlen(output);
+    bool named = (n > 3 && strcmp(output + n - 3, ".h5") == 0) || (n > 5 && strcmp(output + n - 5, ".hdf5") == 0);
+    return named ? KT_OK : kt_fail(KT_USAGE, "%s: the output is HDF5: its name must end in .h5 or .hdf5", output);
+}
+
 static kt_status write_array(kt_hdf5 *file, const char *path, const kt_array *array)
 {
     return kt_hdf5_write(file, path, array->type, array->n_dims, array->dims, array->data);
@@ -71,6 +80,7 @@ static kt_status convert(const arguments *a)
 {
     kt_array features = {0}, labels = {0};
     kt_hdf5 *file = NULL;
+    KT_TRY(check_output(a->values[1], a->values[0], a->labels));
     kt_status status = read_both(a->values[0], a->labels, &features, &labels);
     if (status == KT_OK)
         status = kt_hdf5_create(&file);
@@ -169,6 +179,7 @@ static kt_status split(const arguments *a)
     kt_split parts = {0};
     KT_TRY(parse_fractions(a->fractions, fractions));
     KT_TRY(parse_seed(a->seed, &seed));
+    KT_TRY(check_output(a->values[2], a->values[0], a->values[1]));
     kt_status status = read_both(a->values[0], a->values[1], &features, &labels);
     if (status == KT_OK)
         status = kt_labels_from_array(&labels, a->values[1], &classes, &n, &n_classes);

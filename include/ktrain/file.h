@@ -11,6 +11,9 @@ enum { KT_PATH_BYTES = 1024 };
 
 bool kt_file_exists(const char *path);
 
+/* Whether both exist and are the same file, also by links. */
+bool kt_file_same(const char *a, const char *b);
+
 /* *bytes (owned by the caller, kt_memory_free) holds the file and a NUL after it. KT_NO_INPUT when it cannot be opened, KT_IO when reading fails. */
 kt_status kt_file_read(const char *path, unsigned char **bytes, size_t *n_bytes);
 

@@ -7,7 +7,7 @@
 
 #include "ktrain/array.h"
 
-enum { KT_MAX_CLASSES = 65536 };
+enum { KT_MAX_CLASSES = 10000 }; /* a confusion matrix has the square of it */
 
 /* *labels[*n] (owned by the caller, kt_memory_free) from whole numbers (n,) or (n, 1), or one-hot rows (n, C), C >= 2.
  * *n_classes is C, or the largest label + 1. `name` is the file's, for messages. KT_DATA, with the row: not whole,
