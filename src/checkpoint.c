@@ -14,7 +14,10 @@ typedef struct field {
     size_t offset; /* in kt_snapshot */
 } field;
 
-#define PLACE(path, type, member) {path, type, offsetof(kt_snapshot, member)}
+#define PLACE(path, type, member)                 \
+    {                                             \
+        path, type, offsetof(kt_snapshot, member) \
+    }
 
 static const field fields[] = {
     PLACE("/progress/epoch", KT_I64, progress.epoch),
@@ -50,7 +53,8 @@ static kt_status read_tensor(kt_hdf5 *file, const char *path, const kt_tensor *t
 }
 
 /* Every tensor of a vector, as group/name; the names of groups and tensors are ours, and short. */
-static kt_status each_tensor(kt_hdf5 *file, const char *group, size_t n, const kt_tensor *tensors, float *vector, tensor_function *visit)
+static kt_status each_tensor(kt_hdf5 *file, const char *group, size_t n, const kt_tensor *tensors, float *vector,
+                             tensor_function *visit)
 {
     for (size_t i = 0; i < n; i++) {
         char path[PATH];
@@ -60,8 +64,8 @@ static kt_status each_tensor(kt_hdf5 *file, const char *group, size_t n, const k
     return KT_OK;
 }
 
-static kt_status each_model_tensor(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters, float *state,
-                                   tensor_function *visit)
+static kt_status each_model_tensor(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters,
+                                   float *state, tensor_function *visit)
 {
     size_t n, n_state;
     const kt_tensor *tensors = kt_network_parameter_tensors(network, &n);
@@ -108,7 +112,8 @@ static kt_status read_history(kt_hdf5 *file, kt_history *history)
         for (size_t i = 0; c == 0 && i < kt_array_count(&column) && status == KT_OK; i++)
             status = kt_history_append(history, &(kt_epoch_record){0});
         if (status == KT_OK && kt_array_count(&column) != history->n)
-            status = kt_fail(KT_DATA, "%s has %zu records: must have %zu like the others", path, kt_array_count(&column), history->n);
+            status = kt_fail(KT_DATA, "%s has %zu records: must have %zu like the others", path,
+                             kt_array_count(&column), history->n);
         for (size_t i = 0; i < history->n && status == KT_OK; i++)
             ((double *)&history->records[i])[c] = kt_array_get(&column, i);
         kt_array_free(&column);
@@ -166,7 +171,8 @@ static kt_status fill_model(kt_hdf5 *file, const kt_snapshot *s, const float *pa
     KT_TRY(write_config(file, s->config));
     KT_TRY(write_data(file, s->data, s->config->data.scale));
     /* write_tensor does not change what it is given. */
-    KT_TRY(each_model_tensor(file, "/model", s->network, (float *)(uintptr_t)parameters, (float *)(uintptr_t)state, write_tensor));
+    KT_TRY(each_model_tensor(file, "/model", s->network, (float *)(uintptr_t)parameters, (float *)(uintptr_t)state,
+                             write_tensor));
     for (size_t i = 0; i < N_FIELDS; i++)
         KT_TRY(write_scalar(file, fields[i].path, fields[i].type, (const char *)s + fields[i].offset));
     return write_history(file, &s->history);
@@ -203,7 +209,8 @@ kt_status kt_checkpoint_write(const char *path, const kt_snapshot *snapshot)
     return status;
 }
 
-kt_status kt_checkpoint_write_model(const char *path, const kt_snapshot *snapshot, const float *parameters, const float *state)
+kt_status kt_checkpoint_write_model(const char *path, const kt_snapshot *snapshot, const float *parameters,
+                                    const float *state)
 {
     kt_hdf5 *file;
     KT_TRY(kt_hdf5_create(&file));
@@ -246,7 +253,9 @@ static kt_status read_head(kt_hdf5 *file, const char *path, kt_checkpoint_head *
     h->fingerprint = fingerprint;
     h->file_type = type < KT_N_TYPES ? (kt_type)type : KT_F32;
     h->statistics = (kt_dataset_statistics){s[0], s[1], s[2], s[3], s[4]};
-    return kt_hdf5_has(file, "/data/class_names") ? kt_hdf5_read_texts(file, "/data/class_names", &h->n_names, &h->class_names) : KT_OK;
+    return kt_hdf5_has(file, "/data/class_names")
+               ? kt_hdf5_read_texts(file, "/data/class_names", &h->n_names, &h->class_names)
+               : KT_OK;
 }
 
 kt_status kt_checkpoint_read_head(kt_hdf5 *file, const char *path, kt_checkpoint_head *head)
@@ -266,14 +275,16 @@ void kt_checkpoint_free_head(kt_checkpoint_head *head)
     memset(head, 0, sizeof *head);
 }
 
-kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters, float *state)
+kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters,
+                                     float *state)
 {
     return each_model_tensor(file, group, network, parameters, state, read_tensor);
 }
 
 kt_status kt_checkpoint_read(kt_hdf5 *file, kt_snapshot *s)
 {
-    KT_TRY(kt_checkpoint_read_tensors(file, "/model", s->network, kt_network_parameters(s->network), kt_network_state(s->network)));
+    KT_TRY(kt_checkpoint_read_tensors(file, "/model", s->network, kt_network_parameters(s->network),
+                                      kt_network_state(s->network)));
     for (size_t i = 0; i < N_FIELDS; i++)
         KT_TRY(kt_hdf5_read_into(file, fields[i].path, fields[i].type, 0, NULL, (char *)s + fields[i].offset));
     const char *best = best_is_another(s) ? "/best" : "/model";

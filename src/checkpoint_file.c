@@ -24,7 +24,8 @@ static uint32_t crc(const unsigned char *bytes, size_t n)
 static void make_header(char header[HEADER_BYTES], int format, size_t n_bytes, uint32_t image_crc)
 {
     memset(header, 0, HEADER_BYTES);
-    int n = snprintf(header, HEADER_BYTES, "%sformat %d\nbytes %zu\ncrc32 %08" PRIx32 "\n", magic, format, n_bytes, image_crc);
+    int n = snprintf(header, HEADER_BYTES, "%sformat %d\nbytes %zu\ncrc32 %08" PRIx32 "\n", magic, format, n_bytes,
+                     image_crc);
     uint32_t own = crc((unsigned char *)header, (size_t)n);
     snprintf(header + n, HEADER_BYTES - (size_t)n, "header %08" PRIx32 "\n", own);
 }
@@ -52,20 +53,22 @@ static kt_status verify(const char *path, const unsigned char *bytes, size_t n_b
     if (strncmp(header, magic, strlen(magic)) != 0)
         return kt_fail(KT_DATA, "%s: not a ktrain checkpoint: must begin with \"ktrain checkpoint\"", path);
     if (n_bytes < HEADER_BYTES)
-        return kt_fail(KT_DATA, "%s: damaged: cut short at byte %zu, within its header of %d bytes", path, n_bytes, HEADER_BYTES);
+        return kt_fail(KT_DATA, "%s: damaged: cut short at byte %zu, within its header of %d bytes", path, n_bytes,
+                       HEADER_BYTES);
     int n_fields = sscanf(header + strlen(magic), "format %d bytes %zu crc32 %" SCNx32, &format, &n_image, &image_crc);
     make_header(again, format, n_image, image_crc);
     if (n_fields != 3 || memcmp(again, header, HEADER_BYTES) != 0)
         return kt_fail(KT_DATA, "%s: damaged: the checksum of its header is wrong", path);
     *newer = format > KT_CHECKPOINT_FORMAT;
     if (*newer)
-        return kt_fail(KT_DATA, "%s: has format %d, but this ktrain reads up to format %d: use a newer ktrain", path, format,
-                       KT_CHECKPOINT_FORMAT);
+        return kt_fail(KT_DATA, "%s: has format %d, but this ktrain reads up to format %d: use a newer ktrain", path,
+                       format, KT_CHECKPOINT_FORMAT);
     if (n_bytes - HEADER_BYTES != n_image)
         return kt_fail(KT_DATA, "%s: damaged: has %zu bytes, must have %zu", path, n_bytes, n_image + HEADER_BYTES);
     uint32_t found = crc(bytes + HEADER_BYTES, n_image);
     if (found != image_crc)
-        return kt_fail(KT_DATA, "%s: damaged: its checksum is %08" PRIx32 ", must be %08" PRIx32, path, found, image_crc);
+        return kt_fail(KT_DATA, "%s: damaged: its checksum is %08" PRIx32 ", must be %08" PRIx32, path, found,
+                       image_crc);
     return KT_OK;
 }
 

@@ -159,7 +159,8 @@ void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all)
     MPI_Gather(data, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, comm->mpi);
 }
 
-/* The parts go to everyone, who adds them in rank order: MPI_Allreduce may choose another order for another size or network. */
+/* The parts go to everyone, who adds them in rank order: MPI_Allreduce may choose another order for another size or
+ * network. */
 void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n)
 {
     for (size_t first = 0; first < n && comm->size > 1; first += SUM_AT_ONCE) {
@@ -213,7 +214,8 @@ void kt_comm_sum_slices(kt_comm *comm, size_t n, const float *vector, float *sli
             int from = (comm->rank - k + comm->size) % comm->size;
             int to = (comm->rank + k) % comm->size;
             MPI_Irecv(scratch + (size_t)from * own, (int)own, MPI_FLOAT, from, 0, comm->mpi, &requests[n_requests++]);
-            MPI_Isend(vector + comm->starts[to], comm->counts[to], MPI_FLOAT, to, 0, comm->mpi, &requests[n_requests++]);
+            MPI_Isend(vector + comm->starts[to], comm->counts[to], MPI_FLOAT, to, 0, comm->mpi,
+                      &requests[n_requests++]);
         }
         MPI_Waitall(n_requests, requests, MPI_STATUSES_IGNORE);
     }
@@ -238,13 +240,15 @@ void kt_comm_share_slices(kt_comm *comm, size_t n, float *vector)
 void kt_comm_gather_slices(kt_comm *comm, size_t n, const float *slice, float *vector)
 {
     slices(comm, n);
-    MPI_Gatherv(slice, comm->counts[comm->rank], MPI_FLOAT, vector, comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi);
+    MPI_Gatherv(slice, comm->counts[comm->rank], MPI_FLOAT, vector, comm->counts, comm->starts, MPI_FLOAT, 0,
+                comm->mpi);
 }
 
 void kt_comm_scatter_slices(kt_comm *comm, size_t n, const float *vector, float *slice)
 {
     slices(comm, n);
-    MPI_Scatterv(vector, comm->counts, comm->starts, MPI_FLOAT, slice, comm->counts[comm->rank], MPI_FLOAT, 0, comm->mpi);
+    MPI_Scatterv(vector, comm->counts, comm->starts, MPI_FLOAT, slice, comm->counts[comm->rank], MPI_FLOAT, 0,
+                 comm->mpi);
 }
 
 void kt_comm_sum_f32(kt_comm *comm, size_t n, float *vector)

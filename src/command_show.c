@@ -26,7 +26,9 @@ static kt_status print_cost(const kt_config *config, const kt_data *data, int n_
 {
     const kt_dataset *set = &data->set;
     size_t n_train = data->split.n[KT_TRAIN], n_parameters;
-    size_t batch = config->train.batch_size == KT_BATCH_FULL || (size_t)config->train.batch_size > n_train ? n_train : (size_t)config->train.batch_size;
+    size_t batch = config->train.batch_size == KT_BATCH_FULL || (size_t)config->train.batch_size > n_train
+                       ? n_train
+                       : (size_t)config->train.batch_size;
     size_t steps = (n_train + batch - 1) / batch;
     size_t rows = kt_trainer_max_rows(batch, &data->split, n_ranks);
     kt_network_spec spec = kt_config_network(config, set->d, set->n_classes);
@@ -37,16 +39,19 @@ static kt_status print_cost(const kt_config *config, const kt_data *data, int n_
     size_t data_bytes = set->n * set->d * kt_type_bytes(set->type) + set->n * sizeof *set->labels;
     size_t buffer_bytes = rows * (set->d + set->n_classes) * sizeof(float);
     size_t n_slots = kt_optimizers[config->optimizer.kind].n_slots;
-    size_t root_bytes = (1 + n_slots + 2 * (2 + n_slots)) * n_parameters * sizeof(float); /* best, gathered state, the file and its image */
+    size_t root_bytes = (1 + n_slots + 2 * (2 + n_slots)) * n_parameters *
+                        sizeof(float); /* best, gathered state, the file and its image */
     kt_log_line(log, "parameters            %zu", n_parameters);
-    kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu (at most %zu samples a rank)", steps, n_train, batch,
-                (batch + (size_t)n_ranks - 1) / (size_t)n_ranks);
+    kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu (at most %zu samples a rank)", steps,
+                n_train, batch, (batch + (size_t)n_ranks - 1) / (size_t)n_ranks);
     kt_log_line(log, "memory of a rank      %.1f MiB: network %.1f, optimizer and exchange %.1f, data %.1f, batch %.1f",
-                mebibytes(network_bytes + cost.memory_bytes + data_bytes + buffer_bytes), mebibytes(network_bytes), mebibytes(cost.memory_bytes),
-                mebibytes(data_bytes), mebibytes(buffer_bytes));
-    kt_log_line(log, "  and on rank 0       %.1f MiB for the best weights and, while one is written, a checkpoint", mebibytes(root_bytes));
-    kt_log_line(log, "moved in a step       %.2f MiB sent by the busiest rank (%d rank%s, optimizer state %s)", cost.sent_bytes / (1 << 20), n_ranks,
-                n_ranks == 1 ? "" : "s", kt_exchange_state_word(n_ranks == 1 ? KT_STATE_RANK0 : cost.state));
+                mebibytes(network_bytes + cost.memory_bytes + data_bytes + buffer_bytes), mebibytes(network_bytes),
+                mebibytes(cost.memory_bytes), mebibytes(data_bytes), mebibytes(buffer_bytes));
+    kt_log_line(log, "  and on rank 0       %.1f MiB for the best weights and, while one is written, a checkpoint",
+                mebibytes(root_bytes));
+    kt_log_line(log, "moved in a step       %.2f MiB sent by the busiest rank (%d rank%s, optimizer state %s)",
+                cost.sent_bytes / (1 << 20), n_ranks, n_ranks == 1 ? "" : "s",
+                kt_exchange_state_word(n_ranks == 1 ? KT_STATE_RANK0 : cost.state));
     kt_log_line(log, "arithmetic of a step  %.3g GFLOP a rank", 6e-9 * (double)n_parameters * (double)batch / n_ranks);
     return KT_OK;
 }
@@ -92,13 +97,14 @@ kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log)
     return status;
 }
 
-static const char markdown_head[] =
-    "# The configuration\n"
-    "\n"
-    "A job is an INI file; `ktrain CONFIG.ini section.key=value` overrides a key. A comment begins with `;`. A long list goes on in\n"
-    "indented lines. Unknown or repeated keys, and values out of bounds, are errors that name the line. This page is the output of\n"
-    "`ktrain options --markdown`.\n"
-    "\n";
+static const char markdown_head[] = "# The configuration\n"
+                                    "\n"
+                                    "A job is an INI file; `ktrain CONFIG.ini section.key=value` overrides a key. A "
+                                    "comment begins with `;`. A long list goes on in\n"
+                                    "indented lines. Unknown or repeated keys, and values out of bounds, are errors "
+                                    "that name the line. This page is the output of\n"
+                                    "`ktrain options --markdown`.\n"
+                                    "\n";
 
 kt_status kt_command_options(kt_comm *world, int argc, char **argv, kt_log *log)
 {
@@ -129,11 +135,13 @@ kt_status kt_command_info(kt_comm *world, int argc, char **argv, kt_log *log)
         return kt_fail(KT_USAGE, "info takes no arguments");
     kt_linalg_start(1);
     kt_log_line(log, "ktrain   %s", KT_VERSION);
-    kt_log_line(log, "MPI      %s, %d rank%s", kt_comm_version(), kt_comm_size(world), kt_comm_size(world) == 1 ? "" : "s");
-    kt_log_line(log, "BLAS     %s; kernels %s, %d thread%s a rank", kt_linalg_version(), kt_linalg_core(), kt_linalg_threads(),
-                kt_linalg_threads() == 1 ? "" : "s");
+    kt_log_line(log, "MPI      %s, %d rank%s", kt_comm_version(), kt_comm_size(world),
+                kt_comm_size(world) == 1 ? "" : "s");
+    kt_log_line(log, "BLAS     %s; kernels %s, %d thread%s a rank", kt_linalg_version(), kt_linalg_core(),
+                kt_linalg_threads(), kt_linalg_threads() == 1 ? "" : "s");
     kt_log_line(log, "HDF5     %s", kt_hdf5_version());
-    kt_log_line(log, "host     %s, %ld cores online, %.1f GiB of memory", kt_comm_host(world), sysconf(_SC_NPROCESSORS_ONLN),
+    kt_log_line(log, "host     %s, %ld cores online, %.1f GiB of memory", kt_comm_host(world),
+                sysconf(_SC_NPROCESSORS_ONLN),
                 (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE) / (1 << 30));
     return kt_placement_report(world, kt_linalg_threads(), log);
 }

@@ -23,8 +23,8 @@ static kt_status score_parts(kt_comm *world, kt_model *model, const kt_data *dat
     status = kt_comm_agree(world, status);
     for (int p = 0; p < KT_N_PARTS && status == KT_OK; p++) {
         kt_metrics_clear(&metrics);
-        status = kt_evaluate(world, model->network, &data->set, data->split.index[p], data->split.n[p], model->head.config.data.scale, buffer,
-                             &metrics);
+        status = kt_evaluate(world, model->network, &data->set, data->split.index[p], data->split.n[p],
+                             model->head.config.data.scale, buffer, &metrics);
         scores[p] = kt_metrics_scores(&metrics);
     }
     kt_metrics_free(&metrics);
@@ -57,7 +57,8 @@ kt_status kt_command_evaluate(kt_comm *world, int argc, char **argv, kt_log *log
 {
     kt_model model;
     if (argc != 2 && argc != 4)
-        return kt_fail(KT_USAGE, "evaluate takes a run, or a run, features and labels: ktrain evaluate RUN [FEATURES LABELS]");
+        return kt_fail(KT_USAGE,
+                       "evaluate takes a run, or a run, features and labels: ktrain evaluate RUN [FEATURES LABELS]");
     if (argc == 4 && argv[3][0] == '\0')
         return kt_fail(KT_USAGE, "evaluate: the name of the labels' file is empty");
     kt_linalg_start(1);
@@ -74,7 +75,8 @@ typedef struct predict_arguments {
 
 static kt_status parse_predict(int argc, char **argv, predict_arguments *a)
 {
-    static const struct option options[] = {{"output", required_argument, NULL, 'o'}, {"class-names", no_argument, NULL, 'c'}, {0}};
+    static const struct option options[] = {
+        {"output", required_argument, NULL, 'o'}, {"class-names", no_argument, NULL, 'c'}, {0}};
     int letter;
     *a = (predict_arguments){0};
     opterr = 0;
@@ -85,7 +87,9 @@ static kt_status parse_predict(int argc, char **argv, predict_arguments *a)
         else if (letter == 'c')
             a->class_names = true;
         else
-            return kt_fail(KT_USAGE, "predict: %s is not an option, or lacks its value (ktrain predict --help shows them)", argv[optind - 1]);
+            return kt_fail(KT_USAGE,
+                           "predict: %s is not an option, or lacks its value (ktrain predict --help shows them)",
+                           argv[optind - 1]);
     }
     if (argc - optind != 2 || a->output == NULL)
         return kt_fail(KT_USAGE, "predict takes a run, features and an output: ktrain predict RUN FEATURES -o FILE");
@@ -102,19 +106,23 @@ static kt_status predict(kt_comm *world, kt_model *model, const kt_data *data, c
     kt_status status = KT_OK;
     KT_TRY(kt_model_check_data(model, data, a->features, log));
     if (a->class_names)
-        KT_TRY(kt_comm_agree(world, root && model->head.class_names == NULL
-                                        ? kt_fail(KT_DATA, "%s: holds no class names: it was trained without data.class_names", model->path)
-                                        : KT_OK));
+        KT_TRY(kt_comm_agree(
+            world,
+            root && model->head.class_names == NULL
+                ? kt_fail(KT_DATA, "%s: holds no class names: it was trained without data.class_names", model->path)
+                : KT_OK));
     if (root && (kt_file_same(a->output, a->features) || kt_file_same(a->output, model->path)))
         status = kt_fail(KT_USAGE, "%s: is what is read here: must be another file", a->output);
     KT_TRY(kt_comm_agree(world, status));
     KT_TRY(kt_comm_agree(world, root ? KT_NEW(probabilities, data->set.n * n_classes) : KT_OK));
     status = kt_evaluate_probabilities(world, model->network, &data->set, model->head.config.data.scale, probabilities);
     if (status == KT_OK && root)
-        status = kt_prediction_file_write(a->output, data->set.n, n_classes, probabilities, a->class_names ? model->head.class_names : NULL);
+        status = kt_prediction_file_write(a->output, data->set.n, n_classes, probabilities,
+                                          a->class_names ? model->head.class_names : NULL);
     status = kt_comm_agree(world, status);
     if (status == KT_OK)
-        kt_log_line(log, "wrote %s: %zu samples x %zu classes, posterior probabilities by %s", a->output, data->set.n, n_classes, model->path);
+        kt_log_line(log, "wrote %s: %zu samples x %zu classes, posterior probabilities by %s", a->output, data->set.n,
+                    n_classes, model->path);
     kt_memory_free(probabilities);
     return status;
 }

@@ -53,12 +53,15 @@ static kt_status check_classes(const kt_data *data)
     KT_TRY(KT_NEW(counts, KT_N_PARTS * data->set.n_classes));
     kt_status status = KT_OK;
     for (int p = 0; p < KT_N_PARTS; p++)
-        kt_dataset_class_counts(&data->set, data->split.index[p], data->split.n[p], counts + (size_t)p * data->set.n_classes);
+        kt_dataset_class_counts(&data->set, data->split.index[p], data->split.n[p],
+                                counts + (size_t)p * data->set.n_classes);
     for (int p = KT_VALIDATION; p < KT_N_PARTS && status == KT_OK; p++)
         for (size_t c = 0; c < data->set.n_classes && status == KT_OK; c++)
             if (counts[c] == 0 && counts[(size_t)p * data->set.n_classes + c] > 0)
-                status = kt_fail(KT_DATA, "class %zu has %zu %s samples but none to train on: must be among the training samples, too", c,
-                                 counts[(size_t)p * data->set.n_classes + c], kt_part_names[p]);
+                status = kt_fail(
+                    KT_DATA,
+                    "class %zu has %zu %s samples but none to train on: must be among the training samples, too", c,
+                    counts[(size_t)p * data->set.n_classes + c], kt_part_names[p]);
     kt_memory_free(counts);
     return status;
 }
@@ -72,15 +75,18 @@ static kt_status name_keys(const char *keys, kt_status status)
 static kt_status read_all(const kt_config *config, kt_data *data)
 {
     double fractions[KT_N_PARTS];
-    KT_TRY(name_keys("data.features, data.labels", kt_dataset_read(config->data.features, config->data.labels, config->data.class_names, &data->set)));
+    KT_TRY(name_keys("data.features, data.labels", kt_dataset_read(config->data.features, config->data.labels,
+                                                                   config->data.class_names, &data->set)));
     if (data->set.n_classes < 2)
         return kt_fail(KT_DATA, "%s: holds only class 0: must hold at least two classes", config->data.labels);
     main_file_fractions(config, fractions);
-    KT_TRY(name_keys("data.split", kt_split_create(&data->split, data->set.n, data->set.labels, data->set.n_classes, fractions, config->data.shuffle,
-                                                   config->data.stratify, (uint64_t)config->data.split_seed)));
+    KT_TRY(name_keys("data.split",
+                     kt_split_create(&data->split, data->set.n, data->set.labels, data->set.n_classes, fractions,
+                                     config->data.shuffle, config->data.stratify, (uint64_t)config->data.split_seed)));
     if (kt_config_has_files(config, KT_VALIDATION))
-        KT_TRY(name_keys("data.validation_features, data.validation_labels",
-                         append_part(data, KT_VALIDATION, config->data.validation_features, config->data.validation_labels)));
+        KT_TRY(name_keys(
+            "data.validation_features, data.validation_labels",
+            append_part(data, KT_VALIDATION, config->data.validation_features, config->data.validation_labels)));
     if (kt_config_has_files(config, KT_TEST))
         KT_TRY(name_keys("data.test_features, data.test_labels",
                          append_part(data, KT_TEST, config->data.test_features, config->data.test_labels)));
@@ -88,8 +94,10 @@ static kt_status read_all(const kt_config *config, kt_data *data)
     data->fingerprint = kt_dataset_fingerprint(&data->set);
     double largest = fmax(fabs(data->statistics.min), fabs(data->statistics.max)) / config->data.scale;
     if (largest > 1e18)
-        return kt_fail(KT_CONFIG, "data.scale = %g makes inputs as large as %g: must leave them below 1e18, and does best below 10", config->data.scale,
-                       largest);
+        return kt_fail(
+            KT_CONFIG,
+            "data.scale = %g makes inputs as large as %g: must leave them below 1e18, and does best below 10",
+            config->data.scale, largest);
     return check_classes(data);
 }
 
@@ -175,11 +183,14 @@ kt_status kt_data_summary(const kt_data *data, const kt_config *config, char **t
     kt_text_append(&buffer, "data   %s\n", config->data.features);
     for (int p = KT_VALIDATION; p < KT_N_PARTS; p++)
         if (kt_config_has_files(config, (kt_part)p))
-            kt_text_append(&buffer, "       %s (%s)\n", p == KT_TEST ? config->data.test_features : config->data.validation_features, kt_part_names[p]);
-    kt_text_append(&buffer, "       %zu samples of %zu features (%s, %g to %g, mean %.4g, %.1f %% zero), %zu classes\n", set->n, set->d,
-                   kt_type_name(set->file_type), s->min, s->max, s->mean, 100 * s->zero_fraction, set->n_classes);
-    kt_text_append(&buffer, "split  %zu train, %zu validation, %zu test", data->split.n[KT_TRAIN], data->split.n[KT_VALIDATION],
-                   data->split.n[KT_TEST]);
+            kt_text_append(&buffer, "       %s (%s)\n",
+                           p == KT_TEST ? config->data.test_features : config->data.validation_features,
+                           kt_part_names[p]);
+    kt_text_append(&buffer, "       %zu samples of %zu features (%s, %g to %g, mean %.4g, %.1f %% zero), %zu classes\n",
+                   set->n, set->d, kt_type_name(set->file_type), s->min, s->max, s->mean, 100 * s->zero_fraction,
+                   set->n_classes);
+    kt_text_append(&buffer, "split  %zu train, %zu validation, %zu test", data->split.n[KT_TRAIN],
+                   data->split.n[KT_VALIDATION], data->split.n[KT_TEST]);
     kt_dataset_class_counts(set, data->split.index[KT_TRAIN], data->split.n[KT_TRAIN], counts);
     size_t least = 0, most = 0, n_empty = 0;
     for (size_t c = 0; c < set->n_classes; c++) {
@@ -187,9 +198,12 @@ kt_status kt_data_summary(const kt_data *data, const kt_config *config, char **t
         most = counts[c] > counts[most] ? c : most;
         n_empty += counts[c] == 0;
     }
-    kt_text_append(&buffer, "; training samples a class from %zu (class %zu) to %zu (class %zu)\n", counts[least], least, counts[most], most);
+    kt_text_append(&buffer, "; training samples a class from %zu (class %zu) to %zu (class %zu)\n", counts[least],
+                   least, counts[most], most);
     if (n_empty > 0 || counts[most] > 10 * counts[least])
-        kt_text_append(&buffer, "note   %s\n", n_empty > 0 ? "some classes have no training sample" : "classes are unbalanced (train.class_weights = balanced weighs them alike)");
+        kt_text_append(&buffer, "note   %s\n",
+                       n_empty > 0 ? "some classes have no training sample"
+                                   : "classes are unbalanced (train.class_weights = balanced weighs them alike)");
     kt_memory_free(counts);
     return kt_text_take(&buffer, text);
 }

@@ -6,16 +6,17 @@
 #include "ktrain/memory.h"
 #include "ktrain/share.h"
 
-/* *logits[n x n_classes] of samples index[n], n <= kt_network_max_rows. Local: outside training no layer asks the other ranks. */
-static kt_status infer(kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n, double scale, float *buffer,
-                       const float **logits)
+/* *logits[n x n_classes] of samples index[n], n <= kt_network_max_rows. Local: outside training no layer asks the
+ * other ranks. */
+static kt_status infer(kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n, double scale,
+                       float *buffer, const float **logits)
 {
     kt_dataset_gather(set, index, n, (float)scale, buffer);
     return kt_network_forward(network, &(kt_pass){.rows = n, .rows_global = n}, buffer, logits);
 }
 
-static kt_status evaluate_own(kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n, double scale, float *buffer,
-                              kt_metrics *metrics)
+static kt_status evaluate_own(kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n, double scale,
+                              float *buffer, kt_metrics *metrics)
 {
     size_t at_once = kt_network_max_rows(network);
     int32_t *labels;
@@ -33,8 +34,8 @@ static kt_status evaluate_own(kt_network *network, const kt_dataset *set, const 
     return status;
 }
 
-kt_status kt_evaluate(kt_comm *comm, kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n, double scale, float *buffer,
-                      kt_metrics *metrics)
+kt_status kt_evaluate(kt_comm *comm, kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n,
+                      double scale, float *buffer, kt_metrics *metrics)
 {
     size_t begin, end;
     kt_share(n, (size_t)kt_comm_rank(comm), (size_t)kt_comm_size(comm), &begin, &end);
@@ -55,7 +56,8 @@ kt_status kt_evaluate(kt_comm *comm, kt_network *network, const kt_dataset *set,
     return status;
 }
 
-static kt_status own_probabilities(kt_network *network, const kt_dataset *set, size_t begin, size_t end, double scale, float *probabilities)
+static kt_status own_probabilities(kt_network *network, const kt_dataset *set, size_t begin, size_t end, double scale,
+                                   float *probabilities)
 {
     size_t at_once = kt_network_max_rows(network), n_classes = kt_network_n_classes(network);
     uint32_t *index;
@@ -77,14 +79,17 @@ static kt_status own_probabilities(kt_network *network, const kt_dataset *set, s
     return status;
 }
 
-kt_status kt_evaluate_probabilities(kt_comm *comm, kt_network *network, const kt_dataset *set, double scale, float *probabilities)
+kt_status kt_evaluate_probabilities(kt_comm *comm, kt_network *network, const kt_dataset *set, double scale,
+                                    float *probabilities)
 {
     size_t begin, end, n_classes = kt_network_n_classes(network);
     kt_share(set->n, (size_t)kt_comm_rank(comm), (size_t)kt_comm_size(comm), &begin, &end);
     float *own = NULL;
-    kt_status status = set->n > INT_MAX / n_classes
-                           ? kt_fail(KT_DATA, "%zu samples x %zu classes are too many at once: must be fewer than 2^31 probabilities", set->n, n_classes)
-                           : KT_NEW(own, (end - begin) * n_classes);
+    kt_status status =
+        set->n > INT_MAX / n_classes
+            ? kt_fail(KT_DATA, "%zu samples x %zu classes are too many at once: must be fewer than 2^31 probabilities",
+                      set->n, n_classes)
+            : KT_NEW(own, (end - begin) * n_classes);
     if (status == KT_OK)
         status = own_probabilities(network, set, begin, end, scale, own);
     status = kt_comm_agree(comm, status);

@@ -19,12 +19,12 @@ struct kt_exchange {
     kt_network *network; /* borrowed */
     const strategy *strategy;
     kt_optimizer *optimizer; /* of the slice, or of everything on rank 0 and of nothing elsewhere */
-    int kind;            /* row of kt_optimizers */
+    int kind;                /* row of kt_optimizers */
     double clip_norm;
-    size_t n;            /* parameters */
-    size_t begin, end;   /* own slice */
-    float *slice;        /* [end - begin]: the combined gradient of it */
-    float *scratch;      /* the other ranks' parts of it, when they are added in rank order; or NULL */
+    size_t n;          /* parameters */
+    size_t begin, end; /* own slice */
+    float *slice;      /* [end - begin]: the combined gradient of it */
+    float *scratch;    /* the other ranks' parts of it, when they are added in rank order; or NULL */
 };
 
 static double clipping_scale(double clip_norm, double sum_squares)
@@ -174,7 +174,8 @@ void kt_exchange_scatter_state(kt_exchange *x, size_t slot, const float *vector)
         memcpy(own, vector, x->n * sizeof *own);
 }
 
-/* A reduce-scatter and an allgather each send (P - 1) / P of a vector; a broadcast from rank 0 sends up to one whole vector (pipelined)
+/* A reduce-scatter and an allgather each send (P - 1) / P of a vector; a broadcast from rank 0 sends up to one whole
+ * vector (pipelined)
  * or log2 P of them (tree): the pipelined figure is given. */
 kt_exchange_cost kt_exchange_predict(const kt_config *config, size_t n_parameters, int n_ranks)
 {

@@ -21,7 +21,8 @@ bool kt_file_exists(const char *path)
 bool kt_file_same(const char *a, const char *b)
 {
     struct stat info_a, info_b;
-    return stat(a, &info_a) == 0 && stat(b, &info_b) == 0 && info_a.st_dev == info_b.st_dev && info_a.st_ino == info_b.st_ino;
+    return stat(a, &info_a) == 0 && stat(b, &info_b) == 0 && info_a.st_dev == info_b.st_dev &&
+           info_a.st_ino == info_b.st_ino;
 }
 
 static kt_status read_open(int fd, const char *path, unsigned char **bytes, size_t *n_bytes)

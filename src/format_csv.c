@@ -63,7 +63,8 @@ static const char *content_end(const csv *c, const char *newline)
     return newline > c->p && newline[-1] == '\r' ? newline - 1 : newline;
 }
 
-/* The first line is a heading when no cell of it is a number: one bad cell among numbers is a mistake, and must not cost a row. */
+/* The first line is a heading when no cell of it is a number: one bad cell among numbers is a mistake, and must not
+ * cost a row. */
 static bool is_heading(const csv *c, const char *stop)
 {
     double value;

@@ -61,7 +61,8 @@ static void product(CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, size_t m, 
                 (blasint)ldb, beta, c, (blasint)ldc);
 }
 
-/* Up to SMALL multiplications OpenBLAS's AVX-512 kernels take the operands as they are; beyond, it copies w into another
+/* Up to SMALL multiplications OpenBLAS's AVX-512 kernels take the operands as they are; beyond, it copies w into
+ * another
  * order first, which a thin batch does not repay. So w goes in tiles of rows that stay below: 1.2 to 2.5 times as fast,
  * and no slower without AVX-512. */
 enum { THIN = 64, SMALL = 1000000, TILE = 64 };

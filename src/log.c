@@ -6,10 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A bar that wraps cannot be taken back. mpirun does not tell its ranks the width of the terminal: take the narrowest usual one. */
+/* A bar that wraps cannot be taken back. mpirun does not tell its ranks the width of the terminal: take the narrowest
+ * usual one. */
 enum { BAR_COLUMNS = 79 };
 
-/* mpirun gives its ranks a pseudo-terminal whatever its own output is: then what counts is where mpirun, the parent, writes. */
+/* mpirun gives its ranks a pseudo-terminal whatever its own output is: then what counts is where mpirun, the parent,
+ * writes. */
 static bool output_is_terminal(void)
 {
     char path[64], target[64] = "";

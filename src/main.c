@@ -22,8 +22,8 @@ static void print_help(void)
 
 static void print_command_help(const kt_command *command)
 {
-    printf("usage: [mpirun -np N] ktrain %s%s%s\n\n%s.\n", command->name, command->arguments[0] != '\0' ? " " : "", command->arguments,
-           command->summary);
+    printf("usage: [mpirun -np N] ktrain %s%s%s\n\n%s.\n", command->name, command->arguments[0] != '\0' ? " " : "",
+           command->arguments, command->summary);
     if (command->help[0] != '\0')
         printf("\n%s", command->help);
 }
@@ -42,8 +42,10 @@ static kt_status unknown_argument(const char *word)
     for (size_t i = 1; i < kt_n_commands; i++)
         if (kt_text_distance(word, kt_commands[i].name) < kt_text_distance(word, kt_commands[nearest].name))
             nearest = i;
-    return kt_fail(KT_USAGE, "%s is neither a command nor a file that ends in .ini; did you mean %s? (ktrain --help lists the commands)", word,
-                   kt_commands[nearest].name);
+    return kt_fail(
+        KT_USAGE,
+        "%s is neither a command nor a file that ends in .ini; did you mean %s? (ktrain --help lists the commands)",
+        word, kt_commands[nearest].name);
 }
 
 /* "ktrain job.ini" is "ktrain train job.ini": anything that could be a file. */

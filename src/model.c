@@ -21,7 +21,8 @@ static kt_status open_model(const char *path, kt_log *log, kt_model *model, kt_h
 
 static kt_status read_tensors(kt_hdf5 *file, kt_network *network)
 {
-    return kt_checkpoint_read_tensors(file, "/model", network, kt_network_parameters(network), kt_network_state(network));
+    return kt_checkpoint_read_tensors(file, "/model", network, kt_network_parameters(network),
+                                      kt_network_state(network));
 }
 
 static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_log *log, kt_model *model, kt_hdf5 **file)
@@ -39,7 +40,8 @@ static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_log *
     kt_network_spec spec = kt_config_network(&model->head.config, model->head.n_in, model->head.n_classes);
     KT_TRY(kt_comm_agree(comm, kt_network_create(&model->network, &spec, max_rows)));
     KT_TRY(kt_comm_agree(comm, root ? read_tensors(*file, model->network) : KT_OK));
-    kt_comm_broadcast(comm, 0, kt_network_parameters(model->network), kt_network_n_parameters(model->network) * sizeof(float));
+    kt_comm_broadcast(comm, 0, kt_network_parameters(model->network),
+                      kt_network_n_parameters(model->network) * sizeof(float));
     kt_comm_broadcast(comm, 0, kt_network_state(model->network), kt_network_n_state(model->network) * sizeof(float));
     return KT_OK;
 }
@@ -60,19 +62,23 @@ kt_status kt_model_check_data(const kt_model *model, const kt_data *data, const 
     const kt_dataset_statistics *was = &model->head.statistics, *is = &data->statistics;
     const kt_dataset *set = &data->set;
     if (set->d != model->head.n_in)
-        return kt_fail(KT_DATA, "%s: has %zu features a sample: must have %zu, like what %s was trained on", name, set->d, model->head.n_in,
-                       model->path);
+        return kt_fail(KT_DATA, "%s: has %zu features a sample: must have %zu, like what %s was trained on", name,
+                       set->d, model->head.n_in, model->path);
     if (set->n_classes > model->head.n_classes)
-        return kt_fail(KT_DATA, "%s: its labels go up to %zu: must be below %zu, the classes of %s", name, set->n_classes - 1,
-                       model->head.n_classes, model->path);
+        return kt_fail(KT_DATA, "%s: its labels go up to %zu: must be below %zu, the classes of %s", name,
+                       set->n_classes - 1, model->head.n_classes, model->path);
     double range = was->max - was->min;
     if (is->min < was->min - 0.01 * range || is->max > was->max + 0.01 * range || is->max - is->min < 0.1 * range)
-        kt_log_warning(log, "%s ranges from %g to %g, the training data from %g to %g: is it scaled as they were? (the model divides by %g itself)",
+        kt_log_warning(log,
+                       "%s ranges from %g to %g, the training data from %g to %g: is it scaled as they were? (the "
+                       "model divides by %g itself)",
                        name, is->min, is->max, was->min, was->max, model->head.config.data.scale);
     else if (fabs(is->mean - was->mean) > 0.5 * was->standard_deviation)
-        kt_log_warning(log, "%s has mean %g, the training data %g (standard deviation %g): does it show the same kind of thing?", name, is->mean,
-                       was->mean, was->standard_deviation);
+        kt_log_warning(
+            log, "%s has mean %g, the training data %g (standard deviation %g): does it show the same kind of thing?",
+            name, is->mean, was->mean, was->standard_deviation);
     if (set->file_type != model->head.file_type)
-        kt_log_warning(log, "%s holds %s, the training data were %s", name, kt_type_name(set->file_type), kt_type_name(model->head.file_type));
+        kt_log_warning(log, "%s holds %s, the training data were %s", name, kt_type_name(set->file_type),
+                       kt_type_name(model->head.file_type));
     return KT_OK;
 }

@@ -269,7 +269,8 @@ kt_status kt_network_forward(kt_network *net, const kt_pass *pass, const float *
     return KT_OK;
 }
 
-/* Batch norm takes the mean away, and with it the bias before it: the derivative is 0. What rounding leaves of it would become whole
+/* Batch norm takes the mean away, and with it the bias before it: the derivative is 0. What rounding leaves of it
+ * would become whole
  * steps in optimizers that divide by the gradient's own size, other ones on each number of ranks. */
 static void clear_lost_bias(kt_network *net, size_t l)
 {

@@ -66,7 +66,8 @@ void kt_options_describe(const kt_option *option, char *text, size_t size)
         [KT_OPTION_BOOL] = "true or false",
         [KT_OPTION_INT] = "a whole number",
         [KT_OPTION_REAL] = "a number",
-        [KT_OPTION_TEXT] = "a text of fewer than 160 bytes, without quotes around it, ' ;' or ' #' in it, control characters or spaces at its ends",
+        [KT_OPTION_TEXT] = "a text of fewer than 160 bytes, without quotes around it, ' ;' or ' #' in it, control "
+                           "characters or spaces at its ends",
         [KT_OPTION_CHOICE] = "one of ",
         [KT_OPTION_INTS] = "a list of whole numbers like [128, 64], each",
         [KT_OPTION_REALS] = "a list of numbers like 0.7, 0.3, each",
@@ -81,7 +82,8 @@ void kt_options_describe(const kt_option *option, char *text, size_t size)
         return;
     }
     if (option->min > -DBL_MAX)
-        n += (size_t)snprintf(text + n, size - n, option->flags & KT_OPTION_ABOVE ? " above %.12g" : " from %.12g", option->min);
+        n += (size_t)snprintf(text + n, size - n, option->flags & KT_OPTION_ABOVE ? " above %.12g" : " from %.12g",
+                              option->min);
     if (option->max < DBL_MAX)
         n += (size_t)snprintf(text + n, size - n, option->flags & KT_OPTION_BELOW ? "%s below %.12g" : "%s to %.12g",
                               option->flags & KT_OPTION_ABOVE ? " and" : "", option->max);
@@ -151,7 +153,8 @@ static bool parse_ints(const kt_option *option, const char *text, kt_int_list *l
     if (strspn(inner, " \t") == n - 2)
         return true; /* [] */
     for (const char *rest = inner; rest != NULL; list->n++)
-        if (list->n == KT_MAX_INTS || !next_item(&rest, item, sizeof item) || !parse_int(option, item, &list->values[list->n]))
+        if (list->n == KT_MAX_INTS || !next_item(&rest, item, sizeof item) ||
+            !parse_int(option, item, &list->values[list->n]))
             return false;
     return true;
 }
@@ -164,7 +167,8 @@ static bool parse_reals(const kt_option *option, const char *text, kt_real_list 
     if (list->word >= 0)
         return true;
     for (const char *rest = text; rest != NULL; list->n++)
-        if (list->n == KT_MAX_REALS || !next_item(&rest, item, sizeof item) || !parse_real(option, item, &list->values[list->n]))
+        if (list->n == KT_MAX_REALS || !next_item(&rest, item, sizeof item) ||
+            !parse_real(option, item, &list->values[list->n]))
             return false;
     return true;
 }
@@ -177,7 +181,8 @@ static bool parse_text(const char *text, char *value)
         value[0] = '\0';
         return true;
     }
-    if (n >= KT_TEXT_BYTES || strstr(text, " ;") != NULL || strstr(text, " #") != NULL || strchr(";#\"'", text[0]) != NULL)
+    if (n >= KT_TEXT_BYTES || strstr(text, " ;") != NULL || strstr(text, " #") != NULL ||
+        strchr(";#\"'", text[0]) != NULL)
         return false;
     for (size_t i = 0; i < n; i++)
         if (iscntrl((unsigned char)text[i]) || (text[i] == ' ' && (i == 0 || i + 1 == n)))
@@ -221,14 +226,16 @@ static bool parse(const kt_option *option, const char *text, void *value)
 static size_t value_bytes(kt_option_type type)
 {
     static const size_t bytes[] = {
-        [KT_OPTION_BOOL] = sizeof(bool),   [KT_OPTION_INT] = sizeof(int64_t), [KT_OPTION_REAL] = sizeof(double),
-        [KT_OPTION_TEXT] = sizeof(kt_text), [KT_OPTION_CHOICE] = sizeof(int),  [KT_OPTION_INTS] = sizeof(kt_int_list),
+        [KT_OPTION_BOOL] = sizeof(bool),          [KT_OPTION_INT] = sizeof(int64_t),
+        [KT_OPTION_REAL] = sizeof(double),        [KT_OPTION_TEXT] = sizeof(kt_text),
+        [KT_OPTION_CHOICE] = sizeof(int),         [KT_OPTION_INTS] = sizeof(kt_int_list),
         [KT_OPTION_REALS] = sizeof(kt_real_list),
     };
     return bytes[type];
 }
 
-kt_status kt_options_set(const kt_option_table *table, void *values, const char *where, const char *section, const char *key, const char *text)
+kt_status kt_options_set(const kt_option_table *table, void *values, const char *where, const char *section,
+                         const char *key, const char *text)
 {
     const kt_option *option = kt_options_find(table, section, key);
     if (option == NULL)
@@ -265,7 +272,8 @@ kt_status kt_options_override(const kt_option_table *table, void *values, const 
     const char *equals = strchr(argument, '=');
     if (equals == NULL || dot == NULL || dot > equals || dot == argument || equals == dot + 1 ||
         (size_t)(dot - argument) >= sizeof section || (size_t)(equals - dot) > sizeof key)
-        return kt_fail(KT_USAGE, "%.200s: not of the form section.key=value, like optimizer.learning_rate=0.01", argument);
+        return kt_fail(KT_USAGE, "%.200s: not of the form section.key=value, like optimizer.learning_rate=0.01",
+                       argument);
     snprintf(section, sizeof section, "%.*s", (int)(dot - argument), argument);
     snprintf(key, sizeof key, "%.*s", (int)(equals - dot - 1), dot + 1);
     return kt_options_set(table, values, "command line", section, key, equals + 1);

@@ -1,4 +1,5 @@
-/* The INI side of options.h: inih cuts the text into keys and values, this file counts lines and joins continuations. */
+/* The INI side of options.h: inih cuts the text into keys and values, this file counts lines and joins continuations.
+ * */
 #include <ini.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,9 +14,9 @@ typedef struct reader {
     const kt_option_table *table;
     void *values;
     const char *name, *rest, *end;
-    int line;          /* of the line inih has now, from 1 */
-    bool indented;     /* that line begins with white space: inih takes it as a continuation */
-    int *seen;         /* [table->n]: the line each key was set on, 0: not yet */
+    int line;                          /* of the line inih has now, from 1 */
+    bool indented;                     /* that line begins with white space: inih takes it as a continuation */
+    int *seen;                         /* [table->n]: the line each key was set on, 0: not yet */
     char section[64], key[64], *value; /* the key whose value may still be continued */
     int value_line;
     kt_status status;
@@ -26,7 +27,8 @@ static void check_section(reader *r, const char *line)
 {
     size_t n = strcspn(line, "]"), after = line[n] == ']' ? n + 1 + strspn(line + n + 1, " \t\r\n") : n;
     if (line[n] == ']' && line[after] != '\0' && line[after] != ';' && line[after] != '#') {
-        r->status = kt_fail(KT_CONFIG, "%s:%d: text after a section's ']': a key needs a line of its own", r->name, r->line);
+        r->status =
+            kt_fail(KT_CONFIG, "%s:%d: text after a section's ']': a key needs a line of its own", r->name, r->line);
         return;
     }
     char section[64];
@@ -36,8 +38,8 @@ static void check_section(reader *r, const char *line)
         if (kt_text_distance(r->table->options[i].section, section) < kt_text_distance(nearest, section))
             nearest = r->table->options[i].section;
     if (line[n] == ']' && strcmp(nearest, section) != 0)
-        r->status = kt_fail(KT_CONFIG, "%s:%d: there is no section [%s]; did you mean [%s]? (ktrain options lists all)", r->name, r->line, section,
-                            nearest);
+        r->status = kt_fail(KT_CONFIG, "%s:%d: there is no section [%s]; did you mean [%s]? (ktrain options lists all)",
+                            r->name, r->line, section, nearest);
 }
 
 /* What inih would add to the value before it, or drop, though it was meant as a key. */
@@ -49,11 +51,14 @@ static void check_key(reader *r, const char *line)
     if (first == equals)
         r->status = kt_fail(KT_CONFIG, "%s:%d: no key before the '='", r->name, r->line);
     else if (r->indented)
-        r->status = kt_fail(KT_CONFIG, "%s:%d: the line is indented and would go on with the value before it: a key must begin its line", r->name,
-                            r->line);
+        r->status =
+            kt_fail(KT_CONFIG,
+                    "%s:%d: the line is indented and would go on with the value before it: a key must begin its line",
+                    r->name, r->line);
 }
 
-/* fgets over the text. A line that does not fit, or holds a NUL, is an error of ours: inih would take its end for another line. */
+/* fgets over the text. A line that does not fit, or holds a NUL, is an error of ours: inih would take its end for
+ * another line. */
 static char *next_line(char *line, int size, void *stream)
 {
     reader *r = stream;
@@ -63,8 +68,9 @@ static char *next_line(char *line, int size, void *stream)
     size_t n = newline == NULL ? (size_t)(r->end - r->rest) : (size_t)(newline - r->rest) + 1;
     r->line++;
     if (n >= (size_t)size) {
-        r->status = kt_fail(KT_CONFIG, "%s:%d: the line is longer than %d bytes; continue a long list on an indented next line", r->name,
-                            r->line, size - 2);
+        r->status =
+            kt_fail(KT_CONFIG, "%s:%d: the line is longer than %d bytes; continue a long list on an indented next line",
+                    r->name, r->line, size - 2);
         return NULL;
     }
     if (memchr(r->rest, '\0', n) != NULL) {
@@ -94,7 +100,8 @@ static void finish_key(reader *r)
     if (option != NULL) {
         int *seen = &r->seen[option - r->table->options];
         if (*seen != 0 && r->status == KT_OK)
-            r->status = kt_fail(KT_CONFIG, "%s: %s.%s is set twice, first on line %d", where, r->section, r->key, *seen);
+            r->status =
+                kt_fail(KT_CONFIG, "%s: %s.%s is set twice, first on line %d", where, r->section, r->key, *seen);
         *seen = r->value_line;
     }
     r->key[0] = '\0';
@@ -131,7 +138,8 @@ static kt_status parse(reader *r)
     return KT_OK;
 }
 
-kt_status kt_options_read_ini(const kt_option_table *table, void *values, const char *name, const char *text, size_t n_bytes)
+kt_status kt_options_read_ini(const kt_option_table *table, void *values, const char *name, const char *text,
+                              size_t n_bytes)
 {
     reader r = {.table = table, .values = values, .name = name, .rest = text, .end = text + n_bytes};
     r.seen = kt_memory_new(table->n, sizeof *r.seen);

@@ -43,10 +43,11 @@ static void report_host(const seat *seats, int first, int size, kt_log *log)
         snprintf(ranks, sizeof ranks, "ranks %d-%d", first, last);
     else
         snprintf(ranks, sizeof ranks, "%d ranks from %d to %d", n_ranks, first, last);
-    kt_log_line(log, "ranks  %s on %s: %d core%s, %d thread%s each", ranks, seats[first].host, n_cores, n_cores == 1 ? "" : "s",
-                seats[first].threads, seats[first].threads == 1 ? "" : "s");
+    kt_log_line(log, "ranks  %s on %s: %d core%s, %d thread%s each", ranks, seats[first].host, n_cores,
+                n_cores == 1 ? "" : "s", seats[first].threads, seats[first].threads == 1 ? "" : "s");
     if (threads > n_cores)
-        kt_log_warning(log, "%d threads share %d cores on %s, which slows all of them: use fewer ranks%s", threads, n_cores, seats[first].host,
+        kt_log_warning(log, "%d threads share %d cores on %s, which slows all of them: use fewer ranks%s", threads,
+                       n_cores, seats[first].host,
                        n_cores < sysconf(_SC_NPROCESSORS_ONLN) ? ", or mpirun --bind-to none" : "");
 }
 

@@ -35,7 +35,8 @@ static kt_status write_csv(const char *path, size_t n, size_t n_classes, const f
     return kt_file_replace_text(path, &buffer);
 }
 
-/* NPY format 1.0: magic, version, header length, a Python dict padded with spaces to a multiple of 64 bytes, the data. */
+/* NPY format 1.0: magic, version, header length, a Python dict padded with spaces to a multiple of 64 bytes, the data.
+ * */
 static kt_status write_npy(const char *path, size_t n, size_t n_classes, const float *p, char *const *class_names)
 {
     enum { PREFIX = 10, HEADER = 128 };
@@ -47,7 +48,8 @@ static kt_status write_npy(const char *path, size_t n, size_t n_classes, const f
     memcpy(bytes, "\x93NUMPY\x01\x00", 8);
     bytes[8] = (HEADER - PREFIX) & 0xff;
     bytes[9] = (HEADER - PREFIX) >> 8;
-    int length = snprintf((char *)bytes + PREFIX, HEADER - PREFIX, "{'descr': '%cf4', 'fortran_order': False, 'shape': (%zu, %zu), }",
+    int length = snprintf((char *)bytes + PREFIX, HEADER - PREFIX,
+                          "{'descr': '%cf4', 'fortran_order': False, 'shape': (%zu, %zu), }",
                           __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? '<' : '>', n, n_classes);
     bytes[PREFIX + length] = ' ';
     bytes[HEADER - 1] = '\n';
@@ -70,7 +72,8 @@ static kt_status write_hdf5(const char *path, size_t n, size_t n_classes, const 
     return status;
 }
 
-typedef kt_status write_function(const char *path, size_t n, size_t n_classes, const float *p, char *const *class_names);
+typedef kt_status write_function(const char *path, size_t n, size_t n_classes, const float *p,
+                                 char *const *class_names);
 
 static write_function *find(const char *path)
 {
@@ -89,10 +92,12 @@ static write_function *find(const char *path)
 
 kt_status kt_prediction_file_check(const char *path)
 {
-    return find(path) != NULL ? KT_OK : kt_fail(KT_USAGE, "%s: cannot tell the format: must end in .csv, .npy or .h5", path);
+    return find(path) != NULL ? KT_OK
+                              : kt_fail(KT_USAGE, "%s: cannot tell the format: must end in .csv, .npy or .h5", path);
 }
 
-kt_status kt_prediction_file_write(const char *path, size_t n, size_t n_classes, const float *probabilities, char *const *class_names)
+kt_status kt_prediction_file_write(const char *path, size_t n, size_t n_classes, const float *probabilities,
+                                   char *const *class_names)
 {
     KT_TRY(kt_prediction_file_check(path));
     return find(path)(path, n, n_classes, probabilities, class_names);

@@ -57,20 +57,22 @@ void kt_report_bar(kt_log *log, const kt_epoch_progress *p)
     format_duration(p->seconds_left, left, sizeof left);
     if (isfinite(p->validation_loss))
         snprintf(validation, sizeof validation, " val %.3f", p->validation_loss);
-    kt_log_bar(log, "epoch %" PRId64 "/%" PRId64 " [%s] %zu/%zu  %.0f/s  train %.3f%s  ETA %s", p->epoch, p->epochs, bar, p->step, p->steps,
-               p->samples_per_second, p->train_loss, validation, left);
+    kt_log_bar(log, "epoch %" PRId64 "/%" PRId64 " [%s] %zu/%zu  %.0f/s  train %.3f%s  ETA %s", p->epoch, p->epochs,
+               bar, p->step, p->steps, p->samples_per_second, p->train_loss, validation, left);
 }
 
-void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record *r, const kt_early_stopping *stopping, double samples_per_second)
+void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record *r, const kt_early_stopping *stopping,
+                     double samples_per_second)
 {
     char waits[64] = "";
     if (stopping->n_bad == 0)
         snprintf(waits, sizeof waits, "best");
     else if (stopping->enabled)
         snprintf(waits, sizeof waits, "%" PRId64 "/%" PRId64, stopping->n_bad, stopping->patience);
-    kt_log_line(log, "epoch %5.0f/%" PRId64 "  train %.4f (%.3f)  validation %.4f (%.3f)  rate %.3g  %7.0f samples/s  %s", r->epoch,
-                config->train.epochs, r->train_cross_entropy, r->train_accuracy, r->validation_cross_entropy, r->validation_accuracy,
-                r->learning_rate, samples_per_second, waits);
+    kt_log_line(log,
+                "epoch %5.0f/%" PRId64 "  train %.4f (%.3f)  validation %.4f (%.3f)  rate %.3g  %7.0f samples/s  %s",
+                r->epoch, config->train.epochs, r->train_cross_entropy, r->train_accuracy, r->validation_cross_entropy,
+                r->validation_accuracy, r->learning_rate, samples_per_second, waits);
 }
 
 static void append_record(kt_text_buffer *buffer, const kt_epoch_record *record)
@@ -147,8 +149,9 @@ void kt_report_scores(kt_log *log, const kt_scores scores[KT_N_PARTS], const cha
     kt_log_line(log, "%-12s %8s %9s %14s %9s %9s", "", "samples", "accuracy", "cross-entropy", "balanced", "macro F1");
     for (int p = 0; p < KT_N_PARTS; p++)
         if (scores[p].samples > 0)
-            kt_log_line(log, "%-12s %8" PRId64 " %9.4f %14.4f %9.4f %9.4f", names[p], scores[p].samples, scores[p].accuracy,
-                        fabs(scores[p].cross_entropy), scores[p].balanced_accuracy, scores[p].macro_f1);
+            kt_log_line(log, "%-12s %8" PRId64 " %9.4f %14.4f %9.4f %9.4f", names[p], scores[p].samples,
+                        scores[p].accuracy, fabs(scores[p].cross_entropy), scores[p].balanced_accuracy,
+                        scores[p].macro_f1);
 }
 
 void kt_report_results(kt_log *log, const kt_results *r, const char *dir)
@@ -156,10 +159,14 @@ void kt_report_results(kt_log *log, const kt_results *r, const char *dir)
     char duration[32];
     format_duration(r->seconds, duration, sizeof duration);
     kt_log_line(log, "%s", "");
-    kt_log_line(log, "weights of the %s epoch (%" PRId64 ")", r->leaves_best ? "best" : "last", r->leaves_best ? r->best_epoch : r->epochs);
+    kt_log_line(log, "weights of the %s epoch (%" PRId64 ")", r->leaves_best ? "best" : "last",
+                r->leaves_best ? r->best_epoch : r->epochs);
     kt_report_scores(log, kt_results_left(r), kt_part_names);
-    kt_log_line(log, "stopped after epoch %" PRId64 ", step %" PRId64 ": %s (%s); best epoch %" PRId64 "; trained for %s on %" PRId64 " rank%s", r->epochs,
-                r->steps, kt_stop_reason_words(r->reason), kt_stop_reason_name(r->reason), r->best_epoch, duration, r->ranks,
-                r->ranks == 1 ? "" : "s");
-    kt_log_line(log, "results in %s: summary.json, history.csv, confusion.csv, %scheckpoints/", dir, r->best_epoch > 0 ? "best.h5, " : "");
+    kt_log_line(log,
+                "stopped after epoch %" PRId64 ", step %" PRId64 ": %s (%s); best epoch %" PRId64
+                "; trained for %s on %" PRId64 " rank%s",
+                r->epochs, r->steps, kt_stop_reason_words(r->reason), kt_stop_reason_name(r->reason), r->best_epoch,
+                duration, r->ranks, r->ranks == 1 ? "" : "s");
+    kt_log_line(log, "results in %s: summary.json, history.csv, confusion.csv, %scheckpoints/", dir,
+                r->best_epoch > 0 ? "best.h5, " : "");
 }

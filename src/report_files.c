@@ -17,8 +17,9 @@ static json_t *number(double value)
 
 static json_t *scores_json(const kt_scores *s)
 {
-    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "samples", (json_int_t)s->samples, "accuracy", number(s->accuracy), "cross_entropy",
-                     number(s->cross_entropy), "balanced_accuracy", number(s->balanced_accuracy), "macro_f1", number(s->macro_f1));
+    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "samples", (json_int_t)s->samples, "accuracy", number(s->accuracy),
+                     "cross_entropy", number(s->cross_entropy), "balanced_accuracy", number(s->balanced_accuracy),
+                     "macro_f1", number(s->macro_f1));
 }
 
 static json_t *parts_json(const kt_scores scores[KT_N_PARTS])
@@ -38,8 +39,8 @@ static json_t *classes_json(const kt_metrics *m, char *const *class_names)
         kt_metrics_class(m, c, &precision, &recall, &f1);
         for (size_t k = 0; k < m->n_classes; k++)
             samples += m->confusion[c * m->n_classes + k];
-        json_t *one = json_pack("{s:I, s:I, s:o, s:o, s:o}", "class", (json_int_t)c, "samples", (json_int_t)samples, "precision",
-                                number(precision), "recall", number(recall), "f1", number(f1));
+        json_t *one = json_pack("{s:I, s:I, s:o, s:o, s:o}", "class", (json_int_t)c, "samples", (json_int_t)samples,
+                                "precision", number(precision), "recall", number(recall), "f1", number(f1));
         json_t *name = class_names != NULL ? json_string(class_names[c]) : NULL;
         if (name != NULL) /* NULL also when it is not UTF-8 */
             json_object_set_new(one, "name", name);
@@ -68,12 +69,14 @@ static json_t *summary_json(const kt_config *config, const kt_results *r, char *
     return root;
 }
 
-static kt_status write_summary(const char *path, const kt_config *config, const kt_results *results, char *const *class_names)
+static kt_status write_summary(const char *path, const kt_config *config, const kt_results *results,
+                               char *const *class_names)
 {
     json_t *root = summary_json(config, results, class_names);
     char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
     json_decref(root);
-    kt_status status = text == NULL ? kt_fail(KT_NO_MEMORY, "%s: no memory to write it", path) : kt_file_replace(path, text, strlen(text));
+    kt_status status = text == NULL ? kt_fail(KT_NO_MEMORY, "%s: no memory to write it", path)
+                                    : kt_file_replace(path, text, strlen(text));
     free(text);
     return status;
 }
@@ -94,7 +97,8 @@ static kt_status write_confusion(const char *path, const kt_metrics *m)
     return kt_file_replace_text(path, &buffer);
 }
 
-kt_status kt_report_write_results(const char *dir, const kt_config *config, const kt_results *results, char *const *class_names)
+kt_status kt_report_write_results(const char *dir, const kt_config *config, const kt_results *results,
+                                  char *const *class_names)
 {
     char path[KT_PATH_BYTES];
     KT_TRY(kt_file_path(path, "%s/confusion.csv", dir));

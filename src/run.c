@@ -23,8 +23,9 @@ static void report_model(const kt_config *config, kt_trainer *trainer, kt_log *l
     char hidden[512];
     kt_options_format(kt_options_find(&kt_config_options, "model", "hidden"), config, hidden, sizeof hidden);
     kt_network *network = kt_trainer_network(trainer);
-    kt_log_line(log, "model  %zu-%s-%zu, %zu parameters; optimizer state: %s; BLAS kernels: %s", kt_network_n_in(network), hidden,
-                kt_network_n_classes(network), kt_network_n_parameters(network), kt_trainer_state_owner(trainer), kt_linalg_core());
+    kt_log_line(log, "model  %zu-%s-%zu, %zu parameters; optimizer state: %s; BLAS kernels: %s",
+                kt_network_n_in(network), hidden, kt_network_n_classes(network), kt_network_n_parameters(network),
+                kt_trainer_state_owner(trainer), kt_linalg_core());
 }
 
 static void report_start(const kt_trainer *trainer, const kt_run_directory *directory, kt_log *log)
@@ -33,26 +34,27 @@ static void report_start(const kt_trainer *trainer, const kt_run_directory *dire
     if (directory->start == NULL)
         return;
     bool finished = kt_trainer_stop_reason(trainer) != KT_STOP_NOT;
-    kt_log_line(log, "resume from %s: epoch %lld, step %lld%s", directory->start_path, (long long)p->epoch, (long long)p->step,
-                finished ? "; the run is finished" : "");
+    kt_log_line(log, "resume from %s: epoch %lld, step %lld%s", directory->start_path, (long long)p->epoch,
+                (long long)p->step, finished ? "; the run is finished" : "");
 }
 
 /* The results of a run whose training ended with `training`, which is what is returned when nothing else fails. */
-static kt_status finish(kt_comm *comm, const kt_config *config, const kt_data *data, kt_trainer *trainer, kt_status training, kt_log *log,
-                        kt_results *results)
+static kt_status finish(kt_comm *comm, const kt_config *config, const kt_data *data, kt_trainer *trainer,
+                        kt_status training, kt_log *log, kt_results *results)
 {
     char message[KT_MESSAGE_BYTES]; /* what comes after would replace it */
     memcpy(message, kt_error_message(), sizeof message);
     KT_TRY(kt_trainer_finish(trainer, results));
     bool root = kt_comm_rank(comm) == 0;
-    KT_TRY(kt_comm_agree(comm, root ? kt_report_write_results(config->run.dir, config, results, data->set.class_names) : KT_OK));
+    KT_TRY(kt_comm_agree(comm, root ? kt_report_write_results(config->run.dir, config, results, data->set.class_names)
+                                    : KT_OK));
     kt_report_results(log, results, config->run.dir);
     return training == KT_OK ? KT_OK : kt_fail(training, "%s", message);
 }
 
 /* From where the directory says to the results. */
-static kt_status train(kt_comm *comm, const kt_config *config, const kt_data *data, kt_trainer *trainer, kt_run_directory *directory,
-                       kt_log *log, kt_results *results)
+static kt_status train(kt_comm *comm, const kt_config *config, const kt_data *data, kt_trainer *trainer,
+                       kt_run_directory *directory, kt_log *log, kt_results *results)
 {
     bool resumes = directory->start != NULL;
     kt_comm_broadcast(comm, 0, &resumes, sizeof resumes);
@@ -64,7 +66,8 @@ static kt_status train(kt_comm *comm, const kt_config *config, const kt_data *da
     report_start(trainer, directory, log);
     kt_run_directory_release_start(directory);
     kt_status status = kt_trainer_run(trainer, &results->reason);
-    return status == KT_OK || status == KT_DIVERGED ? finish(comm, config, data, trainer, status, log, results) : status;
+    return status == KT_OK || status == KT_DIVERGED ? finish(comm, config, data, trainer, status, log, results)
+                                                    : status;
 }
 
 kt_status kt_run_train(kt_comm *comm, const kt_config *config, kt_log *log, kt_results *results)

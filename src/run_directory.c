@@ -24,13 +24,15 @@ static kt_status lock_directory(const char *dir, int *lock)
         return kt_fail(KT_IO, "%s: cannot be written: %s", dir, strerror(errno));
     /* The ranks of a run whose mpirun was killed live on for a second or two. */
     for (int tries = 0; tries < 30; tries++) {
-        if (flock(*lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) /* a file system without locks is no reason to stop */
+        if (flock(*lock, LOCK_EX | LOCK_NB) == 0 ||
+            errno != EWOULDBLOCK) /* a file system without locks is no reason to stop */
             return KT_OK;
         usleep(100000);
     }
     close(*lock);
     *lock = -1;
-    return kt_fail(KT_CONFIG, "run.dir = %s is in use by another ktrain: wait for it, or choose another directory", dir);
+    return kt_fail(KT_CONFIG, "run.dir = %s is in use by another ktrain: wait for it, or choose another directory",
+                   dir);
 }
 
 static bool holds_run(const char *dir)
@@ -56,7 +58,9 @@ static kt_status move_aside(const char *dir, int *lock, kt_log *log)
     while (n > 1 && dir[n - 1] == '/')
         n--;
     if (dir[n - 1] == '/' || dir[n - 1] == '.')
-        return kt_fail(KT_CONFIG, "run.dir = %s holds a run and cannot be moved aside: must be a directory with a name of its own", dir);
+        return kt_fail(KT_CONFIG,
+                       "run.dir = %s holds a run and cannot be moved aside: must be a directory with a name of its own",
+                       dir);
     for (int i = 1;; i++) {
         KT_TRY(kt_file_path(old, "%.*s.old-%d", (int)n, dir, i));
         if (!kt_file_exists(old))
@@ -77,9 +81,13 @@ static kt_status check_same_split(kt_hdf5 *file, const char *path, const kt_spli
     KT_TRY(kt_checkpoint_read_split(file, &stored));
     bool same = true;
     for (int p = 0; p < KT_N_PARTS && same; p++)
-        same = stored.n[p] == split->n[p] && memcmp(stored.index[p], split->index[p], split->n[p] * sizeof *split->index[p]) == 0;
+        same = stored.n[p] == split->n[p] &&
+               memcmp(stored.index[p], split->index[p], split->n[p] * sizeof *split->index[p]) == 0;
     kt_split_free(&stored);
-    return same ? KT_OK : kt_fail(KT_DATA, "%s: was made with another split of the data: start again with checkpoint.resume=never", path);
+    return same
+               ? KT_OK
+               : kt_fail(KT_DATA,
+                         "%s: was made with another split of the data: start again with checkpoint.resume=never", path);
 }
 
 /* A checkpoint is of this run when nothing that defines the run, nor the data, has changed. */
@@ -88,24 +96,30 @@ static kt_status check_same_run(kt_hdf5 *file, const char *path, const kt_config
     static char was[32 * KT_MAX_REALS], is[32 * KT_MAX_REALS]; /* too long for a stack frame */
     kt_checkpoint_head head;
     if (kt_checkpoint_is_model_only(file))
-        return kt_fail(KT_CONFIG, "%s: is a model without the state of its training: must be one of a run's checkpoints/", path);
+        return kt_fail(KT_CONFIG,
+                       "%s: is a model without the state of its training: must be one of a run's checkpoints/", path);
     KT_TRY(kt_checkpoint_read_head(file, path, &head));
     kt_status status = KT_OK;
     const kt_option *other = kt_config_difference(&head.config, config);
     if (other != NULL) {
         kt_options_format(other, &head.config, was, sizeof was);
         kt_options_format(other, config, is, sizeof is);
-        status = kt_fail(KT_CONFIG, "%s: was made with %s.%s = %.80s, now it is %.80s: set it back, choose another run.dir, or say checkpoint.resume=never",
+        status = kt_fail(KT_CONFIG,
+                         "%s: was made with %s.%s = %.80s, now it is %.80s: set it back, choose another run.dir, or "
+                         "say checkpoint.resume=never",
                          path, other->section, other->key, was, is);
     } else if (head.fingerprint != data->fingerprint) {
-        status = kt_fail(KT_DATA, "%s: was made from other data (fingerprint %016llx, now %016llx): use the same files, another run.dir, or checkpoint.resume=never",
+        status = kt_fail(KT_DATA,
+                         "%s: was made from other data (fingerprint %016llx, now %016llx): use the same files, another "
+                         "run.dir, or checkpoint.resume=never",
                          path, (unsigned long long)head.fingerprint, (unsigned long long)data->fingerprint);
     }
     kt_checkpoint_free_head(&head);
     return status == KT_OK ? check_same_split(file, path, &data->split) : status;
 }
 
-/* The newest good checkpoint of the directory, open, and its path; none at all is KT_OK with *file NULL. Warns of damaged ones; with
+/* The newest good checkpoint of the directory, open, and its path; none at all is KT_OK with *file NULL. Warns of
+ * damaged ones; with
  * set_aside they are renamed, so that they are neither counted nor tried again. */
 static kt_status open_newest(const char *dir, bool set_aside, kt_log *log, kt_hdf5 **file, char path[KT_PATH_BYTES])
 {
@@ -125,7 +139,10 @@ static kt_status open_newest(const char *dir, bool set_aside, kt_log *log, kt_hd
         kt_log_warning(log, "%s; using the one before it", kt_error_message());
     }
     if (n > 0 && n_damaged == n)
-        status = kt_fail(KT_DATA, "%s: none of %zu checkpoints is good: put a good copy there, or start again with checkpoint.resume=never", directory, n);
+        status = kt_fail(
+            KT_DATA,
+            "%s: none of %zu checkpoints is good: put a good copy there, or start again with checkpoint.resume=never",
+            directory, n);
     for (size_t i = 0; set_aside && status == KT_OK && i < n_damaged; i++)
         if (kt_file_path(aside, "%s.damaged", paths[i]) == KT_OK)
             rename(paths[i], aside); /* failing does no harm */
@@ -166,9 +183,14 @@ static kt_status start_from(kt_run_directory *d, const kt_config *config, const 
     if (d->start != NULL)
         return check_same_run(d->start, d->start_path, config, data);
     if (lies_inside(resume, dir))
-        return kt_fail(KT_CONFIG, "checkpoint.resume = %s lies in run.dir = %s: must be another run's; to go back, choose another run.dir", resume, dir);
+        return kt_fail(
+            KT_CONFIG,
+            "checkpoint.resume = %s lies in run.dir = %s: must be another run's; to go back, choose another run.dir",
+            resume, dir);
     if (!kt_file_exists(resume))
-        return kt_fail(KT_NO_INPUT, "checkpoint.resume = %s: there is no such file: must be auto, never, or the path of a checkpoint", resume);
+        return kt_fail(
+            KT_NO_INPUT,
+            "checkpoint.resume = %s: there is no such file: must be auto, never, or the path of a checkpoint", resume);
     KT_TRY(kt_file_path(d->start_path, "%s", resume));
     KT_TRY(kt_checkpoint_file_open(resume, &d->start, NULL));
     KT_TRY(check_same_run(d->start, d->start_path, config, data));
@@ -256,5 +278,7 @@ kt_status kt_run_directory_open_model(const char *path, kt_log *log, kt_hdf5 **f
     if (kt_file_exists(model_path))
         return kt_checkpoint_file_open(model_path, file, NULL);
     KT_TRY(open_newest(path, false, log, file, model_path));
-    return *file != NULL ? KT_OK : kt_fail(KT_NO_INPUT, "%s: holds neither best.h5 nor checkpoints: must be the directory of a run", path);
+    return *file != NULL ? KT_OK
+                         : kt_fail(KT_NO_INPUT,
+                                   "%s: holds neither best.h5 nor checkpoints: must be the directory of a run", path);
 }

@@ -50,8 +50,11 @@ static void add_over_ranks(kt_comm *comm, kt_loss_sums *sums)
 
 static kt_status diverged(const kt_trainer *t, const char *what, double loss)
 {
-    return kt_fail(KT_DIVERGED, "training diverged: the %s is %s after epoch %lld, step %lld; a smaller optimizer.learning_rate or train.clip_norm may help",
-                   what, isnan(loss) ? "NaN" : "infinite", (long long)t->state.progress.epoch, (long long)t->state.progress.step);
+    return kt_fail(KT_DIVERGED,
+                   "training diverged: the %s is %s after epoch %lld, step %lld; a smaller optimizer.learning_rate or "
+                   "train.clip_norm may help",
+                   what, isnan(loss) ? "NaN" : "infinite", (long long)t->state.progress.epoch,
+                   (long long)t->state.progress.step);
 }
 
 static kt_status log_step(kt_trainer *t, double loss)
@@ -128,8 +131,8 @@ kt_stop_reason kt_trainer_stop_reason(const kt_trainer *t)
 
 kt_status kt_trainer_score(kt_trainer *t, kt_part part, kt_metrics *metrics)
 {
-    return kt_evaluate(t->comm, t->network, &t->data->set, t->data->split.index[part], t->data->split.n[part], t->config->data.scale, t->x,
-                       metrics);
+    return kt_evaluate(t->comm, t->network, &t->data->set, t->data->split.index[part], t->data->split.n[part],
+                       t->config->data.scale, t->x, metrics);
 }
 
 static kt_status validate(kt_trainer *t, kt_scores *scores)
@@ -152,7 +155,8 @@ static kt_status record_epoch(kt_trainer *t, const kt_scores *validation, double
     size_t n_tensors;
     const kt_tensor *tensors = kt_network_parameter_tensors(t->network, &n_tensors);
     double n = (double)p->sums.samples;
-    double penalty = kt_optimizer_penalty(&t->config->optimizer, tensors, n_tensors, kt_network_parameters(t->network), t->batches.batch_size);
+    double penalty = kt_optimizer_penalty(&t->config->optimizer, tensors, n_tensors, kt_network_parameters(t->network),
+                                          t->batches.batch_size);
     kt_epoch_record record = {
         .epoch = (double)p->epoch,
         .step = (double)p->step,
@@ -177,7 +181,8 @@ static void keep_best(kt_trainer *t)
 {
     if (!t->root)
         return;
-    memcpy(t->state.best_parameters, kt_network_parameters(t->network), kt_network_n_parameters(t->network) * sizeof(float));
+    memcpy(t->state.best_parameters, kt_network_parameters(t->network),
+           kt_network_n_parameters(t->network) * sizeof(float));
     memcpy(t->state.best_state, kt_network_state(t->network), kt_network_n_state(t->network) * sizeof(float));
 }
 
@@ -192,7 +197,8 @@ static kt_status train_epoch(kt_trainer *t, double *rate)
     for (size_t step = (size_t)p->step_in_epoch; step < n_steps && !reached_max_steps(t); step++) {
         KT_TRY(train_step(t, step, rate));
         draw_bar(t, n_steps);
-        if (t->config->checkpoint.every_steps > 0 && p->step % t->config->checkpoint.every_steps == 0 && step + 1 < n_steps)
+        if (t->config->checkpoint.every_steps > 0 && p->step % t->config->checkpoint.every_steps == 0 &&
+            step + 1 < n_steps)
             KT_TRY(kt_trainer_save(t));
     }
     return KT_OK;

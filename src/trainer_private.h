@@ -1,4 +1,5 @@
-/* What the trainer's files share: trainer.c (the loop), trainer_setup.c, trainer_state.c (saving and resuming), trainer_results.c. */
+/* What the trainer's files share: trainer.c (the loop), trainer_setup.c, trainer_state.c (saving and resuming),
+ * trainer_results.c. */
 #ifndef KTRAIN_TRAINER_PRIVATE_H
 #define KTRAIN_TRAINER_PRIVATE_H
 

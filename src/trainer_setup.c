@@ -22,7 +22,8 @@ static kt_status choose_class_weights(kt_trainer *t)
     if (given->word < 0 && sum == 0)
         return kt_fail(KT_CONFIG, "train.class_weights are all 0: one at least must be above 0");
     if (given->word < 0 && given->n != n_classes)
-        return kt_fail(KT_CONFIG, "train.class_weights has %zu weights: must have %zu, one a class", given->n, n_classes);
+        return kt_fail(KT_CONFIG, "train.class_weights has %zu weights: must have %zu, one a class", given->n,
+                       n_classes);
     KT_TRY(KT_NEW(t->class_weights, n_classes));
     t->loss.class_weights = t->class_weights;
     if (given->word < 0) {
@@ -44,8 +45,10 @@ static kt_status check_memory(const kt_network_spec *spec, size_t max_rows)
     double here = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE);
     if (n_bytes > 0 && (double)n_bytes < here)
         return KT_OK;
-    return kt_fail(KT_CONFIG, "model.hidden and train.batch_size make a network of %.3g GiB, and this machine has %.3g: must be smaller",
-                   n_bytes > 0 ? (double)n_bytes / (1 << 30) : HUGE_VAL, here / (1 << 30));
+    return kt_fail(
+        KT_CONFIG,
+        "model.hidden and train.batch_size make a network of %.3g GiB, and this machine has %.3g: must be smaller",
+        n_bytes > 0 ? (double)n_bytes / (1 << 30) : HUGE_VAL, here / (1 << 30));
 }
 
 static kt_status allocate(kt_trainer *t)
@@ -53,9 +56,11 @@ static kt_status allocate(kt_trainer *t)
     const kt_dataset *set = &t->data->set;
     const kt_split *split = &t->data->split;
     if (t->config->model.batch_norm && t->config->train.batch_size == 1)
-        return kt_fail(KT_CONFIG, "train.batch_size = 1 with model.batch_norm = true: one sample has no spread to normalize by; must be 2 or more");
+        return kt_fail(KT_CONFIG, "train.batch_size = 1 with model.batch_norm = true: one sample has no spread to "
+                                  "normalize by; must be 2 or more");
     size_t batch_size = t->config->train.batch_size == KT_BATCH_FULL ? 0 : (size_t)t->config->train.batch_size;
-    KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], batch_size, (uint64_t)t->config->run.seed));
+    KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], batch_size,
+                             (uint64_t)t->config->run.seed));
     size_t max_rows = kt_trainer_max_rows(t->batches.batch_size, split, kt_comm_size(t->comm));
     kt_network_spec spec = kt_config_network(t->config, set->d, set->n_classes);
     KT_TRY(check_memory(&spec, max_rows));
@@ -80,7 +85,8 @@ size_t kt_trainer_max_rows(size_t batch_size, const kt_split *split, int n_ranks
     return trained > evaluated ? trained : evaluated;
 }
 
-kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log, const char *dir)
+kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log,
+                            const char *dir)
 {
     kt_trainer *t;
     *out = NULL;

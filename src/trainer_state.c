@@ -14,7 +14,8 @@ double kt_trainer_seconds(const kt_trainer *t)
 
 void kt_trainer_broadcast_model(kt_trainer *t)
 {
-    kt_comm_broadcast(t->comm, 0, kt_network_parameters(t->network), kt_network_n_parameters(t->network) * sizeof(float));
+    kt_comm_broadcast(t->comm, 0, kt_network_parameters(t->network),
+                      kt_network_n_parameters(t->network) * sizeof(float));
     kt_comm_broadcast(t->comm, 0, kt_network_state(t->network), kt_network_n_state(t->network) * sizeof(float));
 }
 
@@ -63,12 +64,15 @@ static kt_status write_checkpoint(kt_trainer *t)
     return kt_checkpoint_file_prune(directory, (size_t)t->config->checkpoint.keep);
 }
 
-/* The loss shows weights that are no longer finite only in the next step: they must not be saved as a good checkpoint. */
+/* The loss shows weights that are no longer finite only in the next step: they must not be saved as a good checkpoint.
+ * */
 static kt_status check_finite(kt_trainer *t)
 {
     if (isfinite(kt_linalg_sum_squares(kt_network_n_parameters(t->network), kt_network_parameters(t->network))))
         return KT_OK;
-    return kt_fail(KT_DIVERGED, "training diverged: weights are no longer finite after step %lld; a smaller optimizer.learning_rate or train.clip_norm may help",
+    return kt_fail(KT_DIVERGED,
+                   "training diverged: weights are no longer finite after step %lld; a smaller optimizer.learning_rate "
+                   "or train.clip_norm may help",
                    (long long)t->state.progress.step);
 }
 
@@ -96,7 +100,8 @@ static bool is_good(const char *path)
     return good;
 }
 
-/* A finished run that is started again has nothing to save, unless it goes on from elsewhere or its best.h5 is lost or damaged. */
+/* A finished run that is started again has nothing to save, unless it goes on from elsewhere or its best.h5 is lost or
+ * damaged. */
 static kt_status find_saved_step(kt_trainer *t)
 {
     char checkpoint[KT_PATH_BYTES], best[KT_PATH_BYTES];

@@ -1,8 +1,10 @@
-/* The frame of all unit tests: CUnit, one executable per tests/test_x.c, the same source for one process and for many ranks.
+/* The frame of all unit tests: CUnit, one executable per tests/test_x.c, the same source for one process and for many
+ * ranks.
  *
  * A test file defines kt_test_suite and kt_tests; tests/test.c holds main(). With KT_TEST_MPI (a test with RANKS in
  * tests/CMakeLists.txt) every rank runs every test in the same order; the run fails on all ranks when it fails on one.
- * No assertion returns early, so that a rank whose assertion fails still meets the others in the next collective call. */
+ * No assertion returns early, so that a rank whose assertion fails still meets the others in the next collective call.
+ * */
 #ifndef KTRAIN_TEST_H
 #define KTRAIN_TEST_H
 
@@ -45,12 +47,14 @@ bool kt_test_status(kt_status expected, kt_status actual, const char *text);
 #define KT_CHECK_MESSAGE(part) CU_assertImplementation(kt_test_message(part), __LINE__, "message has: " part, __FILE__, "", CU_FALSE)
 bool kt_test_message(const char *part);
 
-/* Paths: a file of the scratch folder ($KT_TEST_TMP, empty when the test starts, shared by its ranks), or of the source tree
+/* Paths: a file of the scratch folder ($KT_TEST_TMP, empty when the test starts, shared by its ranks), or of the
+ * source tree
  * ($KT_SOURCE_DIR). The string is valid until the fourth next call. */
 const char *kt_test_scratch(const char *name);
 const char *kt_test_source(const char *name);
 
-/* Runs `script arguments` (a path in the source tree) by $KT_PYTHON and returns its exit code, -1 when it could not start. Local. */
+/* Runs `script arguments` (a path in the source tree) by $KT_PYTHON and returns its exit code, -1 when it could not
+ * start. Local. */
 int kt_test_python(const char *script_and_arguments);
 
 #endif

@@ -1,4 +1,5 @@
-/* Checkpoints in memory and on disk: everything comes back, damage is found. Local; damage seen by the program is tests/e2e_checkpoint_damage.py. */
+/* Checkpoints in memory and on disk: everything comes back, damage is found. Local; damage seen by the program is
+ * tests/e2e_checkpoint_damage.py. */
 #include <stdio.h>
 #include <string.h>
 

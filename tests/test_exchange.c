@@ -64,7 +64,8 @@ static void reference(const kt_config *config, float *parameters)
     kt_network_free(network);
 }
 
-/* Two halves, with the state gathered after the first and scattered into a new exchange before the second: what a resumed run does. */
+/* Two halves, with the state gathered after the first and scattered into a new exchange before the second: what a
+ * resumed run does. */
 static void run(const kt_config *config, float *parameters, bool resume)
 {
     kt_network *network = make_network(config);

@@ -9,8 +9,8 @@
  *   /split/train, validation, test    rows of the data set
  *   /data                             fingerprint, shape, scale, statistics, class names
  *
- * A model file (best.h5) has the best epoch's weights as /model, the rest as of when it was written, no /best and /optimizer, and a text
- * /model_only. */
+ * A model file (best.h5) has the best epoch's weights as /model, the rest as of when it was written, no /best and
+ * /optimizer, and a text /model_only. */
 #ifndef KTRAIN_CHECKPOINT_H
 #define KTRAIN_CHECKPOINT_H
 
@@ -72,7 +72,8 @@ void kt_checkpoint_free_head(kt_checkpoint_head *head);
 /* Whether it is a model file, from which no training can go on. */
 bool kt_checkpoint_is_model_only(kt_hdf5 *file);
 
-/* Tensors of `group` ("/model", "/best") into parameters and state, shaped like the network's. KT_DATA when a shape is another. */
+/* Tensors of `group` ("/model", "/best") into parameters and state, shaped like the network's. KT_DATA when a shape is
+ * another. */
 kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters, float *state);
 
 /* Everything but head and split into the snapshot, whose network, best vectors and slots are allocated. */

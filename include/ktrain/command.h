@@ -1,4 +1,5 @@
-/* The program's commands: one table row each (command.c), one file each where there is something to do (command_*.c). */
+/* The program's commands: one table row each (command.c), one file each where there is something to do (command_*.c).
+ * */
 #ifndef KTRAIN_COMMAND_H
 #define KTRAIN_COMMAND_H
 

@@ -1,4 +1,5 @@
-/* The configuration of a run: a struct filled by INI keys. Every key is a row of the table in config.c. Local, unless it takes a comm. */
+/* The configuration of a run: a struct filled by INI keys. Every key is a row of the table in config.c. Local, unless
+ * it takes a comm. */
 #ifndef KTRAIN_CONFIG_H
 #define KTRAIN_CONFIG_H
 
@@ -59,8 +60,8 @@ typedef struct kt_config {
 
 extern const kt_option_table kt_config_options;
 
-/* Rank 0 reads the file; everyone parses the same bytes, then the overrides ("section.key=value"), then checks the whole. Collective.
- * KT_NO_INPUT, KT_CONFIG, KT_USAGE. */
+/* Rank 0 reads the file; everyone parses the same bytes, then the overrides ("section.key=value"), then checks the
+ * whole. Collective. KT_NO_INPUT, KT_CONFIG, KT_USAGE. */
 kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, char *const *overrides, kt_config *out);
 
 /* The same from a text in memory. Local. */

@@ -14,8 +14,8 @@ typedef struct kt_data {
     kt_dataset_statistics statistics; /* of all samples */
 } kt_data;
 
-/* Rank 0 reads and checks the files, everyone gets a copy. Collective. KT_NO_INPUT, KT_DATA (also: a class in validation or test that
- * training lacks; parts of different width), KT_CONFIG. *out is zeroed on failure. */
+/* Rank 0 reads and checks the files, everyone gets a copy. Collective. KT_NO_INPUT, KT_DATA (also: a class in
+ * validation or test that training lacks; parts of different width), KT_CONFIG. *out is zeroed on failure. */
 kt_status kt_data_load(kt_comm *comm, const kt_config *config, kt_data *out);
 
 /* The same for one file of samples, labelled or not ("" or NULL), all of it the test part. Collective. */

@@ -7,8 +7,8 @@
 #include "ktrain/metrics.h"
 #include "ktrain/network.h"
 
-/* Adds samples index[n] of the set to *metrics: each exactly once, whatever the number of ranks. Inputs are divided by scale.
- * buffer[kt_network_max_rows x d] is the caller's. Collective; every rank gets the same metrics. */
+/* Adds samples index[n] of the set to *metrics: each exactly once, whatever the number of ranks. Inputs are divided by
+ * scale. buffer[kt_network_max_rows x d] is the caller's. Collective; every rank gets the same metrics. */
 kt_status kt_evaluate(kt_comm *comm, kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n, double scale, float *buffer,
                       kt_metrics *metrics);
 

@@ -1,8 +1,10 @@
-/* How a step's gradients are combined and applied: every rank comes with the gradient of its samples and leaves with the new parameters.
+/* How a step's gradients are combined and applied: every rank comes with the gradient of its samples and leaves with
+ * the new parameters.
  *
  * Gradients are added over the ranks (not averaged: each rank's is already divided by the samples of the whole batch).
  *   rank0    allreduce of the gradient; rank 0 holds the optimizer's state, updates all parameters and broadcasts them
- *   sharded  reduce-scatter; every rank holds the state of its slice (kt_share), updates it; allgather of the parameters
+ *   sharded  reduce-scatter; every rank holds the state of its slice (kt_share), updates it; allgather of the
+ *   parameters
  * With `reproducible` the ranks' parts are added in rank order. One rank alone exchanges nothing. */
 #ifndef KTRAIN_EXCHANGE_H
 #define KTRAIN_EXCHANGE_H

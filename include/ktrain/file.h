@@ -14,15 +14,17 @@ bool kt_file_exists(const char *path);
 /* Whether both exist and are the same file, also by links. */
 bool kt_file_same(const char *a, const char *b);
 
-/* *bytes (owned by the caller, kt_memory_free) holds the file and a NUL after it. KT_NO_INPUT when it cannot be opened, KT_IO when reading fails. */
+/* *bytes (owned by the caller, kt_memory_free) holds the file and a NUL after it. KT_NO_INPUT when it cannot be
+ * opened, KT_IO when reading fails. */
 kt_status kt_file_read(const char *path, unsigned char **bytes, size_t *n_bytes);
 
-/* The file becomes exactly bytes[n_bytes], or stays as it was: written to "path.tmp.PID", fsynced, renamed, directory fsynced.
- * Symbolic links are followed; a device or a pipe is written to as it is. KT_IO, and no temporary file left, when the disk is full or the directory cannot be written. */
+/* The file becomes exactly bytes[n_bytes], or stays as it was: written to "path.tmp.PID", fsynced, renamed, directory
+ * fsynced. Symbolic links are followed; a device or a pipe is written to as it is. KT_IO, and no temporary file left,
+ * when the disk is full or the directory cannot be written. */
 kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes);
 
-/* Removes the temporary files that killed processes have left in a directory: call it where no other process writes. What cannot be
- * removed does no harm, and stays. */
+/* Removes the temporary files that killed processes have left in a directory: call it where no other process writes.
+ * What cannot be removed does no harm, and stays. */
 void kt_file_remove_leftovers(const char *directory);
 
 /* The same from a text, which is freed and left empty in any case. */

@@ -15,13 +15,13 @@ typedef struct kt_model {
     char path[KT_PATH_BYTES];    /* of the file it came from, on rank 0 */
 } kt_model;
 
-/* Rank 0 reads the weights that the run `path` (a directory, or a model file or checkpoint) leaves; every rank gets them, in a network with room
- * for max_rows rows. Collective. *out is zeroed on failure. */
+/* Rank 0 reads the weights that the run `path` (a directory, or a model file or checkpoint) leaves; every rank gets
+ * them, in a network with room for max_rows rows. Collective. *out is zeroed on failure. */
 kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_log *log, kt_model *out);
 void kt_model_free(kt_model *model);
 
-/* KT_DATA when the data have another number of features or, labelled, more classes; warns when their range, type or statistics do not look
- * like what was trained on. Local. */
+/* KT_DATA when the data have another number of features or, labelled, more classes; warns when their range, type or
+ * statistics do not look like what was trained on. Local. */
 kt_status kt_model_check_data(const kt_model *model, const kt_data *data, const char *name, kt_log *log);
 
 #endif

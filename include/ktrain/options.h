@@ -1,5 +1,5 @@
-/* Typed keys: a table row is a key's type, default, bounds and help; with it the key is parsed, checked, printed and documented.
- * Everything here is local. Values live in a plain struct of the caller, at each row's offset. */
+/* Typed keys: a table row is a key's type, default, bounds and help; with it the key is parsed, checked, printed and
+ * documented. Everything here is local. Values live in a plain struct of the caller, at each row's offset. */
 #ifndef KTRAIN_OPTIONS_H
 #define KTRAIN_OPTIONS_H
 
@@ -66,18 +66,19 @@ const kt_option *kt_options_find(const kt_option_table *table, const char *secti
 /* Every value by its default. */
 kt_status kt_options_defaults(const kt_option_table *table, void *values);
 
-/* Sets one value. `where` ("m3.ini:12") begins the message. KT_CONFIG, values unchanged: unknown key (with the nearest), malformed or
- * out-of-bounds value. */
+/* Sets one value. `where` ("m3.ini:12") begins the message. KT_CONFIG, values unchanged: unknown key (with the
+ * nearest), malformed or out-of-bounds value. */
 kt_status kt_options_set(const kt_option_table *table, void *values, const char *where, const char *section, const char *key, const char *text);
 
-/* Reads an INI text of n_bytes. `name` is the file's name in messages. KT_CONFIG at the first thing that is wrong, with its line:
- * unknown section or key, duplicate, garbage, a line that is too long. */
+/* Reads an INI text of n_bytes. `name` is the file's name in messages. KT_CONFIG at the first thing that is wrong,
+ * with its line: unknown section or key, duplicate, garbage, a line that is too long. */
 kt_status kt_options_read_ini(const kt_option_table *table, void *values, const char *name, const char *text, size_t n_bytes);
 
 /* Sets from "section.key=value", as on a command line. */
 kt_status kt_options_override(const kt_option_table *table, void *values, const char *argument);
 
-/* What a value of the option must be, in text[size]: "a whole number from 1 to 8", "a number above 0", "one of a | b". */
+/* What a value of the option must be, in text[size]: "a whole number from 1 to 8", "a number above 0", "one of a | b".
+ * */
 void kt_options_describe(const kt_option *option, char *text, size_t size);
 
 /* The value as the INI would have it, in text[size]; real numbers so that they read back the same. */
@@ -86,8 +87,8 @@ void kt_options_format(const kt_option *option, const void *values, char *text, 
 /* All values as an INI text; owned by the caller (kt_memory_free). */
 kt_status kt_options_write_ini(const kt_option_table *table, const void *values, char **text);
 
-/* The keys with their types, defaults and help, of one section or (NULL) of all; plain text or Markdown. KT_USAGE for an unknown section.
- * *text is owned by the caller (kt_memory_free). */
+/* The keys with their types, defaults and help, of one section or (NULL) of all; plain text or Markdown. KT_USAGE for
+ * an unknown section. *text is owned by the caller (kt_memory_free). */
 kt_status kt_options_document(const kt_option_table *table, const char *section, bool markdown, char **text);
 
 #endif

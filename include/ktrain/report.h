@@ -1,5 +1,5 @@
-/* What a run tells its user: lines and a bar while it goes, tables and files when it is done. Local, for rank 0; on other ranks the log is
- * silent and nothing is written. */
+/* What a run tells its user: lines and a bar while it goes, tables and files when it is done. Local, for rank 0; on
+ * other ranks the log is silent and nothing is written. */
 #ifndef KTRAIN_REPORT_H
 #define KTRAIN_REPORT_H
 

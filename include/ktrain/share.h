@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Part `i` of `n_parts` of n things: *begin inclusive, *end exclusive. Contiguous, in order, sizes differ by one at most
- * (the first n % n_parts parts are the larger), empty when there are fewer things than parts. */
+/* Part `i` of `n_parts` of n things: *begin inclusive, *end exclusive. Contiguous, in order, sizes differ by one at
+ * most (the first n % n_parts parts are the larger), empty when there are fewer things than parts. */
 void kt_share(size_t n, size_t i, size_t n_parts, size_t *begin, size_t *end);
 
 #endif

@@ -1,4 +1,5 @@
-/* A string that grows. Local. Failures are remembered and come out at the end, so that a caller can append without checking each time. */
+/* A string that grows. Local. Failures are remembered and come out at the end, so that a caller can append without
+ * checking each time. */
 #ifndef KTRAIN_TEXT_H
 #define KTRAIN_TEXT_H
 
@@ -15,7 +16,8 @@ typedef struct kt_text_buffer {
 /* A zeroed struct is an empty buffer. */
 void kt_text_append(kt_text_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Hands the text over (owned by the caller, kt_memory_free; never NULL on success) and empties the buffer. On failure frees it. */
+/* Hands the text over (owned by the caller, kt_memory_free; never NULL on success) and empties the buffer. On failure
+ * frees it. */
 kt_status kt_text_take(kt_text_buffer *buffer, char **text);
 
 /* Edit distance (Levenshtein) between two short words; used to suggest the nearest name. */

@@ -11,20 +11,20 @@
 
 typedef struct kt_trainer kt_trainer;
 
-/* A trainer at step 0, weights initialized. comm, config, data and log are borrowed for its lifetime; dir is where checkpoints/, best.h5 and
- * history.csv go (NULL: nothing is written). Collective. *out is NULL on failure. */
+/* A trainer at step 0, weights initialized. comm, config, data and log are borrowed for its lifetime; dir is where
+ * checkpoints/, best.h5 and history.csv go (NULL: nothing is written). Collective. *out is NULL on failure. */
 kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log, const char *dir);
 void kt_trainer_free(kt_trainer *trainer);
 
 /* Takes over the state in rank 0's `file` (NULL elsewhere), written for the same network. Collective. */
 kt_status kt_trainer_resume(kt_trainer *trainer, kt_hdf5 *file);
 
-/* Trains until there is a reason to stop; at once when there is one already. KT_DIVERGED when the loss is no longer finite: *reason says so,
- * the last checkpoint stays. Collective. */
+/* Trains until there is a reason to stop; at once when there is one already. KT_DIVERGED when the loss is no longer
+ * finite: *reason says so, the last checkpoint stays. Collective. */
 kt_status kt_trainer_run(kt_trainer *trainer, kt_stop_reason *reason);
 
-/* Scores of best and last weights on all parts, then leaves the network with the weights the run leaves; the trainer is then only freed. results->detail is owned by the
- * caller (kt_metrics_free). Collective. */
+/* Scores of best and last weights on all parts, then leaves the network with the weights the run leaves; the trainer
+ * is then only freed. results->detail is owned by the caller (kt_metrics_free). Collective. */
 kt_status kt_trainer_finish(kt_trainer *trainer, kt_results *results);
 
 /* Rows that a rank's network must have room for. Local and pure. */
