@@ -26,10 +26,10 @@ static kt_status print_cost(const kt_config *config, const kt_data *data, int n_
 {
     const kt_dataset *set = &data->set;
     size_t n_train = data->split.n[KT_TRAIN], n_parameters;
-    size_t batch = config->train.batch_size == KT_BATCH_FULL || (size_t)config->train.batch_size > n_train
-                       ? n_train
-                       : (size_t)config->train.batch_size;
-    size_t steps = (n_train + batch - 1) / batch;
+    kt_batches batches;
+    KT_TRY(kt_batches_create(&batches, data->split.index[KT_TRAIN], n_train, kt_config_batch_size(config), 0));
+    size_t batch = batches.batch_size, steps = kt_batches_steps(&batches);
+    kt_batches_free(&batches);
     size_t rows = kt_trainer_max_rows(batch, &data->split, n_ranks);
     kt_network_spec spec = kt_config_network(config, set->d, set->n_classes);
     size_t network_bytes = kt_network_bytes(&spec, rows, &n_parameters);

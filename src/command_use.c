@@ -11,15 +11,13 @@
 #include "ktrain/prediction_file.h"
 #include "ktrain/report.h"
 
-enum { ROWS_AT_ONCE = 512 };
-
 static kt_status score_parts(kt_comm *world, kt_model *model, const kt_data *data, kt_scores scores[KT_N_PARTS])
 {
     kt_metrics metrics = {0};
     float *buffer = NULL;
     kt_status status = kt_metrics_create(&metrics, model->head.n_classes);
     if (status == KT_OK)
-        status = KT_NEW(buffer, ROWS_AT_ONCE * data->set.d);
+        status = KT_NEW(buffer, KT_EVALUATION_ROWS * data->set.d);
     status = kt_comm_agree(world, status);
     for (int p = 0; p < KT_N_PARTS && status == KT_OK; p++) {
         kt_metrics_clear(&metrics);
@@ -62,7 +60,7 @@ kt_status kt_command_evaluate(kt_comm *world, int argc, char **argv, kt_log *log
     if (argc == 4 && argv[3][0] == '\0')
         return kt_fail(KT_USAGE, "evaluate: the name of the labels' file is empty");
     kt_linalg_start(1);
-    KT_TRY(kt_model_load(world, argv[1], ROWS_AT_ONCE, log, &model));
+    KT_TRY(kt_model_load(world, argv[1], KT_EVALUATION_ROWS, log, &model));
     kt_status status = evaluate(world, &model, argc == 4 ? argv[2] : NULL, argc == 4 ? argv[3] : NULL, log);
     kt_model_free(&model);
     return status;
@@ -134,7 +132,7 @@ kt_status kt_command_predict(kt_comm *world, int argc, char **argv, kt_log *log)
     kt_data data;
     KT_TRY(parse_predict(argc, argv, &a));
     kt_linalg_start(1);
-    KT_TRY(kt_model_load(world, a.run, ROWS_AT_ONCE, log, &model));
+    KT_TRY(kt_model_load(world, a.run, KT_EVALUATION_ROWS, log, &model));
     kt_status status = kt_data_load_file(world, a.features, NULL, &data);
     if (status == KT_OK) {
         status = predict(world, &model, &data, &a, log);

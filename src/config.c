@@ -283,6 +283,11 @@ bool kt_config_has_files(const kt_config *config, kt_part part)
     return part == KT_TRAIN || (part == KT_VALIDATION ? config->data.validation_features : config->data.test_features)[0] != '\0';
 }
 
+size_t kt_config_batch_size(const kt_config *config)
+{
+    return config->train.batch_size == KT_BATCH_FULL ? 0 : (size_t)config->train.batch_size;
+}
+
 bool kt_config_restores_best(const kt_config *config)
 {
     if (config->train.restore_best == KT_RESTORE_AUTO)

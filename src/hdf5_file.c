@@ -9,7 +9,7 @@
 #include "ktrain/memory.h"
 
 /* Grows in steps of 1 MiB: a reallocation for each would be slow, and a small file should stay small. */
-enum { CORE_INCREMENT = 1 << 20, SHORT_TEXT_BYTES = 256 };
+enum { CORE_INCREMENT = 1 << 20 };
 
 /* ---- what HDF5 said ---- */
 

@@ -6,6 +6,8 @@
 
 #include "ktrain/hdf5_file.h"
 
+enum { SHORT_TEXT_BYTES = 256 };
+
 struct kt_hdf5 {
     hid_t id;
     char *name;      /* for messages */

@@ -5,8 +5,6 @@
 #include "hdf5_file_private.h"
 #include "ktrain/memory.h"
 
-enum { SHORT_TEXT_BYTES = 256 };
-
 /* Deflate packs at most 1032 bytes into one: a dataset that claims more than that of its stored bytes is a lie. */
 enum { MAX_COMPRESSION = 1100 };
 

@@ -2,11 +2,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ktrain/evaluate.h"
 #include "ktrain/memory.h"
 #include "ktrain/timer.h"
 #include "trainer_private.h"
-
-enum { EVALUATION_ROWS = 512 }; /* at least so many at a time: fewer calls, and products large enough for BLAS */
 
 /* balanced: n / (C n_c), so that every class weighs the same in all and the mean weight of a sample is 1. */
 static kt_status choose_class_weights(kt_trainer *t)
@@ -58,7 +57,7 @@ static kt_status allocate(kt_trainer *t)
     if (t->config->model.batch_norm && t->config->train.batch_size == 1)
         return kt_fail(KT_CONFIG, "train.batch_size = 1 with model.batch_norm = true: one sample has no spread to "
                                   "normalize by; must be 2 or more");
-    size_t batch_size = t->config->train.batch_size == KT_BATCH_FULL ? 0 : (size_t)t->config->train.batch_size;
+    size_t batch_size = kt_config_batch_size(t->config);
     KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], batch_size,
                              (uint64_t)t->config->run.seed));
     size_t max_rows = kt_trainer_max_rows(t->batches.batch_size, split, kt_comm_size(t->comm));
@@ -80,7 +79,8 @@ size_t kt_trainer_max_rows(size_t batch_size, const kt_split *split, int n_ranks
     size_t size = (size_t)n_ranks, largest = 0;
     for (int p = 0; p < KT_N_PARTS; p++)
         largest = split->n[p] > largest ? split->n[p] : largest;
-    size_t evaluated = (largest + size - 1) / size < EVALUATION_ROWS ? (largest + size - 1) / size : EVALUATION_ROWS;
+    size_t share = (largest + size - 1) / size;
+    size_t evaluated = share < KT_EVALUATION_ROWS ? share : KT_EVALUATION_ROWS;
     size_t trained = (batch_size + size - 1) / size;
     return trained > evaluated ? trained : evaluated;
 }

@@ -73,6 +73,9 @@ const kt_option *kt_config_difference(const kt_config *a, const kt_config *b);
 /* Whether a part of the data comes from files of its own. */
 bool kt_config_has_files(const kt_config *config, kt_part part);
 
+/* The batch size as kt_batches_create takes it: 0 for the whole training set. */
+size_t kt_config_batch_size(const kt_config *config);
+
 /* Whether a run leaves its best weights rather than its last. */
 bool kt_config_restores_best(const kt_config *config);
 
