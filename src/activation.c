@@ -20,7 +20,7 @@ static const float INVERSE_SQRT_2_PI = 0.39894228f;
     }                                                                                             \
     KT_CLONES                                                                                     \
     static void name##_backward(size_t n, const float *restrict x_of, const float *restrict y_of, \
-                                const float *restrict dy, float *restrict dx)                     \
+                                const float *dy, float *dx)                                       \
     {                                                                                             \
         for (size_t i = 0; i < n; i++) {                                                          \
             const float x = x_of[i], y = y_of[i];                                                 \

@@ -1,25 +1,14 @@
-#include "ktrain/comm.h"
+#include "comm_private.h"
 
-#include <limits.h>
-#include <mpi.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "ktrain/memory.h"
-#include "ktrain/share.h"
-
-struct kt_comm {
-    MPI_Comm mpi;
-    int rank, size;
-    char host[MPI_MAX_PROCESSOR_NAME];
-    int *counts, *starts; /* [size] each: scratch for the vector collectives */
-    double *parts;        /* [size x SUM_AT_ONCE]: what the ranks bring to a sum */
-};
 
 enum { SUM_AT_ONCE = 512 };
 
-static kt_status wrap(MPI_Comm mpi, kt_comm **out)
+kt_status kt_comm_wrap(MPI_Comm mpi, bool crowded, kt_comm **out)
 {
     int size, length, failed;
     MPI_Comm_size(mpi, &size);
@@ -36,7 +25,8 @@ static kt_status wrap(MPI_Comm mpi, kt_comm **out)
         MPI_Comm_free(&mpi);
         return kt_fail(KT_NO_MEMORY, "no memory for a group of %d ranks", size);
     }
-    *comm = (kt_comm){.mpi = mpi, .size = size, .counts = counts, .starts = counts + size, .parts = parts};
+    *comm = (kt_comm){.mpi = mpi, .size = size, .crowded = crowded, .counts = counts, .starts = counts + size,
+                      .parts = parts};
     MPI_Comm_rank(mpi, &comm->rank);
     MPI_Get_processor_name(comm->host, &length);
     *out = comm;
@@ -51,7 +41,7 @@ kt_status kt_comm_world_start(int *argc, char ***argv, kt_comm **world)
         return kt_fail(KT_INTERNAL, "MPI cannot be started");
     MPI_Comm mpi;
     MPI_Comm_dup(MPI_COMM_WORLD, &mpi);
-    return wrap(mpi, world);
+    return kt_comm_wrap(mpi, kt_comm_is_crowded(mpi), world);
 }
 
 void kt_comm_world_stop(kt_comm *world)
@@ -64,7 +54,7 @@ kt_status kt_comm_split(kt_comm *comm, int color, kt_comm **out)
 {
     MPI_Comm mpi;
     MPI_Comm_split(comm->mpi, color, comm->rank, &mpi);
-    return wrap(mpi, out);
+    return kt_comm_wrap(mpi, comm->crowded, out);
 }
 
 void kt_comm_free(kt_comm *comm)
@@ -139,12 +129,6 @@ void kt_comm_barrier_asleep(kt_comm *comm)
         nanosleep(&nap, NULL);
 }
 
-/* How many neighbours a rank exchanges slices with at a time. */
-enum { RANKS_AT_ONCE = 8 };
-
-/* MPI counts are ints: long messages go in pieces. */
-enum { PIECE_BYTES = 1 << 30 };
-
 void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes)
 {
     char *bytes = data;
@@ -181,90 +165,4 @@ void kt_comm_sum_i64(kt_comm *comm, int64_t *values, size_t n)
         size_t count = n - first < AT_ONCE ? n - first : AT_ONCE;
         MPI_Allreduce(MPI_IN_PLACE, values + first, (int)count, MPI_INT64_T, MPI_SUM, comm->mpi);
     }
-}
-
-/* Fills counts and starts with every rank's slice of n elements. */
-static void slices(kt_comm *comm, size_t n)
-{
-    for (int r = 0; r < comm->size; r++) {
-        size_t begin, end;
-        kt_share(n, (size_t)r, (size_t)comm->size, &begin, &end);
-        comm->counts[r] = (int)(end - begin);
-        comm->starts[r] = (int)begin;
-    }
-}
-
-void kt_comm_sum_slices(kt_comm *comm, size_t n, const float *vector, float *slice, float *scratch)
-{
-    slices(comm, n);
-    size_t own = (size_t)comm->counts[comm->rank];
-    if (comm->size == 1) {
-        memcpy(slice, vector, n * sizeof *slice);
-        return;
-    }
-    if (scratch == NULL) {
-        MPI_Reduce_scatter(vector, slice, comm->counts, MPI_FLOAT, MPI_SUM, comm->mpi);
-        return;
-    }
-    /* Slice r of everyone's vector goes to rank r, which has the parts in rank order in scratch. */
-    MPI_Request requests[2 * RANKS_AT_ONCE];
-    for (int first = 1; first < comm->size; first += RANKS_AT_ONCE) {
-        int n_requests = 0;
-        for (int k = first; k < comm->size && k < first + RANKS_AT_ONCE; k++) {
-            int from = (comm->rank - k + comm->size) % comm->size;
-            int to = (comm->rank + k) % comm->size;
-            MPI_Irecv(scratch + (size_t)from * own, (int)own, MPI_FLOAT, from, 0, comm->mpi, &requests[n_requests++]);
-            MPI_Isend(vector + comm->starts[to], comm->counts[to], MPI_FLOAT, to, 0, comm->mpi,
-                      &requests[n_requests++]);
-        }
-        MPI_Waitall(n_requests, requests, MPI_STATUSES_IGNORE);
-    }
-    for (int r = 0; r < comm->size; r++) {
-        const float *part = r == comm->rank ? vector + comm->starts[r] : scratch + (size_t)r * own;
-        if (r == 0)
-            memcpy(slice, part, own * sizeof *slice);
-        else
-            for (size_t i = 0; i < own; i++)
-                slice[i] += part[i];
-    }
-}
-
-void kt_comm_share_slices(kt_comm *comm, size_t n, float *vector)
-{
-    if (comm->size == 1)
-        return;
-    slices(comm, n);
-    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, vector, comm->counts, comm->starts, MPI_FLOAT, comm->mpi);
-}
-
-void kt_comm_gather_slices(kt_comm *comm, size_t n, const float *slice, float *vector)
-{
-    slices(comm, n);
-    MPI_Gatherv(slice, comm->counts[comm->rank], MPI_FLOAT, vector, comm->counts, comm->starts, MPI_FLOAT, 0,
-                comm->mpi);
-}
-
-void kt_comm_scatter_slices(kt_comm *comm, size_t n, const float *vector, float *slice)
-{
-    slices(comm, n);
-    MPI_Scatterv(vector, comm->counts, comm->starts, MPI_FLOAT, slice, comm->counts[comm->rank], MPI_FLOAT, 0,
-                 comm->mpi);
-}
-
-void kt_comm_sum_f32(kt_comm *comm, size_t n, float *vector)
-{
-    if (comm->size > 1)
-        MPI_Allreduce(MPI_IN_PLACE, vector, (int)n, MPI_FLOAT, MPI_SUM, comm->mpi);
-}
-
-void kt_comm_gather_rows(kt_comm *comm, size_t n_rows, size_t width, const float *rows, float *all)
-{
-    int own = (int)(n_rows * width);
-    MPI_Gather(&own, 1, MPI_INT, comm->counts, 1, MPI_INT, 0, comm->mpi);
-    int start = 0;
-    for (int r = 0; comm->rank == 0 && r < comm->size; r++) {
-        comm->starts[r] = start;
-        start += comm->counts[r];
-    }
-    MPI_Gatherv(rows, own, MPI_FLOAT, all, comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi);
 }

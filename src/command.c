@@ -24,11 +24,15 @@ const kt_command kt_commands[] = {
      "\n"
      "  ktrain predict runs/m3 data/k49/X_COMP.npy -o posterior.csv\n",
      kt_command_predict},
-    {"check", "CONFIG.ini [--ranks N] [section.key=value ...]", "show what a job would do and cost, without running it",
-     "Prints the resolved configuration, the parameters, the memory of a rank, the bytes a step moves, and the steps\n"
-     "of an epoch. The data files are read and checked; nothing is written.\n"
+    {"check", "CONFIG.ini [--ranks N] [--hosts H] [section.key=value ...]", "show what a job would do and cost, without running it",
+     "Prints the resolved configuration, the parameters, the memory of a host, the bytes that a step moves with either\n"
+     "exchange and the choice for each layer, and a predicted step, from the figures of a typical machine and network.\n"
+     "The data files are read and checked; nothing is written.\n"
      "\n"
-     "  --ranks N           as if started on N ranks (default: the ranks it is started on)\n",
+     "  --ranks N           as if started on N ranks (default: the ranks it is started on)\n"
+     "  --hosts H           spread over H hosts (default: 1)\n"
+     "  --bandwidth G       of the network between hosts, in Gbit/s (default: 0.88, what 1 Gbit/s gives)\n"
+     "  --latency U         of it, in microseconds (default: 30)\n",
      kt_command_check},
     {"options", "[SECTION] [--markdown]", "list the keys of the configuration, with defaults and bounds",
      "  --markdown          as the page docs/ini.md\n", kt_command_options},

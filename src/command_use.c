@@ -14,19 +14,14 @@
 static kt_status score_parts(kt_comm *world, kt_model *model, const kt_data *data, kt_scores scores[KT_N_PARTS])
 {
     kt_metrics metrics = {0};
-    float *buffer = NULL;
-    kt_status status = kt_metrics_create(&metrics, model->head.n_classes);
-    if (status == KT_OK)
-        status = KT_NEW(buffer, KT_EVALUATION_ROWS * data->set.d);
-    status = kt_comm_agree(world, status);
+    kt_status status = kt_comm_agree(world, kt_metrics_create(&metrics, model->head.n_classes));
     for (int p = 0; p < KT_N_PARTS && status == KT_OK; p++) {
         kt_metrics_clear(&metrics);
-        status = kt_evaluate(world, model->network, &data->set, data->split.index[p], data->split.n[p],
-                             model->head.config.data.scale, buffer, &metrics);
+        status = kt_evaluate(&model->replica, model->network, &data->set, data->split.index[p], data->split.n[p],
+                             model->head.config.data.scale, &metrics);
         scores[p] = kt_metrics_scores(&metrics);
     }
     kt_metrics_free(&metrics);
-    kt_memory_free(buffer);
     return status;
 }
 
@@ -113,7 +108,8 @@ static kt_status predict(kt_comm *world, kt_model *model, const kt_data *data, c
         status = kt_fail(KT_USAGE, "%s: is what is read here: must be another file", a->output);
     KT_TRY(kt_comm_agree(world, status));
     KT_TRY(kt_comm_agree(world, root ? KT_NEW(probabilities, data->set.n * n_classes) : KT_OK));
-    status = kt_evaluate_probabilities(world, model->network, &data->set, model->head.config.data.scale, probabilities);
+    status = kt_evaluate_probabilities(&model->replica, model->network, &data->set, model->head.config.data.scale,
+                                       probabilities);
     if (status == KT_OK && root)
         status = kt_prediction_file_write(a->output, data->set.n, n_classes, probabilities,
                                           a->class_names ? model->head.class_names : NULL);

@@ -28,8 +28,14 @@ WORDS(auto_word, "auto")
 WORDS(full_word, "full")
 WORDS(restore_words, "auto", "true", "false")
 WORDS(class_weight_words, "none", "balanced")
-WORDS(exchange_words, "auto", "allreduce")
+WORDS(exchange_words, "auto", "allreduce", "factors")
+WORDS(replica_words, "auto", "node")
 WORDS(state_words, "auto", "rank0", "sharded")
+
+static const char *kernels_name(size_t i)
+{
+    return i == 0 ? "auto" : i - 1 < kt_n_kernels ? kt_kernels_table[i - 1]->name : NULL;
+}
 
 static const char *activation_name(size_t i)
 {
@@ -148,13 +154,22 @@ static const kt_option rows[] = {
     {"optimizer", "plateau_patience", KT_OPTION_INT, AT(schedule.plateau_patience), "5", 0, 1e9, NULL, DEF,
      "epochs without a better validation loss that plateau lets pass"},
 
-    {"parallel", "exchange", KT_OPTION_CHOICE, AT(parallel.exchange), "auto", 0, 0, exchange_words, 0, "how the ranks' gradients are combined; auto = allreduce"},
+    {"parallel", "exchange", KT_OPTION_CHOICE, AT(parallel.exchange), "auto", 0, 0, exchange_words, 0,
+     "how replicas combine gradients: allreduce adds them; factors gathers what they are made of, and every replica forms them itself; auto "
+     "chooses by layer and measured network"},
     {"parallel", "optimizer_state", KT_OPTION_CHOICE, AT(parallel.optimizer_state), "auto", 0, 0, state_words, 0,
-     "rank0 updates all weights and broadcasts them; sharded: every rank updates a slice; auto = sharded"},
-    {"parallel", "ranks_per_replica", KT_OPTION_INT, AT(parallel.ranks_per_replica), "auto", 1, 1, auto_word, 0,
-     "ranks that share one copy of the weights: every rank has its own"},
+     "of layers that allreduce: rank0's replica updates all weights and sends them; sharded: every replica updates a slice; auto = sharded"},
+    {"parallel", "ranks_per_replica", KT_OPTION_INT, AT(parallel.ranks_per_replica), "auto", 1, 4096, replica_words, 0,
+     "ranks of a host that share one copy of the weights, at most; node = all of a host; 1 = every rank has its own; auto = node for thin "
+     "batches, 1 for larger ones"},
     {"parallel", "reproducible", KT_OPTION_BOOL, AT(parallel.reproducible), "true", 0, 0, NULL, 0,
-     "add the ranks' gradients in rank order, whatever MPI would do, so that the same number of ranks gives the same bits again; false leaves it to MPI"},
+     "add up in an order that does not depend on the ranks: any number of them gives the same bits; false leaves the order to MPI"},
+    {"parallel", "shards", KT_OPTION_INT, AT(parallel.shards), "8", 1, KT_MAX_SHARDS, NULL, DEF,
+     "parts of a batch that are summed apart and then added along a tree, a power of two: no more replicas than these can share a batch"},
+    {"parallel", "thin_batch", KT_OPTION_INT, AT(parallel.thin_batch), "256", 0, 1e6, NULL, DEF,
+     "batches of up to so many samples go through ktrain's own kernels, larger ones through OpenBLAS"},
+    {"parallel", "kernels", KT_OPTION_CHOICE, AT(parallel.kernels), "auto", 0, 0, kernels_name, 0,
+     "instruction set of ktrain's own kernels; auto = the best that the processor has"},
     {"parallel", "threads", KT_OPTION_INT, AT(parallel.threads), "auto", 1, 1024, auto_word, 0, "BLAS threads of a rank; auto = 1"},
 
     {"checkpoint", "every_epochs", KT_OPTION_INT, AT(checkpoint.every_epochs), "1", 0, 1e9, NULL, 0,
@@ -176,7 +191,7 @@ static const char *section_help(const char *section)
         {"model", "The network: hidden blocks of dense, [batch norm], activation, [dropout], then a dense layer to the classes."},
         {"train", "Loss, batches, and when to stop."},
         {"optimizer", "The update, its learning rate over time, and weight decay."},
-        {"parallel", "How ranks share the work. None of it changes the result by more than rounding."},
+        {"parallel", "How ranks share the work. Only shards and thin_batch touch the result, and by no more than rounding."},
         {"checkpoint", "What is saved, when, and how a run goes on."},
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
@@ -220,6 +235,8 @@ static kt_status check_data(const char *name, const kt_config *c)
 static kt_status check(const char *name, const kt_config *c)
 {
     KT_TRY(check_data(name, c));
+    if ((c->parallel.shards & (c->parallel.shards - 1)) != 0)
+        return kt_fail(KT_CONFIG, "%s: parallel.shards = %lld: must be a power of two", name, (long long)c->parallel.shards);
     if (c->schedule.final > c->schedule.initial)
         return kt_fail(KT_CONFIG, "%s: optimizer.final_learning_rate = %g is above optimizer.learning_rate = %g: must not be", name,
                        c->schedule.final, c->schedule.initial);
@@ -309,5 +326,8 @@ kt_network_spec kt_config_network(const kt_config *config, size_t n_in, size_t n
         .batch_norm = config->model.batch_norm,
         .batch_norm_momentum = config->model.batch_norm_momentum,
         .batch_norm_epsilon = config->model.batch_norm_epsilon,
+        .thin_rows = (size_t)config->parallel.thin_batch,
+        .kernels = config->parallel.kernels,
+        .n_shards = KT_MAX_SHARDS,
     };
 }

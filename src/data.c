@@ -11,6 +11,8 @@ void kt_data_free(kt_data *data)
 {
     kt_dataset_free(&data->set);
     kt_split_free(&data->split);
+    kt_shared_free(data->window);
+    kt_comm_free(data->host);
     *data = (kt_data){0};
 }
 
@@ -113,15 +115,82 @@ static kt_status read_file(const char *features, const char *labels, kt_data *da
     return KT_OK;
 }
 
-/* Room on a rank that has only the sizes, for what rank 0 will send. */
-static kt_status allocate_copy(kt_data *data, const size_t n_split[KT_N_PARTS], bool labelled)
+static size_t features_bytes(const kt_dataset *set)
 {
-    KT_TRY(kt_split_allocate(&data->split, n_split));
-    size_t n_bytes = data->set.n * data->set.d * kt_type_bytes(data->set.type);
-    data->set.features = kt_memory_new(n_bytes, 1);
-    if (data->set.features == NULL)
+    return set->n * set->d * kt_type_bytes(set->type);
+}
+
+/* Labels follow the features, on a cache line of their own. */
+static size_t labels_offset(const kt_dataset *set)
+{
+    return (features_bytes(set) / 64 + 1) * 64;
+}
+
+/* The ranks of each host, and the first ranks of all hosts. */
+static kt_status group(kt_comm *comm, kt_data *data, kt_comm **firsts)
+{
+    KT_TRY(kt_comm_agree(comm, kt_comm_split_host(comm, &data->host)));
+    return kt_comm_agree(comm, kt_comm_split(comm, kt_comm_rank(data->host) == 0 ? 0 : 1, firsts));
+}
+
+/* A copy of the rank's own, for what rank 0 will send; rank 0 has it. */
+static kt_status allocate_copy(kt_dataset *set, bool labelled)
+{
+    if (set->features != NULL)
+        return KT_OK;
+    set->features = kt_memory_new(features_bytes(set), 1);
+    if (set->features == NULL)
         return KT_NO_MEMORY;
-    return labelled ? KT_NEW(data->set.labels, data->set.n) : KT_OK;
+    return labelled ? KT_NEW(set->labels, set->n) : KT_OK;
+}
+
+/* The set's arrays lie in the window from now on; what rank 0 has read moves there. */
+static void use_window(kt_data *data, bool labelled)
+{
+    kt_dataset *set = &data->set;
+    char *memory = kt_shared_memory(data->window);
+    kt_dataset own = {.features = set->features, .labels = set->labels};
+    set->borrowed = true;
+    set->features = memory;
+    set->labels = labelled ? (int32_t *)(void *)(memory + labels_offset(set)) : NULL;
+    if (own.features != NULL)
+        memcpy(set->features, own.features, features_bytes(set));
+    if (own.labels != NULL)
+        memcpy(set->labels, own.labels, set->n * sizeof *own.labels);
+    kt_dataset_free(&own);
+}
+
+/* Room for rank 0's data: one window for the ranks of a host, else (one rank, or no room for a window) a copy each. */
+static kt_status make_room(kt_comm *comm, kt_data *data, const size_t n_split[KT_N_PARTS], bool labelled)
+{
+    size_t n_bytes = labels_offset(&data->set) + (labelled ? data->set.n * sizeof *data->set.labels : 0);
+    kt_status status = kt_comm_rank(comm) == 0 ? KT_OK : kt_split_allocate(&data->split, n_split);
+    if (kt_comm_size(data->host) > 1 && kt_shared_create(data->host, n_bytes, &data->window) == KT_OK)
+        use_window(data, labelled);
+    else if (status == KT_OK)
+        status = allocate_copy(&data->set, labelled);
+    return kt_comm_agree(comm, status);
+}
+
+static void send(kt_comm *comm, kt_dataset *set)
+{
+    kt_comm_broadcast(comm, 0, set->features, features_bytes(set));
+    if (set->labels != NULL)
+        kt_comm_broadcast(comm, 0, set->labels, set->n * sizeof *set->labels);
+}
+
+static kt_status fill(kt_comm *comm, kt_comm *firsts, kt_data *data, const size_t n_split[KT_N_PARTS], bool labelled)
+{
+    KT_TRY(make_room(comm, data, n_split, labelled));
+    if (kt_comm_rank(data->host) == 0)
+        send(firsts, &data->set);
+    if (data->window != NULL)
+        kt_shared_barrier(data->window);
+    else
+        send(data->host, &data->set);
+    for (int p = 0; p < KT_N_PARTS; p++)
+        kt_comm_broadcast(comm, 0, data->split.index[p], data->split.n[p] * sizeof *data->split.index[p]);
+    return KT_OK;
 }
 
 /* Everyone gets rank 0's data. Class names stay on rank 0, which alone prints and saves. */
@@ -130,30 +199,27 @@ static kt_status distribute(kt_comm *comm, kt_data *data)
     bool root = kt_comm_rank(comm) == 0;
     bool labelled = root && data->set.labels != NULL;
     kt_data head = *data;
+    kt_comm *firsts = NULL;
     kt_comm_broadcast(comm, 0, &head, sizeof head);
     kt_comm_broadcast(comm, 0, &labelled, sizeof labelled);
-    kt_status status = KT_OK;
     if (!root) {
         *data = head;
         data->set.features = NULL;
         data->set.labels = NULL;
         data->set.class_names = NULL;
         data->split = (kt_split){0};
-        status = allocate_copy(data, head.split.n, labelled);
     }
-    KT_TRY(kt_comm_agree(comm, status));
-    kt_comm_broadcast(comm, 0, data->set.features, data->set.n * data->set.d * kt_type_bytes(data->set.type));
-    if (labelled)
-        kt_comm_broadcast(comm, 0, data->set.labels, data->set.n * sizeof *data->set.labels);
-    for (int p = 0; p < KT_N_PARTS; p++)
-        kt_comm_broadcast(comm, 0, data->split.index[p], data->split.n[p] * sizeof *data->split.index[p]);
-    return KT_OK;
+    kt_status status = group(comm, data, &firsts);
+    if (status == KT_OK)
+        status = fill(comm, firsts, data, head.split.n, labelled);
+    kt_comm_free(firsts);
+    return status;
 }
 
 static kt_status share(kt_comm *comm, kt_status read_status, kt_data *data)
 {
     kt_status status = kt_comm_agree(comm, read_status);
-    if (status == KT_OK)
+    if (status == KT_OK && kt_comm_size(comm) > 1)
         status = distribute(comm, data);
     if (status != KT_OK)
         kt_data_free(data);

@@ -138,10 +138,17 @@ kt_status kt_dataset_read(const char *features, const char *labels, const char *
     return status;
 }
 
-void kt_dataset_free(kt_dataset *dataset)
+static void free_arrays(kt_dataset *dataset)
 {
+    if (dataset->borrowed)
+        return;
     kt_memory_free(dataset->features);
     kt_memory_free(dataset->labels);
+}
+
+void kt_dataset_free(kt_dataset *dataset)
+{
+    free_arrays(dataset);
     if (dataset->class_names != NULL)
         kt_class_names_free(dataset->n_classes, dataset->class_names);
     *dataset = (kt_dataset){0};
@@ -194,8 +201,8 @@ kt_status kt_dataset_append(kt_dataset *dataset, const kt_dataset *extra, const 
         memcpy(labels, dataset->labels, dataset->n * sizeof *labels);
         memcpy(labels + dataset->n, extra->labels, extra->n * sizeof *labels);
     }
-    kt_memory_free(dataset->features);
-    kt_memory_free(dataset->labels);
+    free_arrays(dataset);
+    dataset->borrowed = false;
     dataset->features = features;
     dataset->labels = labels;
     dataset->type = type;

@@ -1,197 +1,273 @@
-#include "ktrain/exchange.h"
-
-#include <limits.h>
-#include <math.h>
 #include <string.h>
 
-#include "ktrain/linalg.h"
-#include "ktrain/memory.h"
+#include "exchange_private.h"
 #include "ktrain/share.h"
 
-typedef struct strategy {
-    const char *name;
-    /* Combines the gradients, finds the clipping scale, updates and spreads the parameters. */
-    void (*apply)(kt_exchange *x, int64_t step, double rate, size_t M);
-} strategy;
+const kt_tile_size kt_exchange_thin_tile = {16, 1024}, kt_exchange_blas_tile = {KT_DENSE_UNITS, KT_DENSE_COLUMNS};
 
-struct kt_exchange {
-    kt_comm *comm;       /* borrowed */
-    kt_network *network; /* borrowed */
-    const strategy *strategy;
-    kt_optimizer *optimizer; /* of the slice, or of everything on rank 0 and of nothing elsewhere */
-    int kind;                /* row of kt_optimizers */
-    double clip_norm;
-    size_t n;          /* parameters */
-    size_t begin, end; /* own slice */
-    float *slice;      /* [end - begin]: the combined gradient of it */
-    float *scratch;    /* the other ranks' parts of it, when they are added in rank order; or NULL */
-};
-
-static double clipping_scale(double clip_norm, double sum_squares)
+static size_t smaller(size_t a, size_t b)
 {
-    double norm = sqrt(sum_squares);
-    return clip_norm > 0 && norm > clip_norm ? clip_norm / norm : 1;
+    return a < b ? a : b;
 }
 
-static void apply_alone(kt_exchange *x, int64_t step, double rate, size_t M)
+static bool is_thin(const kt_exchange *x, const kt_pass *pass)
 {
-    const float *gradient = kt_network_gradients(x->network);
-    double scale = x->clip_norm > 0 ? clipping_scale(x->clip_norm, kt_linalg_sum_squares(x->n, gradient)) : 1;
-    kt_optimizer_update(x->optimizer, step, rate, scale, M, kt_network_parameters(x->network), gradient);
+    return kt_network_is_thin(x->network, pass->rows.M);
 }
 
-static void apply_rank0(kt_exchange *x, int64_t step, double rate, size_t M)
+/* Clipping a large batch takes the norm from the gradient itself, which is then kept. */
+static bool clips_by_gradient(const kt_exchange *x, const kt_pass *pass)
 {
-    float *gradient = kt_network_gradients(x->network);
-    if (x->scratch == NULL) {
-        kt_comm_sum_f32(x->comm, x->n, gradient);
-    } else {
-        kt_comm_sum_slices(x->comm, x->n, gradient, x->slice, x->scratch);
-        memcpy(gradient + x->begin, x->slice, (x->end - x->begin) * sizeof *gradient);
-        kt_comm_share_slices(x->comm, x->n, gradient);
+    return x->clip_norm > 0 && !is_thin(x, pass);
+}
+
+kt_rows kt_exchange_whole(const kt_exchange *x, const kt_pass *pass)
+{
+    const size_t n_shards = x->reproducible ? pass->rows.shards : 1;
+    return (kt_rows){pass->rows.M, n_shards, 0, n_shards};
+}
+
+/* ---- forming gradients ---- */
+
+/* What is done with a tile of a layer's weight gradient: g[rows x columns] stands ld_g floats apart. */
+typedef void tile_function(const kt_exchange *x, void *context, const kt_factors *f, kt_range units, kt_range columns,
+                           float *g, size_t ld_g);
+
+/* Goes through the tiles of this rank's units of layer l. With `vector` a tile is formed in its place there, else in
+ * x->tile; ahead of it the lines that the optimizer will want are fetched. */
+static void each_tile(const kt_exchange *x, const kt_rows *rows, kt_shard_node node, size_t l, float *vector,
+                      const kt_ahead *streams, tile_function *use, void *context)
+{
+    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_dense products = kt_network_products(x->network, l, rows->M);
+    const bool thin = products.kernels != NULL;
+    const kt_tile_size size = thin ? kt_exchange_thin_tile : kt_exchange_blas_tile;
+    const kt_range own = kt_dense_own(f->n_out, thin, &x->replica->team);
+    for (size_t o = own.begin; o < own.end; o += size.units) {
+        const kt_range units = {o, smaller(o + size.units, own.end)};
+        for (size_t i = 0; i < f->n_in; i += size.columns) {
+            const kt_range columns = {i, smaller(i + size.columns, f->n_in)};
+            const size_t at = f->weight + o * f->n_in + i;
+            float *g = vector != NULL ? vector + at : x->tile;
+            const size_t ld_g = vector != NULL ? f->n_in : columns.end - columns.begin;
+            kt_ahead ahead = {.n_arrays = 0, .stride = f->n_in};
+            for (; streams != NULL && ahead.n_arrays < streams->n_arrays; ahead.n_arrays++)
+                ahead.array[ahead.n_arrays] = streams->array[ahead.n_arrays] + at;
+            kt_dense_gradient(&products, rows, node, units, columns, f->delta, f->x, g, ld_g, &ahead, x->scratch);
+            if (use != NULL)
+                use(x, context, f, units, columns, g, ld_g);
+        }
     }
-    if (kt_comm_rank(x->comm) == 0)
-        apply_alone(x, step, rate, M);
-    kt_comm_broadcast(x->comm, 0, kt_network_parameters(x->network), x->n * sizeof(float));
 }
 
-static void apply_sharded(kt_exchange *x, int64_t step, double rate, size_t M)
+/* g[units of f that are this rank's, at most KT_DENSE_UNITS from `begin`] of the bias. */
+static kt_range bias_tile(const kt_exchange *x, const kt_rows *rows, kt_shard_node node, size_t l, size_t begin,
+                          kt_range own, float *g)
 {
-    kt_comm_sum_slices(x->comm, x->n, kt_network_gradients(x->network), x->slice, x->scratch);
-    double scale = 1;
-    if (x->clip_norm > 0) {
-        double sum_squares = kt_linalg_sum_squares(x->end - x->begin, x->slice);
-        kt_comm_sum_f64(x->comm, &sum_squares, 1);
-        scale = clipping_scale(x->clip_norm, sum_squares);
-    }
-    float *parameters = kt_network_parameters(x->network);
-    kt_optimizer_update(x->optimizer, step, rate, scale, M, parameters + x->begin, x->slice);
-    kt_comm_share_slices(x->comm, x->n, parameters);
+    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_dense products = kt_network_products(x->network, l, rows->M);
+    const kt_range units = {begin, smaller(begin + KT_DENSE_UNITS, own.end)};
+    kt_dense_bias_gradient(&products, rows, node, units, f->delta, g);
+    if (f->lost_bias)
+        memset(g, 0, (units.end - units.begin) * sizeof *g);
+    return units;
 }
 
-static const strategy alone = {"alone", apply_alone};
-static const strategy strategies[KT_N_STATE_OWNERS] = {
-    [KT_STATE_RANK0] = {"rank0", apply_rank0},
-    [KT_STATE_SHARDED] = {"sharded", apply_sharded},
-};
-
-static int choose(const kt_config *config)
+static kt_range own_units(const kt_exchange *x, size_t l, size_t M)
 {
-    return config->parallel.optimizer_state == KT_STATE_AUTO ? KT_STATE_SHARDED : config->parallel.optimizer_state;
+    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    return kt_dense_own(f->n_out, kt_network_is_thin(x->network, M), &x->replica->team);
 }
 
-static kt_status allocate(kt_exchange *x, const kt_config *config)
+void kt_exchange_form(const kt_exchange *x, const kt_rows *rows, kt_shard_node node, size_t l, float *vector)
 {
-    size_t n_tensors, size = (size_t)kt_comm_size(x->comm);
-    const kt_tensor *tensors = kt_network_parameter_tensors(x->network, &n_tensors);
-    size_t begin = x->begin, end = x->end;
-    if (size > 1 && x->n > INT_MAX)
-        return kt_fail(KT_CONFIG, "the network has %zu parameters: must have fewer than 2^31 on several ranks", x->n);
-    if (x->strategy != &strategies[KT_STATE_SHARDED]) { /* one rank holds all the state */
-        begin = 0;
-        end = kt_comm_rank(x->comm) == 0 ? x->n : 0;
-    }
-    KT_TRY(kt_optimizer_create(&x->optimizer, &config->optimizer, tensors, n_tensors, begin, end));
-    if (size == 1)
-        return KT_OK;
-    KT_TRY(KT_NEW(x->slice, x->end - x->begin));
-    return config->parallel.reproducible ? KT_NEW(x->scratch, size * (x->n / size + 1)) : KT_OK;
+    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_range own = own_units(x, l, rows->M);
+    each_tile(x, rows, node, l, vector, NULL, NULL, NULL);
+    for (size_t o = own.begin; o < own.end; o += KT_DENSE_UNITS)
+        bias_tile(x, rows, node, l, o, own, vector + f->bias + o);
 }
 
-kt_status kt_exchange_create(kt_exchange **out, kt_comm *comm, const kt_config *config, kt_network *network)
-{
-    kt_exchange *x;
-    *out = NULL;
-    kt_status status = KT_NEW(x, 1);
-    if (status == KT_OK) {
-        x->comm = comm;
-        x->network = network;
-        x->strategy = kt_comm_size(comm) == 1 ? &alone : &strategies[choose(config)];
-        x->kind = config->optimizer.kind;
-        x->clip_norm = config->train.clip_norm;
-        x->n = kt_network_n_parameters(network);
-        kt_share(x->n, (size_t)kt_comm_rank(comm), (size_t)kt_comm_size(comm), &x->begin, &x->end);
-        status = allocate(x, config);
-    }
-    status = kt_comm_agree(comm, status);
-    if (status == KT_OK)
-        *out = x;
-    else
-        kt_exchange_free(x);
-    return status;
-}
+/* ---- combining over the replicas ---- */
 
-void kt_exchange_free(kt_exchange *exchange)
+/* Leaders: sends this replica's rows of a layer's inputs or deltas, when they are needed whole and not yet sent, and
+ * moves on what is under way. */
+static void send_factor(kt_exchange *x, const kt_rows *rows, size_t l, bool deltas)
 {
-    if (exchange == NULL)
+    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const size_t which = 2 * l + deltas;
+    const bool for_norm = x->clip_norm > 0 && kt_network_is_thin(x->network, rows->M);
+    for (size_t i = 0; i < 2 * x->plan->n_layers; i++)
+        kt_transfer_progress(x->transfers[i]);
+    if (x->sent[which] || (!x->plan->by_factors[l] && !for_norm))
         return;
-    kt_optimizer_free(exchange->optimizer);
-    kt_memory_free(exchange->slice);
-    kt_memory_free(exchange->scratch);
-    kt_memory_free(exchange);
+    kt_replica_start_rows(x->replica, rows, deltas ? f->n_out : f->n_in, deltas ? f->delta : f->x,
+                          &x->transfers[which]);
+    x->sent[which] = true;
 }
 
-void kt_exchange_apply(kt_exchange *exchange, int64_t step, double rate, size_t M)
+static void on_announcement(void *context, size_t layer, bool deltas)
 {
-    exchange->strategy->apply(exchange, step, rate, M);
+    kt_exchange *x = context;
+    if (x->replica->leaders != NULL)
+        send_factor(x, &x->rows, layer, deltas);
 }
 
-const char *kt_exchange_state_name(const kt_exchange *exchange)
+void kt_exchange_listen(kt_exchange *x, kt_pass *pass)
 {
-    return exchange->strategy->name;
+    x->rows = pass->rows;
+    pass->announce = x->replica->n_replicas > 1 ? on_announcement : NULL;
+    pass->announce_context = x;
 }
 
-const char *kt_exchange_state_word(int state)
+/* Leaders: what nobody announced, and the end of all of it. */
+static void finish_factors(kt_exchange *x, const kt_pass *pass)
 {
-    return strategies[state].name;
-}
-
-size_t kt_exchange_n_slots(const kt_exchange *exchange)
-{
-    return kt_optimizers[exchange->kind].n_slots;
-}
-
-const char *kt_exchange_slot_name(const kt_exchange *exchange, size_t slot)
-{
-    return kt_optimizers[exchange->kind].slot_names[slot];
-}
-
-void kt_exchange_gather_state(kt_exchange *x, size_t slot, float *vector)
-{
-    const float *own = kt_optimizer_slot(x->optimizer, slot);
-    if (x->strategy == &strategies[KT_STATE_SHARDED])
-        kt_comm_gather_slices(x->comm, x->n, own, vector);
-    else if (kt_comm_rank(x->comm) == 0)
-        memcpy(vector, own, x->n * sizeof *vector);
-}
-
-void kt_exchange_scatter_state(kt_exchange *x, size_t slot, const float *vector)
-{
-    float *own = kt_optimizer_slot(x->optimizer, slot);
-    if (x->strategy == &strategies[KT_STATE_SHARDED])
-        kt_comm_scatter_slices(x->comm, x->n, vector, own);
-    else if (kt_comm_rank(x->comm) == 0)
-        memcpy(own, vector, x->n * sizeof *own);
-}
-
-/* A reduce-scatter and an allgather each send (P - 1) / P of a vector; a broadcast from rank 0 sends up to one whole
- * vector (pipelined)
- * or log2 P of them (tree): the pipelined figure is given. */
-kt_exchange_cost kt_exchange_predict(const kt_config *config, size_t n_parameters, int n_ranks)
-{
-    double vector_bytes = (double)n_parameters * sizeof(float);
-    double part = (double)(n_ranks - 1) / n_ranks;
-    size_t n_slots = kt_optimizers[config->optimizer.kind].n_slots;
-    size_t slice = n_parameters / (size_t)n_ranks + 1;
-    kt_exchange_cost cost = {.state = choose(config)};
-    if (n_ranks == 1) {
-        cost.memory_bytes = n_slots * n_parameters * sizeof(float);
-        return cost;
+    for (size_t l = 0; l < x->plan->n_layers; l++) {
+        send_factor(x, &pass->rows, l, false);
+        send_factor(x, &pass->rows, l, true);
     }
-    bool sharded = cost.state == KT_STATE_SHARDED;
-    cost.sent_bytes = 2 * part * vector_bytes + (sharded ? 0 : vector_bytes);
-    cost.memory_bytes = (n_slots * (sharded ? slice : n_parameters) + slice) * sizeof(float);
-    if (config->parallel.reproducible)
-        cost.memory_bytes += (size_t)n_ranks * slice * sizeof(float);
-    return cost;
+    for (size_t i = 0; i < 2 * x->plan->n_layers; i++) {
+        kt_transfer_finish(x->transfers[i]);
+        x->transfers[i] = NULL;
+        x->sent[i] = false;
+    }
+}
+
+/* This replica's partial sums, one vector each. */
+static void form_parts(kt_exchange *x, const kt_pass *pass)
+{
+    for (size_t l = 0; l < x->plan->n_layers; l++)
+        for (size_t k = 0; !x->plan->by_factors[l] && k < x->n_parts[x->replica->number]; k++)
+            kt_exchange_form(x, &pass->rows, x->nodes[k], l, x->parts + k * x->plan->n_parameters);
+}
+
+/* Leaders: the sum of a run's own slice, in x->gradient. */
+static void sum_run(kt_exchange *x, const kt_run *run)
+{
+    const size_t n = x->plan->n_parameters, number = x->replica->number;
+    const size_t begin = run->bounds[number], own = run->bounds[number + 1] - begin;
+    float *sum = x->gradient + run->begin + begin;
+    if (!x->reproducible) {
+        kt_comm_reduce_slices(x->replica->leaders, run->bounds, x->parts + run->begin, sum);
+        return;
+    }
+    kt_comm_exchange_parts(x->replica->leaders, run->bounds, x->n_parts, x->parts + run->begin, n, x->received);
+    kt_shards_add_f32(x->all_nodes, x->n_all_nodes, own, own, x->received, sum);
+}
+
+/* After it, what the update needs of other replicas is here. */
+static void combine(kt_exchange *x, const kt_pass *pass)
+{
+    if (x->replica->n_replicas == 1)
+        return;
+    if (x->n_runs > 0) {
+        form_parts(x, pass);
+        kt_replica_barrier(x->replica);
+    }
+    if (x->replica->leaders != NULL) {
+        finish_factors(x, pass);
+        for (const kt_run *run = x->runs; run < x->runs + x->n_runs; run++) {
+            sum_run(x, run);
+            if (clips_by_gradient(x, pass))
+                kt_comm_share_slices(x->replica->leaders, run->bounds, x->gradient + run->begin);
+        }
+    }
+    kt_replica_barrier(x->replica);
+}
+
+/* ---- updating ---- */
+
+typedef struct step {
+    int64_t number;
+    double rate, scale;
+    size_t M;
+    kt_update weights, biases;
+} step;
+
+static void update_tile(const kt_exchange *x, void *context, const kt_factors *f, kt_range units, kt_range columns,
+                        float *g, size_t ld_g)
+{
+    const step *s = context;
+    float *w = kt_network_parameters(x->network);
+    for (size_t o = units.begin; o < units.end; o++, g += ld_g)
+        kt_optimizer_apply(x->optimizer, &s->weights, f->weight + o * f->n_in + columns.begin,
+                           columns.end - columns.begin, w, g);
+}
+
+/* Own units of a layer whose factors are all here: each tile of the gradient goes straight into the optimizer. */
+static void update_layer(const kt_exchange *x, const kt_rows *rows, size_t l, step *s)
+{
+    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_range own = own_units(x, l, rows->M);
+    const kt_shard_node all = {0, rows->shards};
+    float *w = kt_network_parameters(x->network), g[KT_DENSE_UNITS];
+    const kt_ahead streams = {1 + x->plan->n_slots, {w, x->slots[0], x->slots[1]}, 0};
+    each_tile(x, rows, all, l, NULL, &streams, update_tile, s);
+    for (size_t o = own.begin; o < own.end; o += KT_DENSE_UNITS) {
+        const kt_range units = bias_tile(x, rows, all, l, o, own, g);
+        kt_optimizer_apply(x->optimizer, &s->biases, f->bias + o, units.end - units.begin, w, g);
+    }
+}
+
+/* Own units of a layer whose gradient is kept. */
+static void update_kept(const kt_exchange *x, size_t l, const step *s)
+{
+    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_range own = own_units(x, l, s->M);
+    const size_t begin = f->weight + own.begin * f->n_in, n = (own.end - own.begin) * f->n_in;
+    float *w = kt_network_parameters(x->network);
+    kt_optimizer_apply(x->optimizer, &s->weights, begin, n, w, x->gradient + begin);
+    kt_optimizer_apply(x->optimizer, &s->biases, f->bias + own.begin, own.end - own.begin, w,
+                       x->gradient + f->bias + own.begin);
+}
+
+/* This replica's slice of a run, split among its ranks, then everybody's parameters. */
+static void update_run(kt_exchange *x, const kt_run *run, const step *s)
+{
+    enum { LINE = 16 }; /* floats of a cache line */
+    const size_t begin = run->begin + run->bounds[x->replica->number];
+    const size_t end = run->begin + run->bounds[x->replica->number + 1];
+    float *w = kt_network_parameters(x->network);
+    size_t first, last;
+    kt_share((end - begin + LINE - 1) / LINE, x->replica->team.part, x->replica->team.n_parts, &first, &last);
+    first = smaller(begin + first * LINE, end);
+    last = smaller(begin + last * LINE, end);
+    kt_optimizer_update(x->optimizer, s->number, s->rate, s->scale, s->M, first, last, w, x->gradient + first);
+    kt_replica_barrier(x->replica);
+    if (x->replica->leaders != NULL)
+        kt_comm_share_slices(x->replica->leaders, run->bounds, w + run->begin);
+}
+
+/* Batch norm's gains and shifts: few, and every replica has their whole gradient. */
+static void update_formed(const kt_exchange *x, const step *s)
+{
+    size_t n;
+    const kt_formed *formed = kt_network_formed(x->network, &n);
+    for (size_t i = 0; i < n && x->replica->team.part == 0; i++)
+        kt_optimizer_apply(x->optimizer, &s->biases, formed[i].offset, formed[i].count,
+                           kt_network_parameters(x->network), formed[i].gradient);
+}
+
+void kt_exchange_apply(kt_exchange *x, int64_t number, double rate, const kt_pass *pass)
+{
+    const kt_rows whole = kt_exchange_whole(x, pass);
+    step s = {.number = number, .rate = rate, .scale = 1, .M = pass->rows.M};
+    combine(x, pass);
+    if (x->clip_norm > 0)
+        s.scale = kt_exchange_clip(x, pass);
+    s.weights = kt_optimizer_prepare(x->optimizer, number, rate, s.scale, s.M, true);
+    s.biases = kt_optimizer_prepare(x->optimizer, number, rate, s.scale, s.M, x->decay_biases);
+    for (size_t l = 0; l < x->plan->n_layers; l++) {
+        if (x->replica->n_replicas > 1 && !x->plan->by_factors[l])
+            continue;
+        if (clips_by_gradient(x, pass))
+            update_kept(x, l, &s);
+        else
+            update_layer(x, &whole, l, &s);
+    }
+    update_formed(x, &s);
+    for (const kt_run *run = x->runs; run < x->runs + x->n_runs; run++)
+        update_run(x, run, &s);
+    kt_replica_barrier(x->replica);
 }

@@ -8,11 +8,14 @@ enum { CHUNK = 4096 }; /* divides 2^32: a chunk never lies in two epochs */
 
 typedef void draw_function(const kt_random_place *place, uint32_t first, size_t n, float *out);
 
-/* w = offset + factor * draw */
-static void fill(draw_function *draw, uint64_t seed, uint32_t layer, size_t n, double factor, double offset, float *w)
+/* w[e] = offset + factor * draw for elements begin (a multiple of 4) to end */
+static void fill(draw_function *draw, uint64_t seed, uint32_t layer, kt_elements part, double factor, double offset,
+                 float *w)
 {
-    for (size_t e = 0; e < n; e += CHUNK) {
-        const size_t n_now = n - e < CHUNK ? n - e : CHUNK;
+    size_t n_now;
+    for (size_t e = part.begin; e < part.end; e += n_now) {
+        const size_t left = part.end - e, room = CHUNK - e % CHUNK;
+        n_now = left < room ? left : room;
         const kt_random_place place = {
             .seed = seed, .purpose = KT_RANDOM_INIT, .layer = layer, .epoch = (uint32_t)((uint64_t)e >> 32)};
         draw(&place, (uint32_t)e, n_now, w + e);
@@ -21,22 +24,23 @@ static void fill(draw_function *draw, uint64_t seed, uint32_t layer, size_t n, d
     }
 }
 
-static void fill_normal(uint64_t seed, uint32_t layer, size_t n, double deviation, float *w)
+static void fill_normal(uint64_t seed, uint32_t layer, kt_elements part, double deviation, float *w)
 {
-    fill(kt_random_normal, seed, layer, n, deviation, 0, w);
+    fill(kt_random_normal, seed, layer, part, deviation, 0, w);
 }
 
-static void fill_uniform(uint64_t seed, uint32_t layer, size_t n, double half_width, float *w)
+static void fill_uniform(uint64_t seed, uint32_t layer, kt_elements part, double half_width, float *w)
 {
-    fill(kt_random_uniform, seed, layer, n, 2 * half_width, -half_width, w);
+    fill(kt_random_uniform, seed, layer, part, 2 * half_width, -half_width, w);
 }
 
 #define INITIALIZER(name, draws, size)                                                                 \
-    static void name(uint64_t seed, uint32_t layer, size_t n_in, size_t n_out, double scale, float *w) \
-    {                                                                                                  \
-        const double fan_in = (double)n_in, fan_out = (double)n_out;                                   \
-        (void)fan_in, (void)fan_out, (void)scale;                                                      \
-        draws(seed, layer, n_in *n_out, size, w);                                                      \
+    static void name(uint64_t seed, uint32_t layer, size_t n_in, size_t n_out, double scale, kt_elements part, \
+                     float *w)                                                                                 \
+    {                                                                                                          \
+        const double fan_in = (double)n_in, fan_out = (double)n_out;                                           \
+        (void)fan_in, (void)fan_out, (void)scale;                                                              \
+        draws(seed, layer, part, size, w);                                                                     \
     }
 
 INITIALIZER(he, fill_normal, sqrt(2 / fan_in))

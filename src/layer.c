@@ -3,44 +3,40 @@
 #include <math.h>
 #include <string.h>
 
-#include "ktrain/linalg.h"
 #include "ktrain/random.h"
 #include "ktrain/simd.h"
 
 /* ---- dense: y = x w^T + bias ---- */
 
 KT_CLONES
-static void add_bias(size_t m, size_t n, const float *restrict bias, float *restrict y)
+static void add_bias(size_t n, const float *restrict bias, float *restrict y)
 {
-    for (size_t r = 0; r < m; r++, y += n)
-        for (size_t j = 0; j < n; j++)
-            y[j] += bias[j];
+    for (size_t j = 0; j < n; j++)
+        y[j] += bias[j];
 }
 
-KT_CLONES
-static void sum_rows(size_t m, size_t n, const float *restrict dy, float *restrict sum)
+static kt_dense products_of(const kt_layer *layer, const kt_work *work)
 {
-    memset(sum, 0, n * sizeof *sum);
-    for (size_t r = 0; r < m; r++, dy += n)
-        for (size_t j = 0; j < n; j++)
-            sum[j] += dy[j];
+    return (kt_dense){layer->n_in, layer->n_out, work->kernels};
 }
 
-static kt_status dense_forward(kt_layer *layer, const kt_pass *pass, const float *x, float *y)
+static kt_status dense_forward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, float *y)
 {
-    kt_linalg_forward(pass->rows, layer->n_in, layer->n_out, x, layer->weight, y);
-    add_bias(pass->rows, layer->n_out, layer->bias, y);
+    const kt_rows *rows = &work->pass->rows;
+    const kt_dense products = products_of(layer, work);
+    const size_t end = kt_rows_end(rows);
+    kt_dense_forward(&products, rows, own, x, layer->weight, y);
+    for (size_t r = kt_rows_begin(rows); r < end; r++)
+        add_bias(own.end - own.begin, layer->bias + own.begin, y + r * layer->n_out + own.begin);
     return KT_OK;
 }
 
-static kt_status dense_backward(kt_layer *layer, const kt_pass *pass, const float *x, const float *y, const float *dy,
-                                float *dx)
+static kt_status dense_backward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, const float *y,
+                                const float *dy, float *dx)
 {
-    (void)y;
-    kt_linalg_gradient(pass->rows, layer->n_in, layer->n_out, dy, x, layer->d_weight);
-    sum_rows(pass->rows, layer->n_out, dy, layer->d_bias);
-    if (dx != NULL)
-        kt_linalg_backward(pass->rows, layer->n_in, layer->n_out, dy, layer->weight, dx);
+    (void)x, (void)y;
+    const kt_dense products = products_of(layer, work);
+    kt_dense_backward(&products, &work->pass->rows, own, dy, layer->weight, dx);
     return KT_OK;
 }
 
@@ -48,17 +44,34 @@ const kt_layer_kind kt_layer_dense = {"dense", dense_forward, dense_backward};
 
 /* ---- activation ---- */
 
-static kt_status activation_forward(kt_layer *layer, const kt_pass *pass, const float *x, float *y)
+/* Rows of own columns as runs of n neighbours: one run when the columns are all. */
+typedef struct runs {
+    size_t first, count, n, stride; /* run k starts at first + k * stride */
+} runs;
+
+static runs runs_of(const kt_layer *layer, const kt_work *work, kt_range own)
 {
-    layer->activation->forward(pass->rows * layer->n_out, x, y);
+    const size_t width = layer->n_out, begin = kt_rows_begin(&work->pass->rows);
+    const size_t m = kt_rows_end(&work->pass->rows) - begin;
+    if (own.begin == 0 && own.end == width)
+        return (runs){begin * width, 1, m * width, 0};
+    return (runs){begin * width + own.begin, m, own.end - own.begin, width};
+}
+
+static kt_status activation_forward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, float *y)
+{
+    const runs all = runs_of(layer, work, own);
+    for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
+        layer->activation->forward(all.n, x + at, y + at);
     return KT_OK;
 }
 
-static kt_status activation_backward(kt_layer *layer, const kt_pass *pass, const float *x, const float *y,
+static kt_status activation_backward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, const float *y,
                                      const float *dy, float *dx)
 {
-    if (dx != NULL)
-        layer->activation->backward(pass->rows * layer->n_out, x, y, dy, dx);
+    const runs all = runs_of(layer, work, own);
+    for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
+        layer->activation->backward(all.n, x + at, y + at, dy + at, dx + at);
     return KT_OK;
 }
 
@@ -69,53 +82,57 @@ const kt_layer_kind kt_layer_activation = {"activation", activation_forward, act
 enum { DRAWS = 1024 };
 
 KT_CLONES
-static void mask_units(size_t n, const float *restrict draw, float threshold, float scale, const float *restrict in,
-                       float *restrict out)
+static void mask_units(size_t n, const float *draw, float threshold, float scale, const float *in, float *out)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = draw[i] < threshold ? 0 : in[i] * scale;
 }
 
-/* Forward and backward are the same product with the mask, which is drawn again rather than kept: a zero output does
- * not tell a dropped unit from a zero input. */
-static kt_status apply_mask(const kt_layer *layer, const kt_pass *pass, const float *in, float *out)
+static void mask_row(const kt_layer *layer, const kt_pass *pass, size_t row, kt_range own, const float *in, float *out)
 {
-    const size_t n = layer->n_out;
-    if (!pass->training || layer->rate <= 0) {
-        memcpy(out, in, pass->rows * n * sizeof *out);
-        return KT_OK;
-    }
-    if (pass->sample == NULL && pass->rows > 0)
-        return kt_fail(KT_INTERNAL, "dropout in training needs the sample index of every row");
     const float scale = (float)(1 / (1 - layer->rate));
     /* among multiples of 2^-24 the same cut as `rate`, exact in float */
     const float threshold = (float)(ceil(layer->rate * 0x1p24) * 0x1p-24);
-    for (size_t r = 0; r < pass->rows; r++) {
-        const kt_random_place place = {.seed = pass->seed,
-                                       .purpose = KT_RANDOM_DROPOUT,
-                                       .layer = layer->number,
-                                       .epoch = pass->epoch,
-                                       .sample = pass->sample[r]};
-        for (size_t j = 0; j < n; j += DRAWS) {
-            float draw[DRAWS];
-            const size_t n_now = n - j < DRAWS ? n - j : DRAWS;
-            kt_random_uniform(&place, (uint32_t)j, n_now, draw);
-            mask_units(n_now, draw, threshold, scale, in + r * n + j, out + r * n + j);
-        }
+    const kt_random_place place = {.seed = pass->seed,
+                                   .purpose = KT_RANDOM_DROPOUT,
+                                   .layer = layer->number,
+                                   .epoch = pass->epoch,
+                                   .sample = pass->sample[row]};
+    for (size_t j = own.begin; j < own.end; j += DRAWS) {
+        float draw[DRAWS];
+        const size_t n_now = own.end - j < DRAWS ? own.end - j : DRAWS;
+        kt_random_uniform(&place, (uint32_t)j, n_now, draw);
+        mask_units(n_now, draw, threshold, scale, in + j, out + j);
     }
+}
+
+/* Forward and backward are the same product with the mask, which is drawn again rather than kept: a zero output does
+ * not tell a dropped unit from a zero input. */
+static kt_status apply_mask(const kt_layer *layer, const kt_work *work, kt_range own, const float *in, float *out)
+{
+    const kt_pass *pass = work->pass;
+    const size_t n = layer->n_out, begin = kt_rows_begin(&pass->rows), end = kt_rows_end(&pass->rows);
+    const bool drops = pass->training && layer->rate > 0;
+    if (drops && pass->sample == NULL && pass->rows.M > 0)
+        return kt_fail(KT_INTERNAL, "dropout in training needs the sample index of every row");
+    for (size_t r = begin; r < end; r++)
+        if (drops)
+            mask_row(layer, pass, r, own, in + r * n, out + r * n);
+        else if (in != out)
+            memcpy(out + r * n + own.begin, in + r * n + own.begin, (own.end - own.begin) * sizeof *out);
     return KT_OK;
 }
 
-static kt_status dropout_forward(kt_layer *layer, const kt_pass *pass, const float *x, float *y)
+static kt_status dropout_forward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, float *y)
 {
-    return apply_mask(layer, pass, x, y);
+    return apply_mask(layer, work, own, x, y);
 }
 
-static kt_status dropout_backward(kt_layer *layer, const kt_pass *pass, const float *x, const float *y, const float *dy,
-                                  float *dx)
+static kt_status dropout_backward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, const float *y,
+                                  const float *dy, float *dx)
 {
     (void)x, (void)y;
-    return dx == NULL ? KT_OK : apply_mask(layer, pass, dy, dx);
+    return apply_mask(layer, work, own, dy, dx);
 }
 
 const kt_layer_kind kt_layer_dropout = {"dropout", dropout_forward, dropout_backward};

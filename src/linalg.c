@@ -52,65 +52,42 @@ int kt_linalg_threads(void)
     return openblas_get_num_threads();
 }
 
-/* C[m x n] = A B, or C += A B with beta 1; rows of A, B and C are lda, ldb and ldc apart. Sizes are checked against
+/* C[m x n] = A B; rows of A, B and C are lda, ldb and ldc apart. Sizes are checked against
  * INT_MAX where networks and data sets are made. */
 static void product(CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, size_t m, size_t n, size_t k, const float *a,
-                    size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+                    size_t lda, const float *b, size_t ldb, float *c, size_t ldc)
 {
     cblas_sgemm(CblasRowMajor, trans_a, trans_b, (blasint)m, (blasint)n, (blasint)k, 1.0f, a, (blasint)lda, b,
-                (blasint)ldb, beta, c, (blasint)ldc);
+                (blasint)ldb, 0.0f, c, (blasint)ldc);
 }
 
-/* Up to SMALL multiplications OpenBLAS's AVX-512 kernels take the operands as they are; beyond, it copies w into
- * another
- * order first, which a thin batch does not repay. So w goes in tiles of rows that stay below: 1.2 to 2.5 times as fast,
- * and no slower without AVX-512. */
-enum { THIN = 64, SMALL = 1000000, TILE = 64 };
-
-/* Rows of w to take at once: multiples of 16, or 4, fill the kernels. */
-static size_t rows_at_once(size_t m, size_t n_in, size_t n_out)
+void kt_linalg_forward(size_t m, size_t n_in, size_t n_out, const float *x, size_t ld_x, const float *w, size_t ld_w,
+                       float *y, size_t ld_y)
 {
-    const size_t most = SMALL / (m * n_in);
-    if (m > THIN || most < 4 || kt_linalg_threads() > 1)
-        return n_out;
-    return most >= TILE ? TILE : most - most % (most >= 16 ? 16 : 4);
+    if (m > 0)
+        product(CblasNoTrans, CblasTrans, m, n_out, n_in, x, ld_x, w, ld_w, y, ld_y);
 }
 
-static size_t smaller(size_t a, size_t b)
+void kt_linalg_backward(size_t m, size_t n_in, size_t n_out, const float *d, size_t ld_d, const float *w, size_t ld_w,
+                        float *dx, size_t ld_dx)
 {
-    return a < b ? a : b;
+    if (m > 0)
+        product(CblasNoTrans, CblasNoTrans, m, n_in, n_out, d, ld_d, w, ld_w, dx, ld_dx);
 }
 
-void kt_linalg_forward(size_t m, size_t n_in, size_t n_out, const float *x, const float *w, float *y)
+void kt_linalg_gradient(size_t m, size_t n_in, size_t n_out, const float *d, size_t ld_d, const float *x, size_t ld_x,
+                        float *g, size_t ld_g)
 {
-    const size_t tile = m > 0 ? rows_at_once(m, n_in, n_out) : n_out;
-    for (size_t j = 0; j < n_out && m > 0; j += tile)
-        product(CblasNoTrans, CblasTrans, m, smaller(tile, n_out - j), n_in, x, n_in, w + j * n_in, n_in, 0, y + j,
-                n_out);
-}
-
-void kt_linalg_backward(size_t m, size_t n_in, size_t n_out, const float *dy, const float *w, float *dx)
-{
-    const size_t tile = m > 0 ? rows_at_once(m, n_in, n_out) : n_out;
-    for (size_t j = 0; j < n_out && m > 0; j += tile)
-        product(CblasNoTrans, CblasNoTrans, m, n_in, smaller(tile, n_out - j), dy + j, n_out, w + j * n_in, n_in, j > 0,
-                dx, n_in);
-}
-
-void kt_linalg_gradient(size_t m, size_t n_in, size_t n_out, const float *dy, const float *x, float *dw)
-{
-    const size_t tile = m > 0 ? rows_at_once(m, n_in, n_out) : n_out;
-    if (m == 0)
-        memset(dw, 0, n_in * n_out * sizeof *dw);
-    for (size_t j = 0; j < n_out && m > 0; j += tile)
-        product(CblasTrans, CblasNoTrans, smaller(tile, n_out - j), n_in, m, dy + j, n_out, x, n_in, 0, dw + j * n_in,
-                n_in);
+    if (m > 0)
+        product(CblasTrans, CblasNoTrans, n_out, n_in, m, d, ld_d, x, ld_x, g, ld_g);
+    for (size_t o = 0; o < n_out && m == 0; o++)
+        memset(g + o * ld_g, 0, n_in * sizeof *g);
 }
 
 void kt_linalg_product(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
 {
     if (m > 0 && n > 0)
-        product(CblasNoTrans, CblasNoTrans, m, n, k, a, k, b, n, 0, c, n);
+        product(CblasNoTrans, CblasNoTrans, m, n, k, a, k, b, n, c, n);
 }
 
 KT_CLONES
@@ -158,13 +135,13 @@ static float dot(size_t k, const float *a, size_t step_a, const float *b, size_t
 static bool shape_is_right(size_t m, size_t n, size_t k, const float *x, const float *w, const float *y, float *result)
 {
     size_t n_wrong = 0;
-    kt_linalg_forward(m, k, n, x, w, result);
+    kt_linalg_forward(m, k, n, x, k, w, k, result, n);
     for (size_t i = 0; i < m * n; i++)
         n_wrong += result[i] != dot(k, x + i / n * k, 1, w + i % n * k, 1);
-    kt_linalg_backward(m, k, n, y, w, result);
+    kt_linalg_backward(m, k, n, y, n, w, k, result, k);
     for (size_t i = 0; i < m * k; i++)
         n_wrong += result[i] != dot(n, y + i / k * n, 1, w + i % k, k);
-    kt_linalg_gradient(m, k, n, y, x, result);
+    kt_linalg_gradient(m, k, n, y, n, x, k, result, k);
     for (size_t i = 0; i < n * k; i++)
         n_wrong += result[i] != dot(m, y + i / k, n, x + i % k, k);
     return n_wrong == 0;

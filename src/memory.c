@@ -1,10 +1,13 @@
 #include "ktrain/memory.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, PAGE_BYTES = 4096, HUGE_BYTES = 2 << 20 };
 
 void *kt_memory_new(size_t count, size_t bytes_each)
 {
@@ -25,6 +28,51 @@ void *kt_memory_new(size_t count, size_t bytes_each)
 void kt_memory_free(void *memory)
 {
     free(memory);
+}
+
+static size_t whole_pages(size_t n_bytes)
+{
+    return (n_bytes / PAGE_BYTES + 1) * PAGE_BYTES;
+}
+
+/* The system aligns to a page: what is too much at both ends is given back. */
+void *kt_memory_new_huge(size_t n_bytes)
+{
+    size_t kept = whole_pages(n_bytes);
+    char *room = MAP_FAILED;
+    if (n_bytes < SIZE_MAX / 2)
+        room = mmap(NULL, kept + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) {
+        kt_fail(KT_NO_MEMORY, "cannot allocate %zu bytes", n_bytes);
+        return NULL;
+    }
+    size_t before = -(uintptr_t)room & (HUGE_BYTES - 1);
+    char *memory = room + before;
+    if (before > 0)
+        munmap(room, before);
+    if (before < HUGE_BYTES)
+        munmap(memory + kept, HUGE_BYTES - before);
+    madvise(memory, kept, MADV_HUGEPAGE);
+    return memory;
+}
+
+void kt_memory_free_huge(void *memory, size_t n_bytes)
+{
+    if (memory != NULL)
+        munmap(memory, whole_pages(n_bytes));
+}
+
+size_t kt_memory_available(void)
+{
+    char line[128];
+    size_t kib = 0;
+    bool found = false;
+    FILE *file = fopen("/proc/meminfo", "r");
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
+        found = sscanf(line, "MemAvailable: %zu kB", &kib) == 1;
+    if (file != NULL)
+        fclose(file);
+    return found ? kib * 1024 : SIZE_MAX;
 }
 
 char *kt_memory_string(const char *text)

@@ -1,6 +1,7 @@
 #include "ktrain/model.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "ktrain/run_directory.h"
@@ -9,6 +10,7 @@ void kt_model_free(kt_model *model)
 {
     kt_checkpoint_free_head(&model->head);
     kt_network_free(model->network);
+    kt_replica_free(&model->replica);
     memset(model, 0, sizeof *model);
 }
 
@@ -25,6 +27,19 @@ static kt_status read_tensors(kt_hdf5 *file, kt_network *network)
                                       kt_network_state(network));
 }
 
+static kt_status create_network(kt_comm *comm, size_t max_rows, kt_model *model)
+{
+    const kt_checkpoint_head *head = &model->head;
+    kt_network_spec spec = kt_config_network(&head->config, head->n_in, head->n_classes);
+    const size_t n_bytes = kt_network_shared_bytes(&spec, max_rows, NULL);
+    KT_TRY(kt_replica_create(&model->replica, comm, SIZE_MAX));
+    if (n_bytes == 0)
+        return kt_fail(KT_NO_MEMORY, "%s: its network is larger than this machine can address", model->path);
+    KT_TRY(kt_replica_allocate(&model->replica, n_bytes));
+    return kt_comm_agree(comm, kt_network_create_shared(&model->network, &spec, max_rows, &model->replica.team,
+                                                        kt_replica_memory(&model->replica)));
+}
+
 static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_log *log, kt_model *model, kt_hdf5 **file)
 {
     bool root = kt_comm_rank(comm) == 0;
@@ -37,12 +52,12 @@ static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_log *
         model->head.n_names = 0;
         kt_file_path(model->path, "%s", path); /* what was asked for: rank 0 knows the file */
     }
-    kt_network_spec spec = kt_config_network(&model->head.config, model->head.n_in, model->head.n_classes);
-    KT_TRY(kt_comm_agree(comm, kt_network_create(&model->network, &spec, max_rows)));
+    KT_TRY(create_network(comm, max_rows, model));
     KT_TRY(kt_comm_agree(comm, root ? read_tensors(*file, model->network) : KT_OK));
-    kt_comm_broadcast(comm, 0, kt_network_parameters(model->network),
+    kt_replica_spread(&model->replica, kt_network_parameters(model->network),
                       kt_network_n_parameters(model->network) * sizeof(float));
-    kt_comm_broadcast(comm, 0, kt_network_state(model->network), kt_network_n_state(model->network) * sizeof(float));
+    kt_replica_spread(&model->replica, kt_network_state(model->network),
+                      kt_network_n_state(model->network) * sizeof(float));
     return KT_OK;
 }
 

@@ -1,37 +1,19 @@
-#include "ktrain/network.h"
-
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ktrain/memory.h"
+#include "network_private.h"
 
-struct kt_network {
-    size_t n_in, n_classes, max_rows;
-    const kt_initializer *initializer;
-    double init_scale;
-    size_t n_layers;
-    kt_layer *layers;
-    float **outputs; /* of each layer: [max_rows x n_out], in `workspace` */
-    float *workspace;
-    float *delta[2]; /* a layer's dy and dx by turns: [max_rows x widest] */
-    double *scratch; /* of the batch norm layers */
-    size_t n_parameters, n_state;
-    float *parameters, *gradients, *state;
-    size_t n_tensors, n_state_tensors;
-    kt_tensor *tensors, *state_tensors;
-    const float *x; /* of the forward just made; borrowed */
-};
-
-/* How much of everything a network needs. */
+/* How much of everything a network needs: floats of the shared vectors, and what each rank has of its own. */
 typedef struct plan {
-    size_t n_layers, n_parameters, n_state, n_workspace, n_delta, n_scratch, n_tensors, n_state_tensors;
+    size_t n_layers, n_dense, n_formed, n_parameters, n_state, n_workspace, n_tensors, n_state_tensors;
 } plan;
 
-/* A buffer for max_rows rows, in whole cache lines. */
-static size_t buffer_size(size_t max_rows, size_t width)
+/* n floats in whole cache lines. */
+static size_t in_lines(size_t n)
 {
-    return (max_rows * width + 15) / 16 * 16;
+    return (n + 15) / 16 * 16;
 }
 
 static kt_status check_spec(const kt_network_spec *spec, size_t max_rows)
@@ -51,6 +33,11 @@ static kt_status check_spec(const kt_network_spec *spec, size_t max_rows)
     if (spec->activation < 0 || (size_t)spec->activation >= kt_n_activations || spec->initializer < 0 ||
         (size_t)spec->initializer >= kt_n_initializers)
         return kt_fail(KT_CONFIG, "no such activation (%d) or initializer (%d)", spec->activation, spec->initializer);
+    if (spec->kernels < 0 || (size_t)spec->kernels > kt_n_kernels)
+        return kt_fail(KT_CONFIG, "no such kernels (%d)", spec->kernels);
+    if (spec->kernels > 0 && !kt_kernels_table[spec->kernels - 1]->supported())
+        return kt_fail(KT_CONFIG, "parallel.kernels = %s: this processor has no such instructions",
+                       kt_kernels_table[spec->kernels - 1]->name);
     if (!(spec->dropout >= 0 && spec->dropout < 1))
         return kt_fail(KT_CONFIG, "dropout %g: it must be at least 0 and below 1", spec->dropout);
     if (spec->batch_norm &&
@@ -64,33 +51,40 @@ static kt_status check_spec(const kt_network_spec *spec, size_t max_rows)
  * checked. */
 static kt_status make_plan(const kt_network_spec *spec, size_t max_rows, plan *p)
 {
-    const size_t most = SIZE_MAX / 1024;
-    size_t n_in = spec->n_in, widest = spec->n_classes;
+    const size_t most = SIZE_MAX / 1024, n_shards = spec->n_shards > 0 ? spec->n_shards : 1;
+    size_t n_in = spec->n_in;
     memset(p, 0, sizeof *p);
     KT_TRY(check_spec(spec, max_rows));
+    p->n_workspace = in_lines(max_rows * spec->n_in);
     for (size_t i = 0; i <= spec->n_hidden; i++) {
         const bool hidden = i < spec->n_hidden, batch_norm = hidden && spec->batch_norm;
         const size_t n = hidden ? (size_t)spec->hidden[i] : spec->n_classes;
         const size_t n_layers = hidden ? (size_t)2 + spec->batch_norm + (spec->dropout > 0) : 1;
+        const size_t n_norm = batch_norm ? in_lines(2 * n) + 2 * kt_batch_norm_scratch(in_lines(n), n_shards) : 0;
+        const size_t n_here = (n_layers + 1) * in_lines(max_rows * n) + n_norm; /* outputs and delta */
         p->n_layers += n_layers;
+        p->n_dense++;
+        p->n_formed += batch_norm;
         p->n_tensors += batch_norm ? 4 : 2;
         p->n_state_tensors += batch_norm ? 2 : 0;
         p->n_parameters += (n_in + 1 + (batch_norm ? 2 : 0)) * n;
         p->n_state += batch_norm ? 2 * n : 0;
-        p->n_scratch += batch_norm ? 4 * n : 0;
-        if (p->n_parameters > most || n_layers * buffer_size(max_rows, n) > most - p->n_workspace)
+        if (p->n_parameters > most || n_here > most - p->n_workspace)
             return kt_fail(KT_NO_MEMORY,
                            "the network is larger than this machine can address: layer %zu of width %zu on %zu inputs",
                            i + 1, n, n_in);
-        p->n_workspace += n_layers * buffer_size(max_rows, n);
-        widest = n > widest ? n : widest;
+        p->n_workspace += n_here;
         n_in = n;
     }
-    p->n_delta = buffer_size(max_rows, widest);
     return KT_OK;
 }
 
-size_t kt_network_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_parameters)
+static size_t shared_floats(const plan *p)
+{
+    return in_lines(p->n_parameters) + in_lines(p->n_state) + p->n_workspace;
+}
+
+size_t kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_parameters)
 {
     plan p;
     if (n_parameters != NULL)
@@ -99,25 +93,25 @@ size_t kt_network_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_
         return 0;
     if (n_parameters != NULL)
         *n_parameters = p.n_parameters;
-    return sizeof(kt_network) + p.n_layers * (sizeof(kt_layer) + sizeof(float *)) +
-           (p.n_tensors + p.n_state_tensors) * sizeof(kt_tensor) +
-           (2 * p.n_parameters + p.n_state + p.n_workspace + 2 * p.n_delta) * sizeof(float) +
-           p.n_scratch * sizeof(double);
+    return shared_floats(&p) * sizeof(float);
 }
 
 static kt_status allocate(kt_network *net, const plan *p)
 {
     KT_TRY(KT_NEW(net->layers, p->n_layers));
     KT_TRY(KT_NEW(net->outputs, p->n_layers));
-    KT_TRY(KT_NEW(net->workspace, p->n_workspace));
-    KT_TRY(KT_NEW(net->delta[0], p->n_delta));
-    KT_TRY(KT_NEW(net->delta[1], p->n_delta));
-    KT_TRY(KT_NEW(net->scratch, p->n_scratch));
-    KT_TRY(KT_NEW(net->parameters, p->n_parameters));
-    KT_TRY(KT_NEW(net->gradients, p->n_parameters));
-    KT_TRY(KT_NEW(net->state, p->n_state));
+    KT_TRY(KT_NEW(net->factors, p->n_dense));
+    KT_TRY(KT_NEW(net->formed, p->n_formed));
     KT_TRY(KT_NEW(net->tensors, p->n_tensors));
     return KT_NEW(net->state_tensors, p->n_state_tensors);
+}
+
+/* The next n floats of the shared memory. */
+static float *take(float **memory, size_t n)
+{
+    float *here = *memory;
+    *memory += in_lines(n);
+    return here;
 }
 
 /* Appends the tensor "name/part" to a vector of *n_elements and returns where it starts. n_in 0: one dimension. */
@@ -136,72 +130,99 @@ static size_t add_tensor(kt_tensor *tensors, size_t *n_tensors, size_t *n_elemen
     return tensor->offset;
 }
 
-/* Appends a layer and gives it its output buffer, at *workspace. */
+/* Appends a layer and gives it its output buffer. */
 static kt_layer *add_layer(kt_network *net, const kt_layer_kind *kind, unsigned number, size_t n_in, size_t n_out,
-                           float **workspace)
+                           float **memory)
 {
     kt_layer *layer = &net->layers[net->n_layers];
     layer->kind = kind;
     layer->number = number;
     layer->n_in = n_in;
     layer->n_out = n_out;
-    net->outputs[net->n_layers++] = *workspace;
-    *workspace += buffer_size(net->max_rows, n_out);
+    net->outputs[net->n_layers++] = take(memory, net->max_rows * n_out);
     return layer;
 }
 
-/* The layer's two tensors "weight" ([n_out x n_in], or [n_out] when n_in is 0) and "bias", and their gradients. */
-static void give_parameters(kt_network *net, kt_layer *layer, const char *name, size_t n_out, size_t n_in)
+/* The layer's two tensors "weight" ([n_out x n_in], or [n_out] when n_in is 0) and "bias". Returns where the weight
+ * starts; the bias follows. */
+static size_t give_parameters(kt_network *net, kt_layer *layer, const char *name, size_t n_out, size_t n_in)
 {
     const size_t weight = add_tensor(net->tensors, &net->n_tensors, &net->n_parameters, name, "weight", n_out, n_in);
     const size_t bias = add_tensor(net->tensors, &net->n_tensors, &net->n_parameters, name, "bias", n_out, 0);
     layer->weight = net->parameters + weight;
     layer->bias = net->parameters + bias;
-    layer->d_weight = net->gradients + weight;
-    layer->d_bias = net->gradients + bias;
+    return weight;
 }
 
-static void add_batch_norm(kt_network *net, const kt_network_spec *spec, unsigned number, size_t n, float **workspace,
-                           double *scratch)
+static void add_dense(kt_network *net, const char *name, unsigned number, size_t n_in, size_t n_out, bool lost_bias,
+                      float *x, float **memory)
 {
-    kt_layer *layer = add_layer(net, &kt_layer_batch_norm, number, n, n, workspace);
+    kt_layer *layer = add_layer(net, &kt_layer_dense, number, n_in, n_out, memory);
+    const size_t weight = give_parameters(net, layer, name, n_out, n_in);
+    net->factors[net->n_dense++] = (kt_factors){.n_in = n_in,
+                                                .n_out = n_out,
+                                                .weight = weight,
+                                                .bias = weight + n_in * n_out,
+                                                .x = x,
+                                                .delta = take(memory, net->max_rows * n_out),
+                                                .lost_bias = lost_bias};
+}
+
+static void add_batch_norm(kt_network *net, const kt_network_spec *spec, unsigned number, size_t n, float **memory)
+{
+    kt_layer *layer = add_layer(net, &kt_layer_batch_norm, number, n, n, memory);
     char name[24];
     snprintf(name, sizeof name, "batch_norm%u", number);
-    give_parameters(net, layer, name, n, 0);
+    const size_t weight = give_parameters(net, layer, name, n, 0);
     layer->mean =
         net->state + add_tensor(net->state_tensors, &net->n_state_tensors, &net->n_state, name, "running_mean", n, 0);
     layer->variance = net->state + add_tensor(net->state_tensors, &net->n_state_tensors, &net->n_state, name,
                                               "running_variance", n, 0);
     layer->momentum = spec->batch_norm_momentum;
     layer->epsilon = spec->batch_norm_epsilon;
-    layer->scratch = scratch;
+    layer->d_weight = take(memory, 2 * n);
+    layer->d_bias = layer->d_weight + n;
+    const size_t n_scratch = kt_batch_norm_scratch(in_lines(n), spec->n_shards > 0 ? spec->n_shards : 1);
+    layer->scratch = (double *)(void *)take(memory, 2 * n_scratch);
+    net->formed[net->n_formed++] = (kt_formed){weight, 2 * n, layer->d_weight};
 }
 
-static void build(kt_network *net, const kt_network_spec *spec)
+static void build(kt_network *net, const kt_network_spec *spec, const plan *p, float *memory)
 {
-    float *workspace = net->workspace;
-    double *scratch = net->scratch;
+    net->parameters = take(&memory, p->n_parameters);
+    net->state = take(&memory, p->n_state);
+    float *x = take(&memory, net->max_rows * spec->n_in);
     size_t n_in = spec->n_in;
     for (size_t i = 0; i < spec->n_hidden; i++) {
         const size_t n = (size_t)spec->hidden[i];
         const unsigned number = (unsigned)i + 1;
         char name[24];
         snprintf(name, sizeof name, "dense%u", number);
-        give_parameters(net, add_layer(net, &kt_layer_dense, number, n_in, n, &workspace), name, n, n_in);
-        if (spec->batch_norm) {
-            add_batch_norm(net, spec, number, n, &workspace, scratch);
-            scratch += 4 * n;
-        }
-        add_layer(net, &kt_layer_activation, number, n, n, &workspace)->activation = &kt_activations[spec->activation];
+        add_dense(net, name, number, n_in, n, spec->batch_norm, x, &memory);
+        if (spec->batch_norm)
+            add_batch_norm(net, spec, number, n, &memory);
+        add_layer(net, &kt_layer_activation, number, n, n, &memory)->activation = &kt_activations[spec->activation];
         if (spec->dropout > 0)
-            add_layer(net, &kt_layer_dropout, number, n, n, &workspace)->rate = spec->dropout;
+            add_layer(net, &kt_layer_dropout, number, n, n, &memory)->rate = spec->dropout;
+        x = net->outputs[net->n_layers - 1];
         n_in = n;
     }
-    kt_layer *output = add_layer(net, &kt_layer_dense, (unsigned)spec->n_hidden + 1, n_in, spec->n_classes, &workspace);
-    give_parameters(net, output, "output", spec->n_classes, n_in);
+    add_dense(net, "output", (unsigned)spec->n_hidden + 1, n_in, spec->n_classes, false, x, &memory);
 }
 
-kt_status kt_network_create(kt_network **out, const kt_network_spec *spec, size_t max_rows)
+static kt_status create(kt_network *net, const kt_network_spec *spec, const plan *p, void *memory)
+{
+    KT_TRY(allocate(net, p));
+    if (memory == NULL)
+        memory = net->own_memory = kt_memory_new(shared_floats(p), sizeof(float));
+    if (memory == NULL)
+        return KT_NO_MEMORY;
+    build(net, spec, p, memory);
+    return KT_OK;
+}
+
+kt_status kt_network_create_shared(kt_network **out, const kt_network_spec *spec, size_t max_rows, const kt_team *team,
+                                   void *memory)
 {
     plan p;
     kt_network *net;
@@ -211,86 +232,59 @@ kt_status kt_network_create(kt_network **out, const kt_network_spec *spec, size_
     net->n_in = spec->n_in;
     net->n_classes = spec->n_classes;
     net->max_rows = max_rows;
+    net->thin_rows = spec->thin_rows;
     net->initializer = &kt_initializers[spec->initializer];
     net->init_scale = spec->init_scale;
-    kt_status status = allocate(net, &p);
+    net->kernels = spec->kernels == 0 ? kt_kernels_best() : kt_kernels_table[spec->kernels - 1];
+    net->team = *team;
+    kt_status status = create(net, spec, &p, memory);
     if (status != KT_OK) {
         kt_network_free(net);
         return status;
     }
-    build(net, spec);
     *out = net;
     return KT_OK;
+}
+
+kt_status kt_network_create(kt_network **out, const kt_network_spec *spec, size_t max_rows)
+{
+    return kt_network_create_shared(out, spec, max_rows, &kt_team_alone, NULL);
 }
 
 void kt_network_free(kt_network *net)
 {
     if (net == NULL)
         return;
-    void *const parts[] = {net->layers,   net->outputs, net->workspace,     net->delta[0],
-                           net->delta[1], net->scratch, net->parameters,    net->gradients,
-                           net->state,    net->tensors, net->state_tensors, net};
+    void *const parts[] = {net->layers,  net->outputs,       net->factors,    net->formed,
+                           net->tensors, net->state_tensors, net->own_memory, net};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         kt_memory_free(parts[i]);
 }
 
-static void fill(size_t n, float value, float *x)
+static void fill(kt_range own, float value, float *x)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = own.begin; i < own.end; i++)
         x[i] = value;
 }
 
 void kt_network_initialize(kt_network *net, uint64_t seed)
 {
-    fill(net->n_parameters, 0, net->parameters);
     for (kt_layer *layer = net->layers; layer < net->layers + net->n_layers; layer++) {
-        if (layer->kind == &kt_layer_dense)
-            net->initializer->fill(seed, layer->number, layer->n_in, layer->n_out, net->init_scale, layer->weight);
+        const kt_range own = kt_dense_own(layer->n_out, true, &net->team);
+        const kt_elements part = {own.begin * layer->n_in, own.end * layer->n_in};
+        if (layer->kind == &kt_layer_dense) {
+            net->initializer->fill(seed, layer->number, layer->n_in, layer->n_out, net->init_scale, part,
+                                   layer->weight);
+            fill(own, 0, layer->bias);
+        }
         if (layer->kind == &kt_layer_batch_norm) {
-            fill(layer->n_out, 1, layer->weight);
-            fill(layer->n_out, 0, layer->mean);
-            fill(layer->n_out, 1, layer->variance);
+            fill(own, 1, layer->weight);
+            fill(own, 0, layer->bias);
+            fill(own, 0, layer->mean);
+            fill(own, 1, layer->variance);
         }
     }
-}
-
-kt_status kt_network_forward(kt_network *net, const kt_pass *pass, const float *x, const float **logits)
-{
-    const float *input = x;
-    *logits = NULL;
-    if (pass->rows > net->max_rows)
-        return kt_fail(KT_INTERNAL, "a batch of %zu rows in a network made for %zu", pass->rows, net->max_rows);
-    net->x = x;
-    for (size_t l = 0; l < net->n_layers; l++) {
-        KT_TRY(net->layers[l].kind->forward(&net->layers[l], pass, input, net->outputs[l]));
-        input = net->outputs[l];
-    }
-    *logits = input;
-    return KT_OK;
-}
-
-/* Batch norm takes the mean away, and with it the bias before it: the derivative is 0. What rounding leaves of it
- * would become whole
- * steps in optimizers that divide by the gradient's own size, other ones on each number of ranks. */
-static void clear_lost_bias(kt_network *net, size_t l)
-{
-    kt_layer *layer = &net->layers[l];
-    if (l + 1 < net->n_layers && net->layers[l + 1].kind == &kt_layer_batch_norm)
-        memset(layer->d_bias, 0, layer->n_out * sizeof *layer->d_bias);
-}
-
-kt_status kt_network_backward(kt_network *net, const kt_pass *pass, const float *d_logits)
-{
-    const float *dy = d_logits;
-    for (size_t l = net->n_layers; l-- > 0;) {
-        const float *input = l > 0 ? net->outputs[l - 1] : net->x;
-        float *dx = l > 0 ? net->delta[l % 2] : NULL; /* nobody needs the inputs' derivative */
-        KT_TRY(net->layers[l].kind->backward(&net->layers[l], pass, input, net->outputs[l], dy, dx));
-        if (pass->training)
-            clear_lost_bias(net, l);
-        dy = dx;
-    }
-    return KT_OK;
+    kt_team_barrier(&net->team);
 }
 
 size_t kt_network_n_parameters(const kt_network *net)
@@ -301,11 +295,6 @@ size_t kt_network_n_parameters(const kt_network *net)
 float *kt_network_parameters(kt_network *net)
 {
     return net->parameters;
-}
-
-float *kt_network_gradients(kt_network *net)
-{
-    return net->gradients;
 }
 
 size_t kt_network_n_state(const kt_network *net)
@@ -343,4 +332,31 @@ size_t kt_network_n_in(const kt_network *net)
 size_t kt_network_max_rows(const kt_network *net)
 {
     return net->max_rows;
+}
+
+const kt_team *kt_network_team(const kt_network *net)
+{
+    return &net->team;
+}
+
+float *kt_network_input(kt_network *net)
+{
+    return net->factors[0].x;
+}
+
+float *kt_network_d_logits(kt_network *net)
+{
+    return net->factors[net->n_dense - 1].delta;
+}
+
+const kt_factors *kt_network_factors(const kt_network *net, size_t *n)
+{
+    *n = net->n_dense;
+    return net->factors;
+}
+
+const kt_formed *kt_network_formed(const kt_network *net, size_t *n)
+{
+    *n = net->n_formed;
+    return net->formed;
 }

@@ -1,10 +1,13 @@
 #include "ktrain/optimizer.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "ktrain/linalg.h"
 #include "ktrain/memory.h"
 #include "ktrain/simd.h"
+
+#include "optimizer_private.h"
 
 const char *const kt_l2_form_names[KT_N_L2_FORMS] = {"batch", "coupled", "decoupled"};
 
@@ -16,11 +19,10 @@ static void update_sgd(const kt_update *update, size_t n, float *restrict w, con
                        float *const slot[2])
 {
     const kt_update u = *update;
-    const float keep = 1 - u.decay;
     (void)slot;
     for (size_t i = 0; i < n; i++) {
         const float gradient = u.scale * g[i] + u.l2 * w[i];
-        w[i] = keep * w[i] - u.rate * gradient;
+        w[i] = u.keep * w[i] - u.rate * gradient;
     }
 }
 
@@ -29,13 +31,12 @@ static void update_momentum(const kt_update *update, size_t n, float *restrict w
                             float *const slot[2])
 {
     const kt_update u = *update;
-    const float keep = 1 - u.decay, mu = (float)u.spec->momentum;
     float *restrict velocity = slot[0];
     for (size_t i = 0; i < n; i++) {
         const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float v = mu * velocity[i] + gradient;
+        const float v = u.momentum * velocity[i] + gradient;
         velocity[i] = v;
-        w[i] = keep * w[i] - u.rate * v;
+        w[i] = u.keep * w[i] - u.rate * v;
     }
 }
 
@@ -44,14 +45,24 @@ static void update_nesterov(const kt_update *update, size_t n, float *restrict w
                             float *const slot[2])
 {
     const kt_update u = *update;
-    const float keep = 1 - u.decay, mu = (float)u.spec->momentum;
     float *restrict velocity = slot[0];
     for (size_t i = 0; i < n; i++) {
         const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float v = mu * velocity[i] + gradient;
+        const float v = u.momentum * velocity[i] + gradient;
         velocity[i] = v;
-        w[i] = keep * w[i] - u.rate * (gradient + mu * v);
+        w[i] = u.keep * w[i] - u.rate * (gradient + u.momentum * v);
     }
+}
+
+/* A NaN stays one. */
+static inline float at_most(float most, float x)
+{
+    return most < x ? most : x;
+}
+
+static inline float root(float v)
+{
+    return sqrtf(FLT_MIN > v ? FLT_MIN : v);
 }
 
 KT_CLONES
@@ -59,14 +70,12 @@ static void update_rmsprop(const kt_update *update, size_t n, float *restrict w,
                            float *const slot[2])
 {
     const kt_update u = *update;
-    const float keep = 1 - u.decay, epsilon = (float)u.spec->epsilon;
-    const float rho = (float)u.spec->beta2, rest = (float)(1 - u.spec->beta2);
     float *restrict square = slot[0];
     for (size_t i = 0; i < n; i++) {
         const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float v = rho * square[i] + rest * (gradient * gradient);
+        const float v = at_most(FLT_MAX, u.beta2 * square[i] + u.rest2 * (gradient * gradient));
         square[i] = v;
-        w[i] = keep * w[i] - u.rate * gradient / (sqrtf(v) + epsilon);
+        w[i] = u.keep * w[i] - u.rate * (gradient / (root(v) + u.epsilon));
     }
 }
 
@@ -75,39 +84,34 @@ static void update_adam(const kt_update *update, size_t n, float *restrict w, co
                         float *const slot[2])
 {
     const kt_update u = *update;
-    const double t = (double)u.t;
-    const float beta1 = (float)u.spec->beta1, rest1 = (float)(1 - u.spec->beta1);
-    const float beta2 = (float)u.spec->beta2, rest2 = (float)(1 - u.spec->beta2);
-    const float step = (float)((double)u.rate / (1 - pow(u.spec->beta1, t)));
-    const float correction2 = (float)(1 / sqrt(1 - pow(u.spec->beta2, t)));
-    const float keep = 1 - u.decay, epsilon = (float)u.spec->epsilon;
     float *restrict first = slot[0], *restrict second = slot[1];
     for (size_t i = 0; i < n; i++) {
         const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float m = beta1 * first[i] + rest1 * gradient;
-        const float v = beta2 * second[i] + rest2 * (gradient * gradient);
+        const float m = u.beta1 * first[i] + u.rest1 * gradient;
+        const float v = at_most(FLT_MAX, u.beta2 * second[i] + u.rest2 * (gradient * gradient));
         first[i] = m;
         second[i] = v;
-        w[i] = keep * w[i] - step * m / (sqrtf(v) * correction2 + epsilon);
+        w[i] = u.keep * w[i] - u.rate * (m / (root(v) + u.epsilon));
     }
 }
 
 const kt_optimizer_kind kt_optimizers[] = {
-    {"sgd", 0, {NULL, NULL}, update_sgd, false},
-    {"momentum", 1, {"velocity", NULL}, update_momentum, false},
-    {"nesterov", 1, {"velocity", NULL}, update_nesterov, false},
-    {"rmsprop", 1, {"square_average", NULL}, update_rmsprop, false},
-    {"adam", 2, {"first_moment", "second_moment"}, update_adam, false},
-    {"adamw", 2, {"first_moment", "second_moment"}, update_adam, true},
+    {"sgd", 0, {NULL, NULL}, update_sgd, NULL, false, false},
+    {"momentum", 1, {"velocity", NULL}, update_momentum, NULL, false, false},
+    {"nesterov", 1, {"velocity", NULL}, update_nesterov, NULL, false, false},
+    {"rmsprop", 1, {"square_average", NULL}, update_rmsprop, kt_optimizer_rmsprop_avx512, false, false},
+    {"adam", 2, {"first_moment", "second_moment"}, update_adam, kt_optimizer_adam_avx512, false, true},
+    {"adamw", 2, {"first_moment", "second_moment"}, update_adam, kt_optimizer_adam_avx512, true, true},
 };
 const size_t kt_n_optimizers = sizeof kt_optimizers / sizeof kt_optimizers[0];
 
 struct kt_optimizer {
     kt_optimizer_spec spec;
     const kt_optimizer_kind *kind;
+    kt_update_loop *update;
     const kt_tensor *tensors; /* borrowed */
-    size_t n_tensors, begin, end;
-    float *slot[2];
+    size_t n_tensors;
+    float *slot[2]; /* borrowed */
 };
 
 static int effective_form(const kt_optimizer_spec *spec)
@@ -115,7 +119,7 @@ static int effective_form(const kt_optimizer_spec *spec)
     return kt_optimizers[spec->kind].decoupled ? KT_L2_DECOUPLED : spec->l2_form;
 }
 
-static bool decays(const kt_optimizer_spec *spec, const kt_tensor *tensor)
+bool kt_optimizer_decays(const kt_optimizer_spec *spec, const kt_tensor *tensor)
 {
     return tensor->is_weight || spec->l2_biases;
 }
@@ -126,86 +130,88 @@ static kt_status check_spec(const kt_optimizer_spec *spec)
         return kt_fail(KT_CONFIG, "no such optimizer (%d) or form of L2 (%d)", spec->kind, spec->l2_form);
     const kt_optimizer_kind *kind = &kt_optimizers[spec->kind];
     if (!(spec->beta1 >= 0 && spec->beta1 < 1 && spec->beta2 >= 0 && spec->beta2 < 1 && spec->epsilon >= 0))
-        return kt_fail(KT_CONFIG, "%s with beta1 = %g, beta2 = %g, epsilon = %g: the betas must be from 0 to below 1, epsilon at least 0",
+        return kt_fail(KT_CONFIG,
+                       "%s with beta1 = %g, beta2 = %g, epsilon = %g: the betas must be from 0 to below 1, epsilon at "
+                       "least 0",
                        kind->name, spec->beta1, spec->beta2, spec->epsilon);
     return KT_OK;
 }
 
+static kt_update_loop *best_loop(const kt_optimizer_spec *spec, const kt_optimizer_kind *kind)
+{
+    const bool has_betas = spec->beta2 >= 0.5 && (spec->beta1 >= 0.5 || kind->n_slots < 2);
+    return kind->update_avx512 != NULL && has_betas && kt_optimizer_has_avx512() ? kind->update_avx512 : kind->update;
+}
+
 kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, const kt_tensor *tensors,
-                              size_t n_tensors, size_t begin, size_t end)
+                              size_t n_tensors, float *const *slots)
 {
     kt_optimizer *optimizer;
     *out = NULL;
     KT_TRY(check_spec(spec));
-    if (begin > end)
-        return kt_fail(KT_INTERNAL, "an optimizer for elements %zu to %zu", begin, end);
     KT_TRY(KT_NEW(optimizer, 1));
     optimizer->spec = *spec;
     optimizer->kind = &kt_optimizers[spec->kind];
+    optimizer->update = best_loop(spec, optimizer->kind);
     optimizer->tensors = tensors;
     optimizer->n_tensors = n_tensors;
-    optimizer->begin = begin;
-    optimizer->end = end;
     for (size_t s = 0; s < optimizer->kind->n_slots; s++)
-        if (KT_NEW(optimizer->slot[s], end - begin) != KT_OK) {
-            kt_optimizer_free(optimizer);
-            return KT_NO_MEMORY;
-        }
+        optimizer->slot[s] = slots[s];
     *out = optimizer;
     return KT_OK;
 }
 
 void kt_optimizer_free(kt_optimizer *optimizer)
 {
-    if (optimizer == NULL)
-        return;
-    kt_memory_free(optimizer->slot[0]);
-    kt_memory_free(optimizer->slot[1]);
     kt_memory_free(optimizer);
 }
 
-void kt_optimizer_update(kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale, size_t M, float *w,
-                         const float *g)
+kt_update kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale,
+                               size_t M, bool decays)
 {
     const kt_optimizer_spec *spec = &optimizer->spec;
     const int form = effective_form(spec);
+    const double l2 = decays ? spec->l2 : 0;
+    const double coupled[KT_N_L2_FORMS] = {[KT_L2_BATCH] = l2 / (double)M, [KT_L2_COUPLED] = l2};
+    const double decoupled[KT_N_L2_FORMS] = {[KT_L2_DECOUPLED] = rate * l2};
+    const bool corrects = optimizer->kind->corrects_bias;
+    const double correction1 = corrects ? 1 - pow(spec->beta1, (double)step) : 1;
+    const double correction2 = corrects ? sqrt(1 - pow(spec->beta2, (double)step)) : 1;
+    return (kt_update){.scale = (float)gradient_scale,
+                       .l2 = (float)coupled[form],
+                       .keep = (float)(1 - decoupled[form]),
+                       .rate = (float)(rate * correction2 / correction1),
+                       .momentum = (float)spec->momentum,
+                       .beta1 = (float)spec->beta1,
+                       .rest1 = (float)(1 - spec->beta1),
+                       .beta2 = (float)spec->beta2,
+                       .rest2 = (float)(1 - spec->beta2),
+                       .epsilon = (float)(spec->epsilon * correction2)};
+}
+
+void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_update *update, size_t begin, size_t n, float *w,
+                        const float *g)
+{
+    float *slot[2] = {NULL, NULL};
+    for (size_t s = 0; s < optimizer->kind->n_slots; s++)
+        slot[s] = optimizer->slot[s] + begin;
+    optimizer->update(update, n, w + begin, g, slot);
+}
+
+void kt_optimizer_update(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale, size_t M,
+                         size_t begin, size_t end, float *w, const float *g)
+{
+    const kt_update updates[2] = {kt_optimizer_prepare(optimizer, step, rate, gradient_scale, M, false),
+                                  kt_optimizer_prepare(optimizer, step, rate, gradient_scale, M, true)};
     for (size_t t = 0; t < optimizer->n_tensors; t++) {
         const kt_tensor *tensor = &optimizer->tensors[t];
-        const size_t begin = tensor->offset > optimizer->begin ? tensor->offset : optimizer->begin;
-        const size_t tensor_end = tensor->offset + tensor->count,
-                     end = tensor_end < optimizer->end ? tensor_end : optimizer->end;
-        if (begin >= end)
-            continue;
-        const double l2 = decays(spec, tensor) ? spec->l2 : 0;
-        const double coupled[KT_N_L2_FORMS] = {[KT_L2_BATCH] = l2 / (double)M, [KT_L2_COUPLED] = l2};
-        const double decoupled[KT_N_L2_FORMS] = {[KT_L2_DECOUPLED] = rate * l2};
-        const kt_update u = {step, (float)rate, (float)gradient_scale, (float)coupled[form], (float)decoupled[form],
-                             spec};
-        const size_t first = begin - optimizer->begin;
-        float *const slot[2] = {optimizer->slot[0] == NULL ? NULL : optimizer->slot[0] + first,
-                                optimizer->slot[1] == NULL ? NULL : optimizer->slot[1] + first};
-        optimizer->kind->update(&u, end - begin, w + first, g + first, slot);
+        const size_t tensor_end = tensor->offset + tensor->count;
+        const size_t first = tensor->offset > begin ? tensor->offset : begin,
+                     last = tensor_end < end ? tensor_end : end;
+        if (first < last)
+            kt_optimizer_apply(optimizer, &updates[kt_optimizer_decays(&optimizer->spec, tensor)], first, last - first,
+                               w, g + (first - begin));
     }
-}
-
-size_t kt_optimizer_begin(const kt_optimizer *optimizer)
-{
-    return optimizer->begin;
-}
-
-size_t kt_optimizer_end(const kt_optimizer *optimizer)
-{
-    return optimizer->end;
-}
-
-size_t kt_optimizer_n_slots(const kt_optimizer *optimizer)
-{
-    return optimizer->kind->n_slots;
-}
-
-float *kt_optimizer_slot(kt_optimizer *optimizer, size_t slot)
-{
-    return optimizer->slot[slot];
 }
 
 double kt_optimizer_penalty(const kt_optimizer_spec *spec, const kt_tensor *tensors, size_t n_tensors,
@@ -217,7 +223,7 @@ double kt_optimizer_penalty(const kt_optimizer_spec *spec, const kt_tensor *tens
     if (factor == 0) /* saves reading all weights */
         return 0;
     for (size_t t = 0; t < n_tensors; t++)
-        if (decays(spec, &tensors[t]))
+        if (kt_optimizer_decays(spec, &tensors[t]))
             sum += kt_linalg_sum_squares(tensors[t].count, parameters + tensors[t].offset);
     return factor * sum;
 }

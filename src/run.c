@@ -23,9 +23,9 @@ static void report_model(const kt_config *config, kt_trainer *trainer, kt_log *l
     char hidden[512];
     kt_options_format(kt_options_find(&kt_config_options, "model", "hidden"), config, hidden, sizeof hidden);
     kt_network *network = kt_trainer_network(trainer);
-    kt_log_line(log, "model  %zu-%s-%zu, %zu parameters; optimizer state: %s; BLAS kernels: %s",
-                kt_network_n_in(network), hidden, kt_network_n_classes(network), kt_network_n_parameters(network),
-                kt_trainer_state_owner(trainer), kt_linalg_core());
+    kt_log_line(log, "model  %zu-%s-%zu, %zu parameters",
+                kt_network_n_in(network), hidden, kt_network_n_classes(network), kt_network_n_parameters(network));
+    kt_trainer_report(trainer);
 }
 
 static void report_start(const kt_trainer *trainer, const kt_run_directory *directory, kt_log *log)

@@ -10,42 +10,63 @@
 #include "ktrain/timer.h"
 #include "trainer_private.h"
 
-static kt_status sum_over_ranks(void *context, double *values, size_t n)
+/* The shards of the batch that this rank gathers and scores: its share of its replica's. */
+static kt_range own_shards(const kt_trainer *t, const kt_rows *rows)
 {
-    kt_comm_sum_f64(context, values, n);
-    return KT_OK;
+    kt_range own;
+    kt_share(rows->end - rows->first, t->replica.team.part, t->replica.team.n_parts, &own.begin, &own.end);
+    return (kt_range){rows->first + own.begin, rows->first + own.end};
 }
 
-/* This rank's part of a batch through the network and back; its gradient stands in the network. */
-static kt_status compute_gradient(kt_trainer *t, const uint32_t *samples, size_t M, kt_loss_sums *sums)
+/* Own shards' inputs and labels. */
+static void gather_batch(kt_trainer *t, const kt_pass *pass)
 {
-    size_t begin, end;
+    const kt_dataset *set = &t->data->set;
+    const kt_range own = own_shards(t, &pass->rows);
+    for (size_t v = own.begin; v < own.end; v++) {
+        size_t begin, end;
+        kt_share(pass->rows.M, v, pass->rows.shards, &begin, &end);
+        kt_dataset_gather(set, pass->sample + begin, end - begin, (float)t->config->data.scale,
+                          kt_network_input(t->network) + begin * set->d);
+        for (size_t i = begin; i < end; i++)
+            t->labels[i] = set->labels[pass->sample[i]];
+    }
+    kt_team_barrier(&t->replica.team);
+}
+
+/* Own shards' loss and its derivative, then the sums of the whole batch: shard by shard, added along the tree. */
+static void score_batch(kt_trainer *t, const kt_pass *pass, const float *logits, kt_loss_sums *sums)
+{
+    const size_t C = t->data->set.n_classes, V = pass->rows.shards;
+    const kt_range own = own_shards(t, &pass->rows);
+    for (size_t v = own.begin; v < own.end; v++) {
+        size_t begin, end;
+        kt_share(pass->rows.M, v, V, &begin, &end);
+        t->shard_sums[v] = (kt_loss_sums){0};
+        kt_loss_softmax(&t->loss, end - begin, pass->rows.M, logits + begin * C, t->labels + begin, &t->shard_sums[v],
+                        kt_network_d_logits(t->network) + begin * C);
+    }
+    kt_team_share(&t->replica.team, t->shard_sums, V, sizeof *t->shard_sums);
+    double parts[2 * KT_MAX_SHARDS], total[2];
+    for (size_t v = 0; v < V; v++) {
+        parts[2 * v] = t->shard_sums[v].loss;
+        parts[2 * v + 1] = t->shard_sums[v].cross_entropy;
+        sums->correct += t->shard_sums[v].correct;
+        sums->samples += t->shard_sums[v].samples;
+    }
+    kt_shards_add_f64(V, 2, 2, parts, total);
+    sums->loss = total[0];
+    sums->cross_entropy = total[1];
+}
+
+/* This replica's part of a batch through the network and back. */
+static kt_status compute_factors(kt_trainer *t, const kt_pass *pass, kt_loss_sums *sums)
+{
     const float *logits;
-    kt_share(M, (size_t)kt_comm_rank(t->comm), (size_t)kt_comm_size(t->comm), &begin, &end);
-    kt_pass pass = {
-        .training = true,
-        .seed = (uint64_t)t->config->run.seed,
-        .epoch = (uint32_t)t->state.progress.epoch,
-        .sample = samples + begin,
-        .rows = end - begin,
-        .rows_global = M,
-        .sum = kt_comm_size(t->comm) > 1 ? sum_over_ranks : NULL,
-        .sum_context = t->comm,
-    };
-    kt_dataset_gather(&t->data->set, pass.sample, pass.rows, (float)t->config->data.scale, t->x);
-    for (size_t i = 0; i < pass.rows; i++)
-        t->labels[i] = t->data->set.labels[pass.sample[i]];
-    KT_TRY(kt_network_forward(t->network, &pass, t->x, &logits));
-    kt_loss_softmax(&t->loss, pass.rows, M, logits, t->labels, sums, t->d_logits);
-    return kt_network_backward(t->network, &pass, t->d_logits);
-}
-
-/* The sums of all ranks. Counts are exact in a double. */
-static void add_over_ranks(kt_comm *comm, kt_loss_sums *sums)
-{
-    double values[] = {sums->loss, sums->cross_entropy, (double)sums->correct, (double)sums->samples};
-    kt_comm_sum_f64(comm, values, 4);
-    *sums = (kt_loss_sums){values[0], values[1], (int64_t)values[2], (int64_t)values[3]};
+    gather_batch(t, pass);
+    KT_TRY(kt_network_forward(t->network, pass, &logits));
+    score_batch(t, pass, logits, sums);
+    return kt_network_backward(t->network, pass);
 }
 
 static kt_status diverged(const kt_trainer *t, const char *what, double loss)
@@ -72,12 +93,19 @@ static kt_status train_step(kt_trainer *t, size_t step, double *rate)
     const uint32_t *samples;
     size_t M = kt_batches_step(&t->batches, step, &samples);
     kt_loss_sums sums = {0};
-    KT_TRY(compute_gradient(t, samples, M, &sums));
-    add_over_ranks(t->comm, &sums);
+    kt_pass pass = {
+        .training = true,
+        .seed = (uint64_t)t->config->run.seed,
+        .epoch = (uint32_t)p->epoch,
+        .sample = samples,
+        .rows = kt_replica_rows(&t->replica, t->replica.number, M, t->plan.n_shards),
+    };
+    kt_exchange_listen(t->exchange, &pass);
+    KT_TRY(compute_factors(t, &pass, &sums));
     if (!isfinite(sums.loss))
         return diverged(t, "training loss", sums.loss / (double)M);
     *rate = kt_schedule_rate(&t->config->schedule, &t->state.schedule, p->epoch, p->step);
-    kt_exchange_apply(t->exchange, p->step + 1, *rate, M);
+    kt_exchange_apply(t->exchange, p->step + 1, *rate, &pass);
     p->step++;
     p->step_in_epoch++;
     p->ranks = kt_comm_size(t->comm);
@@ -131,8 +159,8 @@ kt_stop_reason kt_trainer_stop_reason(const kt_trainer *t)
 
 kt_status kt_trainer_score(kt_trainer *t, kt_part part, kt_metrics *metrics)
 {
-    return kt_evaluate(t->comm, t->network, &t->data->set, t->data->split.index[part], t->data->split.n[part],
-                       t->config->data.scale, t->x, metrics);
+    return kt_evaluate(&t->replica, t->network, &t->data->set, t->data->split.index[part], t->data->split.n[part],
+                       t->config->data.scale, metrics);
 }
 
 static kt_status validate(kt_trainer *t, kt_scores *scores)

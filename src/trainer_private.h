@@ -13,16 +13,17 @@ struct kt_trainer {
     kt_log *log;
     const char *dir;
     bool root;
-    kt_network *network;
+    kt_replica replica;
+    kt_exchange_plan plan;
+    kt_network *network;     /* in the replica's memory */
     kt_exchange *exchange;
+    kt_loss_sums *shard_sums; /* [plan.n_shards] of the batch under way, in the replica's memory */
     kt_batches batches;
     kt_loss_spec loss;
     double *class_weights;   /* [n_classes], or NULL */
     kt_snapshot state;       /* best vectors on rank 0 only, slots only while saving or loading */
     int64_t saved_step, saved_best_epoch; /* what is on disk */
-    float *x;                /* [max_rows x d] */
-    float *d_logits;         /* [max_rows x n_classes] */
-    int32_t *labels;         /* [max_rows] */
+    int32_t *labels;         /* [batch_size]: of the batch under way */
     double start_seconds, seconds_before; /* of this start; trained by earlier ones */
     double epoch_seconds;    /* when the epoch under way began, or was resumed */
     int64_t epoch_samples;   /* trained since then */
@@ -35,8 +36,8 @@ kt_status kt_trainer_save(kt_trainer *trainer);
 /* Rank 0 writes best.h5 unless the best epoch's is on disk already. Local. */
 kt_status kt_trainer_write_best(kt_trainer *trainer);
 
-/* Rank 0's parameters and running statistics to all. Collective. */
-void kt_trainer_broadcast_model(kt_trainer *trainer);
+/* Rank 0's parameters and running statistics to all replicas. Collective; ends with a barrier of the replica. */
+void kt_trainer_spread_model(kt_trainer *trainer);
 
 /* Adds a part's samples to the metrics. Collective. */
 kt_status kt_trainer_score(kt_trainer *trainer, kt_part part, kt_metrics *metrics);

@@ -1,8 +1,11 @@
 #include <math.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ktrain/evaluate.h"
+#include "ktrain/linalg.h"
 #include "ktrain/memory.h"
 #include "ktrain/timer.h"
 #include "trainer_private.h"
@@ -38,51 +41,110 @@ static kt_status choose_class_weights(kt_trainer *t)
 }
 
 /* Linux grants memory that it does not have, and kills who uses it: what can never fit is refused before. */
-static kt_status check_memory(const kt_network_spec *spec, size_t max_rows)
+static kt_status check_memory(const kt_network_spec *spec, size_t max_rows, size_t exchange_bytes)
 {
-    size_t n_parameters, n_bytes = kt_network_bytes(spec, max_rows, &n_parameters);
-    double here = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE);
-    if (n_bytes > 0 && (double)n_bytes < here)
+    const size_t n_bytes = kt_network_shared_bytes(spec, max_rows, NULL);
+    const double all = (double)n_bytes + (double)exchange_bytes;
+    const double here = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE);
+    if (n_bytes > 0 && all < here)
         return KT_OK;
     return kt_fail(
         KT_CONFIG,
         "model.hidden and train.batch_size make a network of %.3g GiB, and this machine has %.3g: must be smaller",
-        n_bytes > 0 ? (double)n_bytes / (1 << 30) : HUGE_VAL, here / (1 << 30));
+        n_bytes > 0 ? all / (1 << 30) : HUGE_VAL, here / (1 << 30));
 }
 
-static kt_status allocate(kt_trainer *t)
+/* Thin batches share one copy of the weights, since reading those is what they cost; for larger ones the arithmetic
+ * counts, and ranks with samples of their own wait less for each other. */
+size_t kt_trainer_ranks_per_replica(const kt_config *config, size_t batch_size)
 {
-    const kt_dataset *set = &t->data->set;
+    const int64_t given = config->parallel.ranks_per_replica;
+    if (given == KT_RANKS_NODE)
+        return KT_RANKS_OF_A_HOST;
+    if (given == KT_AUTO)
+        return batch_size <= (size_t)config->parallel.thin_batch ? KT_RANKS_OF_A_HOST : 1;
+    return (size_t)given;
+}
+
+static kt_status prepare_batches(kt_trainer *t)
+{
     const kt_split *split = &t->data->split;
     if (t->config->model.batch_norm && t->config->train.batch_size == 1)
         return kt_fail(KT_CONFIG, "train.batch_size = 1 with model.batch_norm = true: one sample has no spread to "
                                   "normalize by; must be 2 or more");
-    size_t batch_size = kt_config_batch_size(t->config);
-    KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], batch_size,
+    KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], kt_config_batch_size(t->config),
                              (uint64_t)t->config->run.seed));
-    size_t max_rows = kt_trainer_max_rows(t->batches.batch_size, split, kt_comm_size(t->comm));
-    kt_network_spec spec = kt_config_network(t->config, set->d, set->n_classes);
-    KT_TRY(check_memory(&spec, max_rows));
-    KT_TRY(kt_network_create(&t->network, &spec, max_rows));
-    KT_TRY(choose_class_weights(t));
-    KT_TRY(KT_NEW(t->x, max_rows * set->d));
-    KT_TRY(KT_NEW(t->d_logits, max_rows * set->n_classes));
-    KT_TRY(KT_NEW(t->labels, max_rows));
-    if (!t->root)
-        return KT_OK;
-    KT_TRY(KT_NEW(t->state.best_parameters, kt_network_n_parameters(t->network)));
-    return KT_NEW(t->state.best_state, kt_network_n_state(t->network));
+    KT_TRY(KT_NEW(t->labels, t->batches.batch_size));
+    return choose_class_weights(t);
 }
 
-size_t kt_trainer_max_rows(size_t batch_size, const kt_split *split, int n_ranks)
+/* The network in the replica's memory, and what else is there: the sums of the shards' losses, then the network, then
+ * what the exchange needs. */
+static kt_status allocate(kt_trainer *t, const kt_network_spec *spec, size_t max_rows)
 {
-    size_t size = (size_t)n_ranks, largest = 0;
+    enum { SUMS_BYTES = KT_MAX_SHARDS * sizeof(kt_loss_sums) };
+    const size_t network_bytes = kt_network_shared_bytes(spec, max_rows, NULL);
+    KT_TRY(kt_replica_allocate(&t->replica, SUMS_BYTES + network_bytes + kt_exchange_shared_bytes(&t->plan)));
+    char *memory = kt_replica_memory(&t->replica);
+    t->shard_sums = (kt_loss_sums *)(void *)memory;
+    kt_status status = kt_network_create_shared(&t->network, spec, max_rows, &t->replica.team, memory + SUMS_BYTES);
+    KT_TRY(kt_comm_agree(t->comm, status));
+    return kt_exchange_create(&t->exchange, &t->replica, t->config, &t->plan, t->network,
+                              memory + SUMS_BYTES + network_bytes);
+}
+
+static kt_status lay_out(kt_trainer *t, const kt_network_spec *spec, size_t max_rows, size_t ranks_per_replica)
+{
+    KT_TRY(kt_replica_create(&t->replica, t->comm, ranks_per_replica));
+    KT_TRY(kt_exchange_choose(&t->plan, &t->replica, t->config, spec, t->batches.batch_size));
+    KT_TRY(kt_comm_agree(t->comm, check_memory(spec, max_rows, kt_exchange_shared_bytes(&t->plan))));
+    return allocate(t, spec, max_rows);
+}
+
+static void free_layout(kt_trainer *t)
+{
+    kt_exchange_free(t->exchange);
+    kt_exchange_plan_free(&t->plan);
+    kt_network_free(t->network);
+    kt_replica_free(&t->replica);
+    t->exchange = NULL;
+    t->network = NULL;
+}
+
+static kt_status build(kt_trainer *t)
+{
+    const kt_dataset *set = &t->data->set;
+    const kt_network_spec spec = kt_config_network(t->config, set->d, set->n_classes);
+    KT_TRY(kt_comm_agree(t->comm, prepare_batches(t)));
+    const size_t max_rows = kt_trainer_max_rows(t->batches.batch_size, &t->data->split);
+    const size_t together = kt_trainer_ranks_per_replica(t->config, t->batches.batch_size);
+    KT_TRY(check_memory(&spec, max_rows, 0));
+    kt_status status = lay_out(t, &spec, max_rows, together);
+    if (status == KT_NO_MEMORY && together > 1 && t->config->parallel.ranks_per_replica == KT_AUTO &&
+        kt_comm_size(t->comm) > 1) {
+        kt_log_warning(t->log, "every rank gets a copy of the weights: %s", kt_error_message());
+        free_layout(t);
+        status = lay_out(t, &spec, max_rows, 1);
+    }
+    KT_TRY(status);
+    if (t->root) {
+        status = KT_NEW(t->state.best_parameters, kt_network_n_parameters(t->network));
+        if (status == KT_OK)
+            status = KT_NEW(t->state.best_state, kt_network_n_state(t->network));
+    }
+    KT_TRY(kt_comm_agree(t->comm, status));
+    kt_network_initialize(t->network, (uint64_t)t->config->run.seed);
+    kt_shared_settle(t->replica.shared);
+    return KT_OK;
+}
+
+size_t kt_trainer_max_rows(size_t batch_size, const kt_split *split)
+{
+    size_t largest = 0;
     for (int p = 0; p < KT_N_PARTS; p++)
         largest = split->n[p] > largest ? split->n[p] : largest;
-    size_t share = (largest + size - 1) / size;
-    size_t evaluated = share < KT_EVALUATION_ROWS ? share : KT_EVALUATION_ROWS;
-    size_t trained = (batch_size + size - 1) / size;
-    return trained > evaluated ? trained : evaluated;
+    const size_t evaluated = largest < KT_EVALUATION_ROWS ? largest : KT_EVALUATION_ROWS;
+    return batch_size > evaluated ? batch_size : evaluated;
 }
 
 kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log,
@@ -102,14 +164,11 @@ kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *co
     t->dir = dir;
     t->root = kt_comm_rank(comm) == 0;
     t->saved_step = -1;
-    status = kt_comm_agree(comm, allocate(t));
-    if (status == KT_OK)
-        status = kt_exchange_create(&t->exchange, comm, config, t->network);
+    status = build(t);
     if (status != KT_OK) {
         kt_trainer_free(t);
         return status;
     }
-    kt_network_initialize(t->network, (uint64_t)config->run.seed);
     t->state.config = config;
     t->state.data = data;
     t->state.network = t->network;
@@ -125,15 +184,12 @@ void kt_trainer_free(kt_trainer *t)
 {
     if (t == NULL)
         return;
-    kt_exchange_free(t->exchange);
-    kt_network_free(t->network);
+    free_layout(t);
     kt_batches_free(&t->batches);
     kt_history_free(&t->state.history);
     kt_memory_free(t->class_weights);
     kt_memory_free(t->state.best_parameters);
     kt_memory_free(t->state.best_state);
-    kt_memory_free(t->x);
-    kt_memory_free(t->d_logits);
     kt_memory_free(t->labels);
     kt_memory_free(t);
 }
@@ -148,7 +204,50 @@ kt_network *kt_trainer_network(kt_trainer *trainer)
     return trainer->network;
 }
 
-const char *kt_trainer_state_owner(const kt_trainer *trainer)
+const kt_exchange_plan *kt_trainer_plan(const kt_trainer *trainer)
 {
-    return kt_exchange_state_name(trainer->exchange);
+    return &trainer->plan;
+}
+
+const kt_replica *kt_trainer_replica(const kt_trainer *trainer)
+{
+    return &trainer->replica;
+}
+
+/* "factors" or "allreduce", or how many layers go by which. */
+static void describe_exchange(const kt_trainer *t, char *text, size_t size)
+{
+    static const char *const owners[2] = {"sharded", "rank0"};
+    size_t n_factors = 0, n = t->plan.n_layers;
+    for (size_t l = 0; l < n; l++)
+        n_factors += t->plan.by_factors[l];
+    if (n_factors == n)
+        snprintf(text, size, "factors");
+    else if (n_factors == 0)
+        snprintf(text, size, "allreduce, optimizer state %s", owners[t->plan.rank0]);
+    else
+        snprintf(text, size, "%zu layer%s by factors, %zu by allreduce, optimizer state %s", n_factors,
+                 n_factors == 1 ? "" : "s", n - n_factors, owners[t->plan.rank0]);
+}
+
+void kt_trainer_report(const kt_trainer *t)
+{
+    const kt_replica *r = &t->replica;
+    const kt_kernels *kernels = kt_network_products(t->network, 0, t->plan.batch_size).kernels;
+    char exchange[128];
+    kt_log_line(t->log, "work   batch of %zu, products by %s%s", t->plan.batch_size,
+                kernels != NULL ? "own kernels, " : "OpenBLAS, ", kernels != NULL ? kernels->name : kt_linalg_core());
+    if (kt_comm_size(t->comm) == 1)
+        return;
+    if (r->n_replicas == 1) {
+        kt_log_line(t->log, "       %zu ranks share one copy of the weights", r->team.n_parts);
+        return;
+    }
+    describe_exchange(t, exchange, sizeof exchange);
+    kt_log_line(t->log, "       %zu copies of the weights, %zu rank%s each at most, on %zu host%s; exchange: %s",
+                r->n_replicas, r->team.n_parts, r->team.n_parts == 1 ? "" : "s", r->n_hosts,
+                r->n_hosts == 1 ? "" : "s", exchange);
+    if (t->plan.link.bytes_per_second > 0)
+        kt_log_line(t->log, "       link measured: %.1f us, %.2f GB/s", 1e6 * t->plan.link.latency_seconds,
+                    1e-9 * t->plan.link.bytes_per_second);
 }

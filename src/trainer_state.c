@@ -3,7 +3,6 @@
 
 #include "ktrain/checkpoint_file.h"
 #include "ktrain/linalg.h"
-#include "ktrain/memory.h"
 #include "ktrain/timer.h"
 #include "trainer_private.h"
 
@@ -12,35 +11,21 @@ double kt_trainer_seconds(const kt_trainer *t)
     return t->seconds_before + kt_timer_seconds() - t->start_seconds;
 }
 
-void kt_trainer_broadcast_model(kt_trainer *t)
+void kt_trainer_spread_model(kt_trainer *t)
 {
-    kt_comm_broadcast(t->comm, 0, kt_network_parameters(t->network),
+    kt_replica_spread(&t->replica, kt_network_parameters(t->network),
                       kt_network_n_parameters(t->network) * sizeof(float));
-    kt_comm_broadcast(t->comm, 0, kt_network_state(t->network), kt_network_n_state(t->network) * sizeof(float));
+    kt_replica_spread(&t->replica, kt_network_state(t->network), kt_network_n_state(t->network) * sizeof(float));
 }
 
-static void free_slots(kt_snapshot *state)
+/* The state of record stands in replica 0's memory: it is saved from there, and read back to there. */
+static void name_slots(kt_trainer *t)
 {
-    for (size_t k = 0; k < KT_MAX_SLOTS; k++) {
-        kt_memory_free(state->slots[k]);
-        state->slots[k] = NULL;
-    }
-}
-
-/* Room on rank 0 for the whole optimizer state, while it is saved or loaded. Collective. */
-static kt_status allocate_slots(kt_trainer *t)
-{
-    kt_status status = KT_OK;
     t->state.n_slots = kt_exchange_n_slots(t->exchange);
-    for (size_t k = 0; k < t->state.n_slots && status == KT_OK; k++) {
+    for (size_t k = 0; k < t->state.n_slots; k++) {
         t->state.slot_names[k] = kt_exchange_slot_name(t->exchange, k);
-        if (t->root)
-            status = KT_NEW(t->state.slots[k], kt_network_n_parameters(t->network));
+        t->state.slots[k] = kt_exchange_slot(t->exchange, k);
     }
-    status = kt_comm_agree(t->comm, status);
-    if (status != KT_OK)
-        free_slots(&t->state);
-    return status;
 }
 
 kt_status kt_trainer_write_best(kt_trainer *t)
@@ -82,12 +67,9 @@ kt_status kt_trainer_save(kt_trainer *t)
         return KT_OK;
     KT_TRY(kt_comm_agree(t->comm, t->root ? check_finite(t) : KT_OK));
     t->state.progress.seconds = kt_trainer_seconds(t);
-    KT_TRY(allocate_slots(t));
-    for (size_t k = 0; k < t->state.n_slots; k++)
-        kt_exchange_gather_state(t->exchange, k, t->state.slots[k]);
-    kt_status status = t->root ? write_checkpoint(t) : KT_OK;
-    free_slots(&t->state);
-    KT_TRY(kt_comm_agree(t->comm, status));
+    name_slots(t);
+    kt_exchange_gather_state(t->exchange);
+    KT_TRY(kt_comm_agree(t->comm, t->root ? write_checkpoint(t) : KT_OK));
     t->saved_step = t->state.progress.step;
     return KT_OK;
 }
@@ -117,23 +99,18 @@ static kt_status find_saved_step(kt_trainer *t)
 kt_status kt_trainer_resume(kt_trainer *t, kt_hdf5 *file)
 {
     kt_early_stopping settings = t->state.stopping;
-    KT_TRY(allocate_slots(t));
-    kt_status status = kt_comm_agree(t->comm, t->root ? kt_checkpoint_read(file, &t->state) : KT_OK);
-    if (status == KT_OK)
-        status = kt_comm_agree(t->comm, find_saved_step(t));
-    if (status == KT_OK) {
-        kt_comm_broadcast(t->comm, 0, &t->saved_step, sizeof t->saved_step);
-        for (size_t k = 0; k < t->state.n_slots; k++)
-            kt_exchange_scatter_state(t->exchange, k, t->state.slots[k]);
-        kt_trainer_broadcast_model(t);
-        kt_comm_broadcast(t->comm, 0, &t->state.progress, sizeof t->state.progress);
-        kt_comm_broadcast(t->comm, 0, &t->state.stopping, sizeof t->state.stopping);
-        kt_comm_broadcast(t->comm, 0, &t->state.schedule, sizeof t->state.schedule);
-        t->state.stopping.enabled = settings.enabled;
-        t->state.stopping.patience = settings.patience;
-        t->state.stopping.min_delta = settings.min_delta;
-        t->seconds_before = t->state.progress.seconds;
-    }
-    free_slots(&t->state);
-    return status;
+    name_slots(t);
+    KT_TRY(kt_comm_agree(t->comm, t->root ? kt_checkpoint_read(file, &t->state) : KT_OK));
+    KT_TRY(kt_comm_agree(t->comm, find_saved_step(t)));
+    kt_comm_broadcast(t->comm, 0, &t->saved_step, sizeof t->saved_step);
+    kt_exchange_scatter_state(t->exchange);
+    kt_trainer_spread_model(t);
+    kt_comm_broadcast(t->comm, 0, &t->state.progress, sizeof t->state.progress);
+    kt_comm_broadcast(t->comm, 0, &t->state.stopping, sizeof t->state.stopping);
+    kt_comm_broadcast(t->comm, 0, &t->state.schedule, sizeof t->state.schedule);
+    t->state.stopping.enabled = settings.enabled;
+    t->state.stopping.patience = settings.patience;
+    t->state.stopping.min_delta = settings.min_delta;
+    t->seconds_before = t->state.progress.seconds;
+    return KT_OK;
 }

@@ -25,7 +25,7 @@ ROOT = os.geteuid() == 0
 os.chdir(os.environ["KT_TEST_TMP"])
 
 # Exit codes.
-USAGE, DIVERGED, DATA, NO_INPUT, IO, CONFIG = 2, 3, 65, 66, 74, 78
+USAGE, DIVERGED, DATA, NO_INPUT, NO_MEMORY, IO, CONFIG = 2, 3, 65, 66, 71, 74, 78
 
 
 # ---- starting and stopping ----
@@ -225,10 +225,10 @@ def tensors(path, *groups):
 
 
 def same_bytes(a, b, *groups):
-    """Both files hold the same data sets to the last bit, but for the time it took and the settings (run.dir, epochs ...)."""
+    """Both files hold the same data sets to the last bit, but for the time, the ranks and the settings (run.dir, epochs ...)."""
     left, right = tensors(a, *groups), tensors(b, *groups)
     assert left.keys() == right.keys(), f"{a}, {b}: {left.keys() ^ right.keys()}"
-    for name in left.keys() - {"config", "progress/seconds", "history/seconds"}:
+    for name in left.keys() - {"config", "progress/ranks", "progress/seconds", "history/seconds"}:
         assert np.asarray(left[name]).tobytes() == np.asarray(right[name]).tobytes(), f"{a}, {b}: {name} differs"
 
 

@@ -106,12 +106,15 @@ def no_room_at_all():
 
 def file_size_limit():
     """A limit of the file size is an input/output error, too, and the checkpoint before it is whole."""
-    keys = "model.hidden=[1400,1100] train.epochs="  # best.h5 has more than 6 MB, Open MPI's own files 4 MB
+    # best.h5 has more than 6 MB, Open MPI's own files 4 MB, and the memory that two ranks share more than 20 MB.
+    keys, limit = "model.hidden=[1400,1100] train.epochs=", ("prlimit", "--fsize=6000000")
+    node = "parallel.ranks_per_replica=node "
+    e2e.train("node", node + keys + "1", ranks=2, wrap=limit, code=e2e.NO_MEMORY, words=("ulimit -f", "ranks_per_replica"))
     for n in (1, 2):
-        directory = f"limited-{n}"
+        directory, warns = f"limited-{n}", ("ulimit -f",) if n > 1 else ()
         e2e.train(f"unlimited-{n}", keys + "3", ranks=n)
         e2e.train(directory, keys + "1", ranks=n)
-        e2e.train(directory, keys + "3", ranks=n, wrap=("prlimit", "--fsize=6000000"), code=e2e.IO, words=(directory, "File too large"))
+        e2e.train(directory, keys + "3", ranks=n, wrap=limit, code=e2e.IO, words=(directory, "File too large"), warns=warns)
         no_temporary_files(directory)
         check_all_good(directory)
         e2e.train(directory, keys + "3", ranks=n)

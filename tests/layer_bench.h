@@ -9,16 +9,19 @@
 #include "gradient.h"
 #include "test.h"
 
-enum { ROWS = 7, N_IN = 5, N_OUT = 5, N_X = ROWS * N_IN, N_Y = ROWS * N_OUT, N_W = N_OUT * N_IN };
+/* NARROW: for difference quotients. WIDE: three tiles of own kernels. The last shards of ROWS are empty. */
+enum { ROWS = 7, SHARDS = 8, NARROW = 5, WIDE = 40, N_WIDE = ROWS * WIDE };
 
-/* The layer, its vectors, and a fixed direction r: the objective is sum r y. */
+/* The layer of `width` units, its vectors, and a fixed direction r: the objective is sum r y. */
 typedef struct bench {
+    size_t width;
     kt_layer layer;
     kt_pass pass;
+    kt_work work;
     uint32_t sample[ROWS];
-    float x[N_X], y[N_Y], r[N_Y], dx[N_X];
-    float weight[N_W], bias[N_OUT], d_weight[N_W], d_bias[N_OUT], mean[N_OUT], variance[N_OUT];
-    double scratch[4 * N_OUT];
+    float x[N_WIDE], y[N_WIDE], r[N_WIDE], dx[N_WIDE];
+    float weight[WIDE * WIDE], bias[WIDE], d_weight[WIDE], d_bias[WIDE], mean[WIDE], variance[WIDE];
+    double scratch[(4 + 2 * SHARDS) * WIDE];
 } bench;
 
 static inline void draw(uint32_t number, size_t n, float *out)
@@ -27,12 +30,15 @@ static inline void draw(uint32_t number, size_t n, float *out)
     kt_random_normal(&place, 0, n, out);
 }
 
-static inline void prepare(bench *b, const kt_layer_kind *kind, bool training)
+/* *b must not move after. */
+static inline void prepare(bench *b, const kt_layer_kind *kind, size_t width, bool training)
 {
     memset(b, 0, sizeof *b);
+    CU_ASSERT(kt_batch_norm_scratch(WIDE, SHARDS) <= sizeof b->scratch / sizeof b->scratch[0]);
+    b->width = width;
     b->layer = (kt_layer){.kind = kind,
-                          .n_in = N_IN,
-                          .n_out = N_OUT,
+                          .n_in = width,
+                          .n_out = width,
                           .number = 2,
                           .weight = b->weight,
                           .bias = b->bias,
@@ -43,28 +49,35 @@ static inline void prepare(bench *b, const kt_layer_kind *kind, bool training)
                           .momentum = 0.25,
                           .epsilon = 1e-3,
                           .rate = 0.4,
+                          .activation = &kt_activations[kt_n_activations - 1],
                           .scratch = b->scratch};
-    b->pass =
-        (kt_pass){.training = training, .seed = 5, .epoch = 3, .sample = b->sample, .rows = ROWS, .rows_global = ROWS};
+    b->pass = (kt_pass){.training = training, .seed = 5, .epoch = 3, .sample = b->sample};
+    b->pass.rows = (kt_rows){ROWS, SHARDS, 0, SHARDS};
+    b->work = (kt_work){.pass = &b->pass, .team = &kt_team_alone};
     for (uint32_t i = 0; i < ROWS; i++)
         b->sample[i] = 1000 - 7 * i;
-    draw(1, N_X, b->x);
-    draw(2, N_Y, b->r);
-    draw(3, N_W, b->weight);
-    draw(4, N_OUT, b->bias);
-    draw(5, N_OUT, b->mean);
-    for (size_t j = 0; j < N_OUT; j++)
+    draw(1, ROWS * width, b->x);
+    draw(2, ROWS * width, b->r);
+    draw(3, width * width, b->weight);
+    draw(4, width, b->bias);
+    draw(5, width, b->mean);
+    for (size_t j = 0; j < width; j++)
         b->variance[j] = 0.5f + (float)j;
+}
+
+static inline kt_range all_units(const bench *b)
+{
+    return (kt_range){0, b->width};
 }
 
 static inline kt_status forward(bench *b)
 {
-    return b->layer.kind->forward(&b->layer, &b->pass, b->x, b->y);
+    return b->layer.kind->forward(&b->layer, &b->work, all_units(b), b->x, b->y);
 }
 
 static inline kt_status backward(bench *b)
 {
-    return b->layer.kind->backward(&b->layer, &b->pass, b->x, b->y, b->r, b->dx);
+    return b->layer.kind->backward(&b->layer, &b->work, all_units(b), b->x, b->y, b->r, b->dx);
 }
 
 static inline double objective(void *context)
@@ -73,7 +86,7 @@ static inline double objective(void *context)
     double sum = 0;
     if (forward(b) != KT_OK)
         return NAN;
-    for (size_t i = 0; i < N_Y; i++)
+    for (size_t i = 0; i < ROWS * b->width; i++)
         sum += (double)b->r[i] * (double)b->y[i];
     return sum;
 }
@@ -85,6 +98,17 @@ static inline void check_gradient(bench *b, size_t n, float *x, float *gradient)
     gradient[n / 2] += 0.01f;
     CU_ASSERT(gradient_count_wrong(objective, b, n, x, gradient) == 1);
     gradient[n / 2] -= 0.01f;
+}
+
+/* NaNs of one pattern, which nobody computes. */
+static inline void mark(size_t n, float *x)
+{
+    memset(x, 0xff, n * sizeof *x);
+}
+
+static inline bool same(size_t n, const float *a, const float *b)
+{
+    return memcmp(a, b, n * sizeof *a) == 0;
 }
 
 #endif

@@ -43,6 +43,26 @@ static void derivatives(void)
     }
 }
 
+/* dx in the place of dy, as in a network. */
+static void in_place(void)
+{
+    enum { MOST = 1013 };
+    static const size_t lengths[] = {0, 1, 7, 64, 100, MOST};
+    static float x[MOST], y[MOST], dy[MOST], dx[MOST];
+    for (size_t a = 0; a < kt_n_activations; a++)
+        for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {
+            const size_t n = lengths[l];
+            for (size_t i = 0; i < n; i++) {
+                x[i] = (float)i / 100 - 4.1f;
+                dy[i] = (float)(i % 17) / 4 - 2;
+            }
+            kt_activations[a].forward(n, x, y);
+            kt_activations[a].backward(n, x, y, dy, dx);
+            kt_activations[a].backward(n, x, y, dy, dy);
+            CU_ASSERT(memcmp(dx, dy, n * sizeof *dx) == 0);
+        }
+}
+
 /* Functions by their textbook formulas in double. */
 static double textbook(const char *name, double x)
 {
@@ -100,6 +120,7 @@ static void pass_nan(void)
 
 const kt_test kt_tests[] = {
     {"every derivative is the difference quotient", derivatives},
+    {"backward in place is backward", in_place},
     {"every function is its formula", values},
     {"all stay finite far from zero", far_out},
     {"a NaN goes through all", pass_nan},

@@ -74,71 +74,150 @@ static void sums_and_broadcasts_reach_everyone(void)
     }
 }
 
-/* All slice operations on n elements; n below, at and above the number of ranks. */
-static void check_slices(size_t n, bool ordered)
+enum { MAX_RANKS = 16 };
+
+/* Bounds of the slices: even shares; all for the last rank; or none for every other rank. */
+static void cut(size_t n, int way, size_t bounds[MAX_RANKS + 1])
 {
-    size_t begin, end, ranks = (size_t)size();
-    kt_share(n, (size_t)rank(), ranks, &begin, &end);
+    size_t ranks = (size_t)size(), begin;
+    bounds[0] = 0;
+    for (size_t r = 0; r < ranks; r++) {
+        if (way == 0)
+            kt_share(n, r, ranks, &begin, &bounds[r + 1]);
+        else if (way == 1)
+            bounds[r + 1] = r + 1 == ranks ? n : 0;
+        else
+            bounds[r + 1] = r + 1 == ranks ? n : (r | 1) * n / (ranks + 1);
+    }
+}
+
+/* Elements of vector in [begin, end) are the sum over ranks, the others 0. */
+static bool holds_sums(const float *vector, size_t n, size_t begin, size_t end)
+{
+    bool good = true;
+    for (size_t i = 0; i < n; i++)
+        good = good && vector[i] == (i >= begin && i < end ? element_sum(i) : 0);
+    return good;
+}
+
+static void check_slices(size_t n, int way)
+{
+    size_t bounds[MAX_RANKS + 1];
+    cut(n, way, bounds);
+    size_t begin = bounds[rank()], end = bounds[rank() + 1];
     float *vector = kt_memory_new(n, sizeof *vector);
-    float *slice = kt_memory_new(end - begin, sizeof *slice);
-    float *scratch = kt_memory_new(ranks * (n / ranks + 1), sizeof *scratch);
+    float *sum = kt_memory_new(n, sizeof *sum);
     for (size_t i = 0; i < n; i++)
         vector[i] = element(rank(), i);
-    kt_comm_sum_slices(kt_test_world, n, vector, slice, ordered ? scratch : NULL);
-    bool good = true;
-    for (size_t i = begin; i < end; i++)
-        good = good && slice[i - begin] == element_sum(i);
-    KT_CHECK(good);
-
-    memset(vector, 0, n * sizeof *vector);
-    memcpy(vector + begin, slice, (end - begin) * sizeof *vector);
-    kt_comm_share_slices(kt_test_world, n, vector);
-    good = true;
-    for (size_t i = 0; i < n; i++)
-        good = good && vector[i] == element_sum(i);
-    KT_CHECK(good);
-
-    memset(vector, 0, n * sizeof *vector);
-    kt_comm_gather_slices(kt_test_world, n, slice, rank() == 0 ? vector : NULL);
-    good = true;
-    for (size_t i = 0; i < n && rank() == 0; i++)
-        good = good && vector[i] == element_sum(i);
-    KT_CHECK(good);
-    memset(slice, 0, (end - begin) * sizeof *slice);
-    kt_comm_scatter_slices(kt_test_world, n, rank() == 0 ? vector : NULL, slice);
-    for (size_t i = begin; i < end; i++)
-        good = good && slice[i - begin] == element_sum(i);
-    KT_CHECK(good);
+    kt_comm_reduce_slices(kt_test_world, bounds, vector, sum + begin);
+    KT_CHECK(holds_sums(sum, n, begin, end));
+    memcpy(vector, sum, n * sizeof *vector);
+    kt_comm_share_slices(kt_test_world, bounds, vector);
+    KT_CHECK(holds_sums(vector, n, 0, n));
+    memcpy(vector, sum, n * sizeof *vector);
+    kt_comm_gather_slices(kt_test_world, bounds, vector);
+    KT_CHECK(rank() == 0 ? holds_sums(vector, n, 0, n) : holds_sums(vector, n, begin, end));
+    if (rank() > 0)
+        memset(vector, 0, n * sizeof *vector);
+    kt_comm_scatter_slices(kt_test_world, bounds, vector);
+    KT_CHECK(rank() == 0 ? holds_sums(vector, n, 0, n) : holds_sums(vector, n, begin, end));
     kt_memory_free(vector);
-    kt_memory_free(slice);
-    kt_memory_free(scratch);
+    kt_memory_free(sum);
 }
 
 static void slices_are_summed_shared_gathered_and_scattered(void)
 {
-    const size_t sizes[] = {1, 2, 3, 7, 8, 9, 1000, 100003};
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        check_slices(sizes[i], true);
-        check_slices(sizes[i], false);
-    }
+    const size_t sizes[] = {0, 1, 2, 3, 7, 8, 9, 1000, 100003};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (int way = 0; way < 3; way++)
+            check_slices(sizes[i], way);
 }
 
-static void ordered_sums_add_in_rank_order(void)
+static void slices_of_bytes_are_shared(void)
 {
-    enum { N = 64 };
-    float vector[N], slice[N], scratch[N + 64];
-    size_t begin, end;
-    kt_share(N, (size_t)rank(), (size_t)size(), &begin, &end);
-    float expected = 0;
-    for (int r = 0; r < size(); r++) /* 1/3 and 1e8 do not commute with each other's roundings */
-        expected = r == 0 ? 1.0f / 3 : expected + (r % 2 ? 1e8f : 1.0f / 7);
-    for (size_t i = 0; i < N; i++)
-        vector[i] = rank() == 0 ? 1.0f / 3 : rank() % 2 ? 1e8f : 1.0f / 7;
-    kt_comm_sum_slices(kt_test_world, N, vector, slice, scratch);
-    bool same = true;
-    for (size_t i = begin; i < end; i++)
-        same = same && memcmp(&slice[i - begin], &expected, sizeof expected) == 0;
-    KT_CHECK(same);
+    size_t bounds[MAX_RANKS + 1];
+    double x[3 * MAX_RANKS] = {0};
+    for (size_t r = 0; r <= (size_t)size(); r++)
+        bounds[r] = r * 3 * sizeof *x;
+    for (int i = 0; i < 3; i++)
+        x[3 * rank() + i] = 1.0 / (1 + 3 * rank() + i);
+    kt_comm_share_bytes(kt_test_world, bounds, x);
+    bool good = true;
+    for (int i = 0; i < 3 * size(); i++)
+        good = good && x[i] == 1.0 / (1 + i);
+    KT_CHECK(good);
+}
+
+/* Rank r brings n_parts[r] vectors; element i of its k-th is known to all. */
+static float part_element(int r, size_t k, size_t i)
+{
+    return (float)(r * 1000 + (int)k * 100) + (float)i / 128;
+}
+
+static void check_parts(size_t n, int way, size_t most_parts)
+{
+    size_t bounds[MAX_RANKS + 1], n_parts[MAX_RANKS], n_all = 0, stride = n + 5;
+    cut(n, way, bounds);
+    for (size_t r = 0; r < (size_t)size(); r++)
+        n_all += n_parts[r] = (r * 5 + 1) % (most_parts + 1);
+    size_t begin = bounds[rank()], own = bounds[rank() + 1] - begin;
+    float *parts = kt_memory_new(n_parts[rank()] * stride, sizeof *parts);
+    float *received = kt_memory_new(n_all * own + 1, sizeof *received);
+    for (size_t k = 0; k < n_parts[rank()]; k++)
+        for (size_t i = 0; i < n; i++)
+            parts[k * stride + i] = part_element(rank(), k, i);
+    received[n_all * own] = -1;
+    kt_comm_exchange_parts(kt_test_world, bounds, n_parts, parts, stride, received);
+    bool good = received[n_all * own] == -1;
+    const float *at = received;
+    for (int r = 0; r < size(); r++)
+        for (size_t k = 0; k < n_parts[r]; k++, at += own)
+            for (size_t i = 0; i < own; i++)
+                good = good && at[i] == part_element(r, k, begin + i);
+    KT_CHECK(good);
+    kt_memory_free(parts);
+    kt_memory_free(received);
+}
+
+static void parts_arrive_in_rank_order(void)
+{
+    const size_t sizes[] = {0, 1, 5, 1000, 40003};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (int way = 0; way < 3; way++)
+            for (size_t most = 0; most < 13; most += 3)
+                check_parts(sizes[i], way, most);
+    check_parts(50, 0, 100); /* more messages than are under way at a time */
+}
+
+/* Several at once, begun in one order and ended in another, with other messages between. */
+static void transfers_overlap(void)
+{
+    enum { TRANSFERS = 6 };
+    const size_t lengths[TRANSFERS] = {1, 100003, 0, 17, 30000, 250};
+    size_t bounds[TRANSFERS][MAX_RANKS + 1];
+    float *vectors[TRANSFERS];
+    kt_transfer *transfers[TRANSFERS];
+    bool good = true;
+    for (int round = 0; round < 3; round++) {
+        for (int t = 0; t < TRANSFERS; t++) {
+            cut(lengths[t], (t + round) % 3, bounds[t]);
+            vectors[t] = kt_memory_new(lengths[t], sizeof *vectors[t]);
+            for (size_t i = bounds[t][rank()]; i < bounds[t][rank() + 1]; i++)
+                vectors[t][i] = element(t, i);
+            kt_comm_start_share(kt_test_world, bounds[t], vectors[t], &transfers[t]);
+            check_parts(100, t % 3, 2);
+        }
+        for (int t = 0; t < TRANSFERS; t++)
+            kt_transfer_progress(transfers[t]);
+        for (int k = 0; k < TRANSFERS; k++) {
+            int t = (5 * k + rank()) % TRANSFERS; /* every rank in its own order */
+            kt_transfer_finish(transfers[t]);
+            for (size_t i = 0; i < lengths[t]; i++)
+                good = good && vectors[t][i] == element(t, i);
+            kt_memory_free(vectors[t]);
+        }
+    }
+    KT_CHECK(good);
 }
 
 static void sums_of_doubles_add_in_rank_order(void)
@@ -155,18 +234,6 @@ static void sums_of_doubles_add_in_rank_order(void)
     for (size_t i = 0; i < N; i++)
         same = same && memcmp(&values[i], &expected, sizeof expected) == 0;
     KT_CHECK(same);
-}
-
-static void a_vector_is_summed_in_place(void)
-{
-    float vector[1001];
-    bool good = true;
-    for (size_t i = 0; i < 1001; i++)
-        vector[i] = element(rank(), i);
-    kt_comm_sum_f32(kt_test_world, 1001, vector);
-    for (size_t i = 0; i < 1001; i++)
-        good = good && vector[i] == element_sum(i);
-    KT_CHECK(good);
 }
 
 static void rows_are_gathered_in_rank_order(void)
@@ -202,9 +269,10 @@ const kt_test kt_tests[] = {
     {"an agreed failure passes through a second agreement unchanged", an_agreed_failure_passes_through_a_second_agreement_unchanged},
     {"sums and broadcasts reach everyone", sums_and_broadcasts_reach_everyone},
     {"slices are summed, shared, gathered and scattered", slices_are_summed_shared_gathered_and_scattered},
-    {"ordered sums add in rank order", ordered_sums_add_in_rank_order},
+    {"slices of bytes are shared", slices_of_bytes_are_shared},
+    {"parts arrive in rank order", parts_arrive_in_rank_order},
+    {"transfers overlap", transfers_overlap},
     {"sums of doubles add in rank order", sums_of_doubles_add_in_rank_order},
-    {"a vector is summed in place", a_vector_is_summed_in_place},
     {"rows are gathered in rank order, also from ranks with none", rows_are_gathered_in_rank_order},
     {"a group splits in groups of its own", a_group_splits_in_groups_of_its_own},
     {NULL, NULL},

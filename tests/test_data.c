@@ -1,4 +1,6 @@
 /* What a run learns from, on any number of ranks: small CSV files written here. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ktrain/data.h"
@@ -70,6 +72,41 @@ static void every_rank_has_the_same_samples_and_parts(void)
     kt_data_free(&data);
 }
 
+/* One copy: what rank 0 puts there, the others have. All ranks of a test are on one host. */
+static void the_ranks_of_a_host_share_the_samples(void)
+{
+    kt_data data;
+    bool several = kt_comm_size(kt_test_world) > 1;
+    KT_CHECK(load(false, &data) == KT_OK);
+    KT_CHECK(data.set.borrowed == several && (data.window != NULL) == several);
+    kt_comm_barrier(kt_test_world);
+    if (kt_comm_rank(kt_test_world) == 0) {
+        *(float *)data.set.features = -77;
+        data.set.labels[39] = 55;
+    }
+    kt_comm_barrier(kt_test_world);
+    KT_CHECK(*(const float *)data.set.features == -77 && data.set.labels[39] == 55);
+    kt_data_free(&data);
+}
+
+static void without_room_for_that_each_rank_has_a_copy(void)
+{
+    const char *name = "OMPI_MCA_osc_sm_backing_directory"; /* where Open MPI puts shared memory: there is no room */
+    kt_data data;
+    char old[KT_PATH_BYTES], *value = getenv(name);
+    snprintf(old, sizeof old, "%s", value != NULL ? value : "");
+    setenv(name, "/proc", 1);
+    kt_status status = load(false, &data);
+    if (value != NULL)
+        setenv(name, old, 1);
+    else
+        unsetenv(name);
+    KT_CHECK(status == KT_OK);
+    KT_CHECK(data.window == NULL && !data.set.borrowed);
+    KT_CHECK(kt_dataset_fingerprint(&data.set) == data.fingerprint);
+    kt_data_free(&data);
+}
+
 static void files_of_their_own_replace_a_part(void)
 {
     kt_data data;
@@ -110,6 +147,8 @@ static void an_unlabelled_file_is_all_test(void)
 
 const kt_test kt_tests[] = {
     {"every rank has the same samples and parts", every_rank_has_the_same_samples_and_parts},
+    {"the ranks of a host share the samples", the_ranks_of_a_host_share_the_samples},
+    {"without room for that each rank has a copy", without_room_for_that_each_rank_has_a_copy},
     {"files of their own replace a part", files_of_their_own_replace_a_part},
     {"a class that is only tested is refused on every rank", a_class_that_is_only_tested_is_refused_on_every_rank},
     {"an unlabelled file is all test", an_unlabelled_file_is_all_test},

@@ -96,60 +96,86 @@ static double dot(size_t k, const float *a, size_t step_a, const float *b, size_
 static const size_t shapes[][3] = {{1, 1, 1},     {1, 7, 5},      {3, 1, 9},     {16, 128, 49}, {16, 33, 257},
                                    {100, 65, 31}, {257, 96, 130}, {16, 784, 90}, {64, 784, 37}, {40, 2100, 42}};
 
-/* Each of the three products of every shape; `spoil` changes one element, which must be noticed. */
-static size_t count_wrong(bool spoil)
+/* result[m x n], rows ld apart: NaNs before a product. */
+static void mark(size_t m, size_t ld)
+{
+    for (size_t i = 0; i < m * ld; i++)
+        result[i] = NAN;
+}
+
+/* How many elements of result[m x n], rows ld apart, are not dot(k, a + r * step_r, step_a, b + j * step_j, step_b),
+ * and how many between the rows were written. */
+static size_t count_far_from(size_t m, size_t n, size_t ld, size_t k, const float *a, size_t step_r, size_t step_a,
+                             const float *b, size_t step_j, size_t step_b, double tolerance)
+{
+    size_t n_wrong = 0;
+    for (size_t r = 0; r < m; r++)
+        for (size_t j = 0; j < ld; j++) {
+            const double value = (double)result[r * ld + j];
+            n_wrong += j < n ? !is_near(value, dot(k, a + r * step_r, step_a, b + j * step_j, step_b), tolerance)
+                             : !isnan(value);
+        }
+    return n_wrong;
+}
+
+/* Each of the three products of every shape, rows `gap` more floats apart than they are long; `spoil` changes one
+ * element, which must be noticed. */
+static size_t count_wrong(size_t gap, bool spoil)
 {
     size_t n_wrong = 0;
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         const size_t m = shapes[s][0], n_in = shapes[s][1], n_out = shapes[s][2];
+        const size_t ld_x = n_in + gap, ld_w = n_in + 2 * gap, ld_y = n_out + gap, ld = n_out + 3 * gap;
+        const size_t ld_in = n_in + 4 * gap;
         const double tolerance = 2e-6 * sqrt((double)(m + n_in + n_out));
-        fill(m * n_in, 1, x);
-        fill(n_out * n_in, 2, w);
-        fill(m * n_out, 3, y);
-        kt_linalg_forward(m, n_in, n_out, x, w, result);
+        fill(m * ld_x, 1, x);
+        fill(n_out * ld_w, 2, w);
+        fill(m * ld_y, 3, y);
+        mark(m, ld);
+        kt_linalg_forward(m, n_in, n_out, x, ld_x, w, ld_w, result, ld);
         result[0] += spoil ? 1e-3f : 0;
-        for (size_t i = 0; i < m * n_out; i++)
-            n_wrong +=
-                !is_near((double)result[i], dot(n_in, x + i / n_out * n_in, 1, w + i % n_out * n_in, 1), tolerance);
-        kt_linalg_backward(m, n_in, n_out, y, w, result);
-        result[m * n_in - 1] += spoil ? 1e-3f : 0;
-        for (size_t i = 0; i < m * n_in; i++)
-            n_wrong += !is_near((double)result[i], dot(n_out, y + i / n_in * n_out, 1, w + i % n_in, n_in), tolerance);
-        kt_linalg_gradient(m, n_in, n_out, y, x, result);
-        result[n_out * n_in / 2] += spoil ? 1e-3f : 0;
-        for (size_t i = 0; i < n_out * n_in; i++)
-            n_wrong += !is_near((double)result[i], dot(m, y + i / n_in, n_out, x + i % n_in, n_in), tolerance);
+        n_wrong += count_far_from(m, n_out, ld, n_in, x, ld_x, 1, w, ld_w, 1, tolerance);
+        mark(m, ld_in);
+        kt_linalg_backward(m, n_in, n_out, y, ld_y, w, ld_w, result, ld_in);
+        result[n_in - 1] += spoil ? 1e-3f : 0;
+        n_wrong += count_far_from(m, n_in, ld_in, n_out, y, ld_y, 1, w, 1, ld_w, tolerance);
+        mark(n_out, ld_in);
+        kt_linalg_gradient(m, n_in, n_out, y, ld_y, x, ld_x, result, ld_in);
+        result[n_out / 2 * ld_in] += spoil ? 1e-3f : 0;
+        n_wrong += count_far_from(n_out, n_in, ld_in, m, y, 1, ld_y, x, 1, ld_x, tolerance);
     }
     return n_wrong;
 }
 
 static void products(void)
 {
-    CU_ASSERT(count_wrong(false) == 0);
-    CU_ASSERT(count_wrong(true) == 3 * sizeof shapes / sizeof shapes[0]);
+    for (size_t gap = 0; gap <= 5; gap += 5) {
+        CU_ASSERT(count_wrong(gap, false) == 0);
+        CU_ASSERT(count_wrong(gap, true) == 3 * sizeof shapes / sizeof shapes[0]);
+    }
 }
 
 static void overwrite(void)
 {
     fill(16, 1, x);
     fill(16, 2, w);
-    for (size_t i = 0; i < 16; i++)
-        result[i] = NAN; /* what was in the result must not matter */
-    kt_linalg_forward(4, 4, 4, x, w, result);
-    kt_linalg_backward(4, 4, 4, x, w, result + 16);
-    for (size_t i = 0; i < 16; i++)
+    mark(1, 48); /* what was in the result must not matter */
+    kt_linalg_forward(4, 4, 4, x, 4, w, 4, result, 4);
+    kt_linalg_backward(4, 4, 4, x, 4, w, 4, result + 16, 4);
+    kt_linalg_gradient(4, 4, 4, x, 4, w, 4, result + 32, 4);
+    for (size_t i = 0; i < 48; i++)
         CU_ASSERT(isfinite(result[i]));
 }
 
 static void no_rows(void)
 {
-    float none = 5, dw[6] = {1, 2, 3, 4, 5, 6};
-    kt_linalg_forward(0, 3, 2, NULL, w, &none);
-    kt_linalg_backward(0, 3, 2, NULL, w, &none);
+    float none = 5, dw[8] = {1, 2, 3, 7, 4, 5, 6, 7};
+    kt_linalg_forward(0, 3, 2, NULL, 3, w, 3, &none, 2);
+    kt_linalg_backward(0, 3, 2, NULL, 2, w, 3, &none, 3);
     CU_ASSERT(none == 5);
-    kt_linalg_gradient(0, 3, 2, NULL, NULL, dw);
-    for (size_t i = 0; i < 6; i++)
-        CU_ASSERT(dw[i] == 0);
+    kt_linalg_gradient(0, 3, 2, NULL, 2, NULL, 3, dw, 4);
+    for (size_t i = 0; i < 8; i++)
+        CU_ASSERT(dw[i] == (i % 4 < 3 ? 0 : 7));
 }
 
 static void sum_of_squares(void)
@@ -180,7 +206,7 @@ static void self_test(void)
 const kt_test kt_tests[] = {
     {"denormal products become zero, on one thread and on two", denormals_are_flushed},
     {"threads that OpenBLAS had before the start are told as well", threads_made_before},
-    {"forward, backward and gradient are the plain loops", products},
+    {"forward, backward and gradient are the plain loops, whatever lies between rows", products},
     {"what a result held before does not matter", overwrite},
     {"no rows: nothing is written, and the gradient is zero", no_rows},
     {"the sum of squares is that of a plain loop", sum_of_squares},

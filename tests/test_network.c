@@ -1,8 +1,10 @@
-/* network.h against PyTorch's forward and backward, and difference quotients of whole networks. */
+/* network.h against PyTorch's forward and backward, and difference quotients of whole networks. On several ranks:
+ * test_network_teams.c. */
 #include "ktrain/network.h"
 
 #include <stdint.h>
 
+#include "ktrain/linalg.h"
 #include "ktrain/loss.h"
 #include "ktrain/optimizer.h"
 
@@ -12,7 +14,7 @@
 
 const char *const kt_test_suite = "network";
 
-enum { ROWS = 9, N_IN = 6, N_CLASSES = 4, N_X = ROWS * N_IN, N_Z = ROWS * N_CLASSES, MOST = 256 };
+enum { ROWS = 9, N_IN = 6, N_CLASSES = 4, N_X = ROWS * N_IN, SHARDS = 4, N_Z = ROWS * N_CLASSES, MOST = 256 };
 
 static const int64_t hidden[2] = {5, 8};
 static const double class_weights[N_CLASSES] = {0.5, 1, 2, 1.25};
@@ -21,7 +23,8 @@ static const kt_network_spec plain_spec = {.n_in = N_IN,
                                            .n_hidden = 2,
                                            .hidden = hidden,
                                            .batch_norm_momentum = 0.1,
-                                           .batch_norm_epsilon = 1e-5};
+                                           .batch_norm_epsilon = 1e-5,
+                                           .n_shards = SHARDS};
 
 /* A network, the batch of the golden file, and the whole objective: data loss and L2. */
 typedef struct bench {
@@ -29,7 +32,6 @@ typedef struct bench {
     kt_pass pass;
     kt_loss_spec loss;
     kt_optimizer_spec l2;
-    float x[N_X], d_z[N_Z];
     int32_t y[ROWS];
     uint32_t sample[ROWS];
 } bench;
@@ -38,7 +40,6 @@ static void prepare(bench *b, const kt_network_spec *spec)
 {
     double labels[ROWS], samples[ROWS];
     memset(b, 0, sizeof *b);
-    golden_read_float("network.txt", "x", N_X, b->x);
     golden_read("network.txt", "labels", ROWS, labels);
     golden_read("network.txt", "samples", ROWS, samples);
     for (size_t r = 0; r < ROWS; r++) {
@@ -46,28 +47,46 @@ static void prepare(bench *b, const kt_network_spec *spec)
         b->sample[r] = (uint32_t)samples[r];
     }
     b->pass =
-        (kt_pass){.training = true, .seed = 42, .epoch = 2, .sample = b->sample, .rows = ROWS, .rows_global = ROWS};
+        (kt_pass){.training = true, .seed = 42, .epoch = 2, .sample = b->sample, .rows = {ROWS, SHARDS, 0, SHARDS}};
     b->loss = (kt_loss_spec){.n_classes = N_CLASSES};
     KT_CHECK_STATUS(KT_OK, kt_network_create(&b->network, spec, ROWS));
     CU_ASSERT_FATAL(b->network != NULL);
+    kt_linalg_start(1);
     kt_network_initialize(b->network, 42);
+    golden_read_float("network.txt", "x", N_X, kt_network_input(b->network));
 }
 
-/* Forward, loss and backward; returns the sums and the logits. */
-static kt_loss_sums step(bench *b, const float **logits)
+/* Forward, loss, backward and the whole gradient [MOST]; returns the sums and the logits. */
+static kt_loss_sums step(bench *b, const float **logits, float *gradient)
 {
+    const size_t M = b->pass.rows.M;
     kt_loss_sums sums = {0};
-    KT_CHECK_STATUS(KT_OK, kt_network_forward(b->network, &b->pass, b->x, logits));
-    kt_loss_softmax(&b->loss, b->pass.rows, b->pass.rows_global, *logits, b->y, &sums, b->d_z);
-    KT_CHECK_STATUS(KT_OK, kt_network_backward(b->network, &b->pass, b->d_z));
+    memset(gradient, 0xff, MOST * sizeof *gradient); /* what nobody writes is a NaN */
+    CU_ASSERT_FATAL(kt_network_n_parameters(b->network) <= MOST);
+    KT_CHECK_STATUS(KT_OK, kt_network_forward(b->network, &b->pass, logits));
+    kt_loss_softmax(&b->loss, M, M, *logits, b->y, &sums, kt_network_d_logits(b->network));
+    KT_CHECK_STATUS(KT_OK, kt_network_backward(b->network, &b->pass));
+    KT_CHECK_STATUS(KT_OK, kt_network_gradient(b->network, &b->pass, gradient));
     return sums;
 }
 
-static void check_torch(const char *activation, int row, bool full)
+/* A bias that batch norm takes away has no gradient at all: not even rounding. */
+static bool lost_biases_are_still(const kt_network *network, const float *gradient)
+{
+    size_t n_factors, n_moved = 0;
+    const kt_factors *factors = kt_network_factors(network, &n_factors);
+    for (size_t l = 0; l < n_factors; l++)
+        for (size_t o = 0; o < factors[l].n_out; o++)
+            n_moved += factors[l].lost_bias && gradient[factors[l].bias + o] != 0;
+    return n_moved == 0;
+}
+
+static void check_torch(const char *activation, int row, bool full, size_t thin_rows)
 {
     bench b;
     kt_network_spec spec = plain_spec;
     const float *logits;
+    float gradient[MOST];
     char name[5][64];
     double loss, cross_entropy;
     static const char *const parts[5] = {"parameters", "logits", "gradients", "loss", "cross_entropy"};
@@ -76,6 +95,7 @@ static void check_torch(const char *activation, int row, bool full)
     spec.activation = row;
     spec.batch_norm = full;
     spec.dropout = full ? 0.3 : 0;
+    spec.thin_rows = thin_rows;
     prepare(&b, &spec);
     if (full) {
         b.loss.label_smoothing = 0.1;
@@ -83,12 +103,14 @@ static void check_torch(const char *activation, int row, bool full)
     }
     const size_t n = kt_network_n_parameters(b.network);
     CU_ASSERT(golden_far("network.txt", name[0], n, kt_network_parameters(b.network), 2e-7) == 0);
-    const kt_loss_sums sums = step(&b, &logits);
+    const kt_loss_sums sums = step(&b, &logits, gradient);
+    CU_ASSERT(kt_network_is_thin(b.network, ROWS) == (thin_rows >= ROWS));
     CU_ASSERT(golden_far("network.txt", name[1], N_Z, logits, 2e-6) == 0);
-    CU_ASSERT(golden_far("network.txt", name[2], n, kt_network_gradients(b.network), 2e-6) == 0);
+    CU_ASSERT(golden_far("network.txt", name[2], n, gradient, 2e-6) == 0);
     golden_read("network.txt", name[3], 1, &loss);
     golden_read("network.txt", name[4], 1, &cross_entropy);
     CU_ASSERT(is_near(sums.loss / ROWS, loss, 1e-6) && is_near(sums.cross_entropy / ROWS, cross_entropy, 1e-6));
+    CU_ASSERT(lost_biases_are_still(b.network, gradient));
     if (full) {
         snprintf(name[0], sizeof name[0], "%s/full/state", activation);
         CU_ASSERT(
@@ -100,8 +122,10 @@ static void check_torch(const char *activation, int row, bool full)
 static void torch_says_the_same(void)
 {
     for (size_t a = 0; a < kt_n_activations; a++) {
-        check_torch(kt_activations[a].name, (int)a, false);
-        check_torch(kt_activations[a].name, (int)a, true);
+        for (size_t thin_rows = ROWS - 1; thin_rows <= ROWS; thin_rows++) {
+            check_torch(kt_activations[a].name, (int)a, false, thin_rows);
+            check_torch(kt_activations[a].name, (int)a, true, thin_rows);
+        }
     }
 }
 
@@ -112,7 +136,7 @@ static double objective(void *context)
     const float *logits;
     size_t n_tensors;
     const kt_tensor *tensors = kt_network_parameter_tensors(b->network, &n_tensors);
-    if (kt_network_forward(b->network, &b->pass, b->x, &logits) != KT_OK)
+    if (kt_network_forward(b->network, &b->pass, &logits) != KT_OK)
         return NAN;
     kt_loss_softmax(&b->loss, ROWS, ROWS, logits, b->y, &sums, NULL);
     return sums.loss / ROWS + kt_optimizer_penalty(&b->l2, tensors, n_tensors, kt_network_parameters(b->network), ROWS);
@@ -125,12 +149,12 @@ static void whole_gradient(bench *b, float *gradient)
     const float *logits;
     size_t n_tensors, n = kt_network_n_parameters(b->network);
     const kt_tensor *tensors = kt_network_parameter_tensors(b->network, &n_tensors);
-    float w[MOST], *parameters = kt_network_parameters(b->network);
-    step(b, &logits);
-    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, &b->l2, tensors, n_tensors, 0, n));
-    CU_ASSERT_FATAL(optimizer != NULL && n <= MOST);
+    float w[MOST], data[MOST], *parameters = kt_network_parameters(b->network);
+    step(b, &logits, data);
+    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, &b->l2, tensors, n_tensors, NULL));
+    CU_ASSERT_FATAL(optimizer != NULL);
     memcpy(w, parameters, n * sizeof *w);
-    kt_optimizer_update(optimizer, 1, 1, 1, ROWS, parameters, kt_network_gradients(b->network));
+    kt_optimizer_update(optimizer, 1, 1, 1, ROWS, 0, n, parameters, data);
     for (size_t i = 0; i < n; i++) {
         gradient[i] = w[i] - parameters[i];
         parameters[i] = w[i];
@@ -169,6 +193,7 @@ static void quotients(void)
             spec.batch_norm_epsilon = 0.1; /* less curvature than with 1e-5, so that the quotients are good */
             spec.dropout = form & 2 ? 0.25 : 0;
             spec.n_hidden = form & 4 ? 1 : 2;
+            spec.thin_rows = form == 1 || form == 2 ? ROWS : 0;
             check_quotients(&spec, form & 2 ? 0.1 : 0, form & 1 ? class_weights : NULL, KT_L2_BATCH,
                             form & 4 ? 0.5 : 0);
         }
@@ -227,16 +252,59 @@ static void names(void)
     kt_network_free(b.network);
 }
 
+static bool is_aligned(const void *memory)
+{
+    return (uintptr_t)memory % 64 == 0;
+}
+
+static void gradients_are_made_of(void)
+{
+    bench b;
+    size_t n_tensors, n_factors, n_formed;
+    kt_network_spec spec = plain_spec;
+    spec.batch_norm = true;
+    spec.thin_rows = 5;
+    prepare(&b, &spec);
+    const kt_tensor *tensors = kt_network_parameter_tensors(b.network, &n_tensors);
+    const kt_factors *factors = kt_network_factors(b.network, &n_factors);
+    const kt_formed *formed = kt_network_formed(b.network, &n_formed);
+    CU_ASSERT_FATAL(n_tensors == 10 && n_factors == 3 && n_formed == 2);
+    for (size_t l = 0; l < 3; l++) {
+        const kt_tensor *weight = &tensors[4 * l];
+        CU_ASSERT(factors[l].weight == weight->offset && factors[l].bias == weight[1].offset);
+        CU_ASSERT(factors[l].n_out == weight->dims[0] && factors[l].n_in == weight->dims[1]);
+        CU_ASSERT(factors[l].lost_bias == (l < 2));
+        CU_ASSERT(is_aligned(factors[l].x) && is_aligned(factors[l].delta));
+        CU_ASSERT(kt_network_products(b.network, l, 5).kernels != NULL);
+        CU_ASSERT(kt_network_products(b.network, l, 6).kernels == NULL);
+        CU_ASSERT(kt_network_products(b.network, l, 6).n_in == weight->dims[1]);
+    }
+    for (size_t l = 0; l < 2; l++)
+        CU_ASSERT(formed[l].offset == tensors[4 * l + 2].offset && formed[l].count == 2 * tensors[4 * l + 2].count);
+    CU_ASSERT(is_aligned(kt_network_parameters(b.network)) && is_aligned(kt_network_state(b.network)));
+    CU_ASSERT(kt_network_input(b.network) == factors[0].x && kt_network_d_logits(b.network) == factors[2].delta);
+    kt_network_free(b.network);
+}
+
 static void no_rows(void)
 {
     bench b;
     const float *logits;
-    prepare(&b, &plain_spec);
-    b.pass.rows = 0;
-    step(&b, &logits);
-    for (size_t i = 0; i < kt_network_n_parameters(b.network); i++)
-        CU_ASSERT(kt_network_gradients(b.network)[i] == 0);
-    kt_network_free(b.network);
+    float gradient[MOST];
+    kt_network_spec spec = plain_spec;
+    for (int form = 0; form < 4; form++) {
+        spec.batch_norm = form & 1;
+        spec.thin_rows = form & 2 ? ROWS : 0;
+        prepare(&b, &spec);
+        b.pass.rows.M = 0; /* a batch of none */
+        step(&b, &logits, gradient);
+        for (size_t i = 0; i < kt_network_n_parameters(b.network); i++)
+            CU_ASSERT(gradient[i] == 0);
+        b.pass.rows = (kt_rows){ROWS, SHARDS, 1, 1}; /* none of them here */
+        KT_CHECK_STATUS(KT_OK, kt_network_forward(b.network, &b.pass, &logits));
+        KT_CHECK_STATUS(KT_OK, kt_network_backward(b.network, &b.pass));
+        kt_network_free(b.network);
+    }
 }
 
 static void too_many_rows(void)
@@ -244,8 +312,8 @@ static void too_many_rows(void)
     bench b;
     const float *logits;
     prepare(&b, &plain_spec);
-    b.pass.rows = ROWS + 1;
-    KT_CHECK_STATUS(KT_INTERNAL, kt_network_forward(b.network, &b.pass, b.x, &logits));
+    b.pass.rows.M = ROWS + 1;
+    KT_CHECK_STATUS(KT_INTERNAL, kt_network_forward(b.network, &b.pass, &logits));
     CU_ASSERT(logits == NULL);
     kt_network_free(b.network);
 }
@@ -256,7 +324,7 @@ static void check_refused(kt_status expected, const kt_network_spec *spec, size_
     size_t n_parameters = 7;
     KT_CHECK_STATUS(expected, kt_network_create(&network, spec, max_rows));
     CU_ASSERT(network == NULL && kt_error_message()[0] != '\0');
-    CU_ASSERT(kt_network_bytes(spec, max_rows, &n_parameters) == 0 && n_parameters == 0);
+    CU_ASSERT(kt_network_shared_bytes(spec, max_rows, &n_parameters) == 0 && n_parameters == 0);
 }
 
 static void hostile_specs(void)
@@ -291,8 +359,11 @@ static void bytes(void)
     static const int64_t wide[2] = {5000, 5000};
     kt_network_spec spec = {.n_in = 784, .n_classes = 49, .n_hidden = 2, .hidden = wide};
     size_t n_parameters, n = (784 + 1 + 5000 + 1) * 5000 + 5001 * 49;
-    const size_t n_bytes = kt_network_bytes(&spec, 16, &n_parameters);
-    CU_ASSERT(n_parameters == n && n_bytes > 8 * n && n_bytes < 9 * n);
+    const size_t n_bytes = kt_network_shared_bytes(&spec, 16, &n_parameters);
+    CU_ASSERT(n_parameters == n && n_bytes > 4 * n && n_bytes < 5 * n);
+    CU_ASSERT(kt_network_shared_bytes(&spec, 16, NULL) == n_bytes);
+    spec.batch_norm = true, spec.batch_norm_epsilon = 1, spec.n_shards = KT_MAX_SHARDS;
+    CU_ASSERT(kt_network_shared_bytes(&spec, 16, NULL) > n_bytes + 8 * kt_batch_norm_scratch(10000, KT_MAX_SHARDS));
 }
 
 const kt_test kt_tests[] = {
@@ -302,7 +373,8 @@ const kt_test kt_tests[] = {
     {"the penalty's gradient is its difference quotient in every form that has one", quotients_l2},
     {"a network without hidden layers is softmax regression", softmax_regression},
     {"tensors have their names, shapes and places", names},
-    {"a rank without rows has zero gradients", no_rows},
+    {"gradients are made of factors, and batch norm's are formed", gradients_are_made_of},
+    {"without rows all gradients are zero, and all calls are there", no_rows},
     {"more rows than there is room for are refused", too_many_rows},
     {"impossible sizes are refused before anything is allocated", hostile_specs},
     {"the bytes of a network are known without making it", bytes},

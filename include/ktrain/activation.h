@@ -8,7 +8,7 @@ typedef struct kt_activation {
     const char *name;
     /* y[n] = f(x[n]). A NaN stays a NaN, so that divergence shows. y does not overlap x. */
     void (*forward)(size_t n, const float *x, float *y);
-    /* dx = dy * f'(x); y = f(x) is given too. dx overlaps none of the others. */
+    /* dx = dy * f'(x); y = f(x) is given too. dx may be dy, but overlaps none of the others. */
     void (*backward)(size_t n, const float *x, const float *y, const float *dy, float *dx);
 } kt_activation;
 

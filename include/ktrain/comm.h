@@ -49,22 +49,33 @@ void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all);
 void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n);
 void kt_comm_sum_i64(kt_comm *comm, int64_t *values, size_t n);
 
-/* Vectors of n floats cut in slices: slice r is kt_share(n, r, size). n < 2^31.
+/* Vectors of floats cut in slices: slice r is [bounds[r], bounds[r + 1]); bounds[size + 1] rises from 0 to n < 2^31,
+ * the same on all ranks. Slices may be empty. Rows are slices, too: bounds in floats.
  *
- * slice[own slice] = the sum over ranks of that part of vector[n]. With scratch[size x (n / size + 1)] the ranks'
- * parts are added in rank order, so that the result does not depend on MPI's algorithm; with scratch NULL the order is
- * MPI's. vector may not overlap slice. */
-void kt_comm_sum_slices(kt_comm *comm, size_t n, const float *vector, float *slice, float *scratch);
+ * Rank r brings n_parts[r] vectors (n_parts[size], the same on all ranks; 0 is allowed), the i-th at
+ * parts + i * stride. Everyone gets its own slice of all of them, in rank order:
+ * received[(sum of n_parts) x (own slice)]. received may not overlap parts. */
+void kt_comm_exchange_parts(kt_comm *comm, const size_t *bounds, const size_t *n_parts, const float *parts,
+                            size_t stride, float *received);
 
-/* Every rank's own slice of vector[n] to all, in place. */
-void kt_comm_share_slices(kt_comm *comm, size_t n, float *vector);
+/* slice[own slice] = the sum over ranks of that part of vector[n], order MPI's. slice may not overlap vector. */
+void kt_comm_reduce_slices(kt_comm *comm, const size_t *bounds, const float *vector, float *slice);
 
-/* Rank 0's vector[n] (NULL elsewhere) from every rank's slice, and back. */
-void kt_comm_gather_slices(kt_comm *comm, size_t n, const float *slice, float *vector);
-void kt_comm_scatter_slices(kt_comm *comm, size_t n, const float *vector, float *slice);
+/* Every rank's own slice of vector[n] to all, in place. _bytes: of data of any type, bounds in bytes. */
+void kt_comm_share_slices(kt_comm *comm, const size_t *bounds, float *vector);
+void kt_comm_share_bytes(kt_comm *comm, const size_t *bounds, void *data);
 
-/* vector[n] = sum over ranks, in place, order MPI's. */
-void kt_comm_sum_f32(kt_comm *comm, size_t n, float *vector);
+/* Every rank's own slice of its vector[n] to the same place in rank 0's, and back. */
+void kt_comm_gather_slices(kt_comm *comm, const size_t *bounds, float *vector);
+void kt_comm_scatter_slices(kt_comm *comm, const size_t *bounds, float *vector);
+
+/* kt_comm_share_slices while other work goes on. All ranks start their transfers in the same order, and may have
+ * several under way (fewer than 1024). Until the end the own slice may be read but not written, the others neither.
+ * *out is NULL where nothing is left to wait for. */
+typedef struct kt_transfer kt_transfer;
+void kt_comm_start_share(kt_comm *comm, const size_t *bounds, float *vector, kt_transfer **out);
+void kt_transfer_progress(kt_transfer *transfer); /* moves the messages on; NULL is allowed. Local. */
+void kt_transfer_finish(kt_transfer *transfer);   /* waits and frees; NULL is allowed */
 
 /* Rows of `width` floats, held in rank order (fewer than 2^31 floats in all): rank 0's all[total rows x width] (NULL
  * elsewhere) from every rank's rows[n_rows x width]. */

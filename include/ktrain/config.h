@@ -9,11 +9,16 @@
 #include "ktrain/schedule.h"
 #include "ktrain/split.h"
 
-enum { KT_BATCH_FULL = KT_WORD(0), KT_AUTO = KT_WORD(0) };
+enum { KT_BATCH_FULL = KT_WORD(0), KT_AUTO = KT_WORD(0), KT_RANKS_NODE = KT_WORD(1) };
 
 typedef enum kt_restore_best { KT_RESTORE_AUTO, KT_RESTORE_TRUE, KT_RESTORE_FALSE } kt_restore_best;
 typedef enum kt_class_weights { KT_WEIGHTS_NONE, KT_WEIGHTS_BALANCED } kt_class_weights;
-typedef enum kt_exchange_kind { KT_EXCHANGE_AUTO, KT_EXCHANGE_ALLREDUCE, KT_N_EXCHANGES } kt_exchange_kind;
+typedef enum kt_exchange_kind {
+    KT_EXCHANGE_AUTO,
+    KT_EXCHANGE_ALLREDUCE,
+    KT_EXCHANGE_FACTORS,
+    KT_N_EXCHANGES
+} kt_exchange_kind;
 typedef enum kt_state_owner { KT_STATE_AUTO, KT_STATE_RANK0, KT_STATE_SHARDED, KT_N_STATE_OWNERS } kt_state_owner;
 
 typedef struct kt_config {
@@ -48,8 +53,8 @@ typedef struct kt_config {
     kt_optimizer_spec optimizer;
     kt_schedule_spec schedule;
     struct {
-        int exchange, optimizer_state;
-        int64_t ranks_per_replica, threads;
+        int exchange, optimizer_state, kernels;
+        int64_t ranks_per_replica, shards, thin_batch, threads;
         bool reproducible;
     } parallel;
     struct {

@@ -2,25 +2,30 @@
 #ifndef KTRAIN_DATA_H
 #define KTRAIN_DATA_H
 
-#include "ktrain/comm.h"
+#include "ktrain/comm_shared.h"
 #include "ktrain/config.h"
 #include "ktrain/dataset.h"
 #include "ktrain/split.h"
 
 typedef struct kt_data {
-    kt_dataset set;    /* all parts' samples; rows of separate validation and test files follow the others */
+    kt_dataset set; /* all parts' samples; rows of separate validation and test files follow the others. Read only: the
+                     * ranks of a host have one copy */
     kt_split split;
     uint64_t fingerprint;
     kt_dataset_statistics statistics; /* of all samples */
+    kt_comm *host;                    /* the ranks of this host; NULL when there is one rank in all */
+    kt_shared *window;                /* of host, where the set's arrays lie; NULL: this rank has its own */
 } kt_data;
 
-/* Rank 0 reads and checks the files, everyone gets a copy. Collective. KT_NO_INPUT, KT_DATA (also: a class in
+/* Rank 0 reads and checks the files, every host gets a copy that its ranks share (every rank one of its own where a
+ * host has no room for shared memory). Collective. KT_NO_INPUT, KT_DATA (also: a class in
  * validation or test that training lacks; parts of different width), KT_CONFIG. *out is zeroed on failure. */
 kt_status kt_data_load(kt_comm *comm, const kt_config *config, kt_data *out);
 
 /* The same for one file of samples, labelled or not ("" or NULL), all of it the test part. Collective. */
 kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, kt_data *out);
 
+/* Collective over the ranks that loaded it, except for a zeroed *data. */
 void kt_data_free(kt_data *data);
 
 /* A few lines on size, range, parts and class balance; owned by the caller (kt_memory_free). Local. */

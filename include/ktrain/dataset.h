@@ -12,8 +12,9 @@ typedef struct kt_dataset {
     size_t n;           /* samples */
     size_t d;           /* features of a sample */
     kt_type type;       /* KT_U8 (came as bytes or bools, kept as bytes) or KT_F32 */
-    void *features;     /* owned, n x d row-major */
-    int32_t *labels;    /* owned, n, 0 <= label < n_classes; NULL when unlabelled */
+    void *features;     /* n x d row-major */
+    int32_t *labels;    /* n, 0 <= label < n_classes; NULL when unlabelled */
+    bool borrowed;      /* features and labels belong to someone else */
     size_t n_classes;   /* 0 when unlabelled */
     char **class_names; /* owned, n_classes strings, or NULL */
     kt_type file_type;  /* what the features file held */

@@ -8,10 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Elements begin to end - 1 of a weight. begin is a multiple of 4. */
+typedef struct kt_elements {
+    size_t begin, end;
+} kt_elements;
+
 typedef struct kt_initializer {
     const char *name;
-    /* w[n_out x n_in] for layer number `layer` from (seed, layer, element). Only the last two rows use `scale`. */
-    void (*fill)(uint64_t seed, uint32_t layer, size_t n_in, size_t n_out, double scale, float *w);
+    /* The elements `part` of w[n_out x n_in] (w is the whole weight) for layer number `layer` from (seed, layer,
+     * element). Only the last two rows use `scale`. */
+    void (*fill)(uint64_t seed, uint32_t layer, size_t n_in, size_t n_out, double scale, kt_elements part, float *w);
 } kt_initializer;
 
 /* Normal with deviation: he sqrt(2 / n_in), glorot sqrt(2 / (n_in + n_out)), lecun sqrt(1 / n_in), normal `scale`.

@@ -1,4 +1,4 @@
-/* Dense linear algebra in float, over OpenBLAS. All matrices are row-major and contiguous. Everything here is local. */
+/* Dense linear algebra in float, over OpenBLAS. All matrices are row-major. Everything here is local. */
 #ifndef KTRAIN_LINALG_H
 #define KTRAIN_LINALG_H
 
@@ -19,14 +19,20 @@ int kt_linalg_threads(void);
  * the core. */
 kt_status kt_linalg_self_test(void);
 
-/* y[m x n_out] = x[m x n_in] w^T, w[n_out x n_in]. m may be 0 in all three. */
-void kt_linalg_forward(size_t m, size_t n_in, size_t n_out, const float *x, const float *w, float *y);
+/* Products of one tile each; ld_a floats lie between a's rows. A result's bits depend on the sizes of the call. m may be
+ * 0 in all three.
+ *
+ * y[m x n_out] = x[m x n_in] w^T, w[n_out x n_in]. */
+void kt_linalg_forward(size_t m, size_t n_in, size_t n_out, const float *x, size_t ld_x, const float *w, size_t ld_w,
+                       float *y, size_t ld_y);
 
-/* dx[m x n_in] = dy[m x n_out] w. */
-void kt_linalg_backward(size_t m, size_t n_in, size_t n_out, const float *dy, const float *w, float *dx);
+/* dx[m x n_in] = d[m x n_out] w. */
+void kt_linalg_backward(size_t m, size_t n_in, size_t n_out, const float *d, size_t ld_d, const float *w, size_t ld_w,
+                        float *dx, size_t ld_dx);
 
-/* dw[n_out x n_in] = dy^T x; zero when m = 0. */
-void kt_linalg_gradient(size_t m, size_t n_in, size_t n_out, const float *dy, const float *x, float *dw);
+/* g[n_out x n_in] = d^T x; zero when m = 0. */
+void kt_linalg_gradient(size_t m, size_t n_in, size_t n_out, const float *d, size_t ld_d, const float *x, size_t ld_x,
+                        float *g, size_t ld_g);
 
 /* Sum of squares of x[n] in double. */
 double kt_linalg_sum_squares(size_t n, const float *x);

@@ -14,6 +14,15 @@ void *kt_memory_new(size_t count, size_t bytes_each);
 /* NULL is allowed. */
 void kt_memory_free(void *memory);
 
+/* Zeroed memory for large arrays: in huge pages where the system has them, and in the pages that have been touched
+ * only. Aligned to 2 MiB. NULL like kt_memory_new. The caller gives it back with kt_memory_free_huge and the same
+ * number of bytes. */
+void *kt_memory_new_huge(size_t n_bytes);
+void kt_memory_free_huge(void *memory, size_t n_bytes); /* NULL is allowed */
+
+/* Bytes that the host still has for new memory; SIZE_MAX where the system does not say. */
+size_t kt_memory_available(void);
+
 /* An owned copy of a NUL-terminated string; NULL like kt_memory_new. */
 char *kt_memory_string(const char *text);
 

@@ -8,17 +8,20 @@
 #include "ktrain/file.h"
 #include "ktrain/log.h"
 #include "ktrain/network.h"
+#include "ktrain/replica.h"
 
 typedef struct kt_model {
     kt_checkpoint_head head;     /* class names on rank 0 only */
-    kt_network *network;         /* owned */
+    kt_replica replica;          /* one a host */
+    kt_network *network;         /* owned, in the replica's memory */
     char path[KT_PATH_BYTES];    /* of the file it came from, on rank 0 */
 } kt_model;
 
-/* Rank 0 reads the weights that the run `path` (a directory, or a model file or checkpoint) leaves; every rank gets
- * them, in a network with room for max_rows rows. Collective. *out is zeroed on failure. */
+/* Rank 0 reads the weights that the run `path` (a directory, or a model file or checkpoint) leaves; every host gets
+ * them once, in a network with room for max_rows rows. *out must not move after. Collective. *out is zeroed on
+ * failure. */
 kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_log *log, kt_model *out);
-void kt_model_free(kt_model *model);
+void kt_model_free(kt_model *model); /* collective */
 
 /* KT_DATA when the data have another number of features or, labelled, more classes; warns when their range, type or
  * statistics do not look like what was trained on. Local. */

@@ -14,7 +14,7 @@ typedef struct kt_trainer kt_trainer;
 /* A trainer at step 0, weights initialized. comm, config, data and log are borrowed for its lifetime; dir is where
  * checkpoints/, best.h5 and history.csv go (NULL: nothing is written). Collective. *out is NULL on failure. */
 kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log, const char *dir);
-void kt_trainer_free(kt_trainer *trainer);
+void kt_trainer_free(kt_trainer *trainer); /* collective */
 
 /* Takes over the state in rank 0's `file` (NULL elsewhere), written for the same network. Collective. */
 kt_status kt_trainer_resume(kt_trainer *trainer, kt_hdf5 *file);
@@ -27,13 +27,21 @@ kt_status kt_trainer_run(kt_trainer *trainer, kt_stop_reason *reason);
  * is then only freed. results->detail is owned by the caller (kt_metrics_free). Collective. */
 kt_status kt_trainer_finish(kt_trainer *trainer, kt_results *results);
 
-/* Rows that a rank's network must have room for. Local and pure. */
-size_t kt_trainer_max_rows(size_t batch_size, const kt_split *split, int n_ranks);
+/* Rows that the network must have room for. Local and pure. */
+size_t kt_trainer_max_rows(size_t batch_size, const kt_split *split);
+
+/* Ranks that share one copy of the weights, at most, as configured or chosen. Local and pure. */
+enum { KT_RANKS_OF_A_HOST = 1 << 20 };
+size_t kt_trainer_ranks_per_replica(const kt_config *config, size_t batch_size);
 
 /* Where training stands, and why it would stop now. Local. */
 const kt_progress *kt_trainer_progress(const kt_trainer *trainer);
 kt_stop_reason kt_trainer_stop_reason(const kt_trainer *trainer);
 kt_network *kt_trainer_network(kt_trainer *trainer);
-const char *kt_trainer_state_owner(const kt_trainer *trainer);
+const kt_exchange_plan *kt_trainer_plan(const kt_trainer *trainer);
+const kt_replica *kt_trainer_replica(const kt_trainer *trainer);
+
+/* A few lines on who works on what. Local. */
+void kt_trainer_report(const kt_trainer *trainer);
 
 #endif

@@ -1,0 +1,76 @@
+/* What a step costs: the model by which ranks are grouped into replicas and an exchange is chosen. Local and pure.
+ *
+ * A step of a dense layer of n parameters on a replica of k ranks, batch of B samples over R replicas:
+ *   products   6 n B / R flops over k cores, and the weights read twice (8 n bytes)
+ *   update     24 n bytes (Adam: w, m, v read and written; 8 + 8 n_slots in general)
+ *   exchange   bytes over the link between replicas, plus a latency for each message
+ * Products and update are bound by arithmetic or by the host's memory, whichever is slower; ranks of one host share its
+ * memory. docs/performance.md compares the model with measurements. */
+#ifndef KTRAIN_COST_H
+#define KTRAIN_COST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Between two replicas. */
+typedef struct kt_link {
+    double latency_seconds;  /* of one small exchange of all with all */
+    double bytes_per_second; /* that a replica can send while it receives */
+} kt_link;
+
+/* A host. */
+typedef struct kt_machine {
+    double core_flops;      /* per second, in products of a core */
+    double memory_bytes;    /* per second, all ranks of a host together */
+    double barrier_seconds; /* of the ranks of a replica */
+    kt_link local, network; /* between replicas of one host, and of different hosts */
+} kt_machine;
+
+/* A typical one, for decisions made without measuring. */
+extern const kt_machine kt_machine_typical;
+
+/* How a job lies on a machine. */
+typedef struct kt_layout {
+    size_t n_hosts, n_ranks;  /* n_ranks over all hosts */
+    size_t ranks_per_replica; /* >= 1 */
+    size_t n_replicas;
+} kt_layout;
+
+/* The layout of n_ranks over n_hosts, filled host by host as evenly as can be. ranks_per_replica 0: one replica a
+ * host. */
+kt_layout kt_cost_layout(size_t n_ranks, size_t n_hosts, size_t ranks_per_replica);
+
+/* What a layer is to the exchange. */
+typedef struct kt_layer_shape {
+    size_t n_in, n_out;
+} kt_layer_shape;
+
+/* What combining the gradient of one layer costs in a step, with the update. */
+typedef struct kt_exchange_cost {
+    double total_bytes; /* that all replicas together send: exact */
+    double sent_bytes;  /* the busiest replica's part, when each sends to each directly */
+    double messages;    /* exchanges of all with all, a latency each */
+    double seconds;
+} kt_exchange_cost;
+
+/* How the gradient of a layer is combined. */
+typedef struct kt_exchange_job {
+    size_t batch_size, n_shards, n_slots;
+    bool reproducible, rank0;
+    bool clips, thin; /* by the norm, which in a thin batch comes from the factors of all layers */
+} kt_exchange_job;
+
+kt_exchange_cost kt_cost_factors(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
+                                 kt_layer_shape layer);
+kt_exchange_cost kt_cost_allreduce(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
+                                   kt_layer_shape layer);
+
+/* Seconds of forward, backward and (without exchange) update of a whole network. */
+typedef struct kt_step_cost {
+    double forward_seconds, backward_seconds, update_seconds, barrier_seconds;
+} kt_step_cost;
+
+kt_step_cost kt_cost_step(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
+                          const kt_layer_shape *layers, size_t n_layers);
+
+#endif

@@ -1,0 +1,29 @@
+/* What the files of comm share: comm.c (groups, agreement, sums), comm_slices.c (vectors cut in slices) and
+ * comm_shared.c (memory of a host). */
+#ifndef KTRAIN_COMM_PRIVATE_H
+#define KTRAIN_COMM_PRIVATE_H
+
+#include <mpi.h>
+
+#include "ktrain/comm.h"
+
+struct kt_comm {
+    MPI_Comm mpi;
+    int rank, size;
+    bool crowded; /* the ranks of this host, all groups' together, outnumber the cores they may use */
+    int tag;      /* of the latest transfer */
+    char host[MPI_MAX_PROCESSOR_NAME];
+    int *counts, *starts; /* [size] each: scratch for the vector collectives */
+    double *parts;        /* [size x SUM_AT_ONCE]: what the ranks bring to a sum */
+};
+
+/* MPI counts are ints: long messages go in pieces. */
+enum { PIECE_BYTES = 1 << 30 };
+
+/* A group on its own MPI communicator, which is taken over. Collective over that. */
+kt_status kt_comm_wrap(MPI_Comm mpi, bool crowded, kt_comm **out);
+
+/* For kt_comm.crowded. Collective over mpi, which holds all ranks. */
+bool kt_comm_is_crowded(MPI_Comm mpi);
+
+#endif

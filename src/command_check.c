@@ -1,0 +1,241 @@
+/* check: what a job is, what it needs, and what ranks would bring, without running it. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ktrain/batches.h"
+#include "ktrain/command.h"
+#include "ktrain/config.h"
+#include "ktrain/cost.h"
+#include "ktrain/data.h"
+#include "ktrain/memory.h"
+#include "ktrain/trainer.h"
+
+typedef struct check_arguments {
+    size_t n_ranks, n_hosts;
+    double gigabits, microseconds; /* of the network between hosts; 0: typical */
+} check_arguments;
+
+/* What the costs are computed from. */
+typedef struct job {
+    const kt_config *config;
+    kt_network_spec spec;
+    kt_exchange_job exchange;
+    size_t n_layers, max_rows, n_parameters;
+    kt_layer_shape *layers; /* owned */
+    kt_machine machine;
+} job;
+
+static double mebibytes(double n_bytes)
+{
+    return n_bytes / (1 << 20);
+}
+
+static kt_status parse_number(const char *option, const char *text, double most, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    if (end == text || *end != '\0' || !(*out > 0 && *out <= most))
+        return kt_fail(KT_USAGE, "check: --%s %s: must be a number above 0, at most %g", option, text, most);
+    return KT_OK;
+}
+
+static kt_status parse(int argc, char **argv, check_arguments *a)
+{
+    static const struct option options[] = {{"ranks", required_argument, NULL, 'r'},
+                                            {"hosts", required_argument, NULL, 'h'},
+                                            {"bandwidth", required_argument, NULL, 'b'},
+                                            {"latency", required_argument, NULL, 'l'},
+                                            {0}};
+    int letter, which;
+    opterr = 0;
+    optind = 1;
+    while ((letter = getopt_long(argc, argv, "", options, &which)) != -1) {
+        const bool counts = letter == 'r' || letter == 'h';
+        double value;
+        if (letter == '?')
+            return kt_fail(KT_USAGE, "check: %s is not an option, or lacks its value (ktrain check --help shows them)",
+                           argv[optind - 1]);
+        KT_TRY(parse_number(options[which].name, optarg, 1e6, &value));
+        if (counts && value != (double)(size_t)value)
+            return kt_fail(KT_USAGE, "check: --%s %s: must be a whole number", options[which].name, optarg);
+        if (counts)
+            *(letter == 'r' ? &a->n_ranks : &a->n_hosts) = (size_t)value;
+        else
+            *(letter == 'b' ? &a->gigabits : &a->microseconds) = value;
+    }
+    if (a->n_hosts > a->n_ranks)
+        return kt_fail(KT_USAGE, "check: %zu hosts for %zu ranks: must not be more", a->n_hosts, a->n_ranks);
+    return optind < argc ? KT_OK : kt_fail(KT_USAGE, "check takes a configuration: ktrain check CONFIG.ini");
+}
+
+static kt_status describe(const kt_config *config, const kt_data *data, const check_arguments *a, job *j)
+{
+    const kt_dataset *set = &data->set;
+    const size_t n_train = data->split.n[KT_TRAIN], batch = kt_config_batch_size(config);
+    *j = (job){.config = config, .machine = kt_machine_typical};
+    j->spec = kt_config_network(config, set->d, set->n_classes);
+    j->exchange = (kt_exchange_job){.batch_size = batch == 0 || batch > n_train ? n_train : batch,
+                                    .n_shards = (size_t)config->parallel.shards,
+                                    .n_slots = kt_optimizers[config->optimizer.kind].n_slots,
+                                    .reproducible = config->parallel.reproducible,
+                                    .rank0 = config->parallel.optimizer_state == KT_STATE_RANK0,
+                                    .clips = config->train.clip_norm > 0};
+    j->exchange.thin = j->exchange.batch_size <= (size_t)config->parallel.thin_batch;
+    j->max_rows = kt_trainer_max_rows(j->exchange.batch_size, &data->split);
+    if (kt_network_shared_bytes(&j->spec, j->max_rows, &j->n_parameters) == 0)
+        return kt_fail(KT_CONFIG, "model.hidden makes a network larger than this machine can address: must be smaller");
+    if (a->gigabits > 0)
+        j->machine.network.bytes_per_second = a->gigabits * 1e9 / 8;
+    if (a->microseconds > 0)
+        j->machine.network.latency_seconds = a->microseconds * 1e-6;
+    j->n_layers = j->spec.n_hidden + 1;
+    KT_TRY(KT_NEW(j->layers, j->n_layers));
+    for (size_t l = 0; l < j->n_layers; l++) {
+        j->layers[l].n_in = l == 0 ? set->d : j->layers[l - 1].n_out;
+        j->layers[l].n_out = l < j->spec.n_hidden ? (size_t)j->spec.hidden[l] : set->n_classes;
+    }
+    return KT_OK;
+}
+
+static kt_layout layout_on(const job *j, size_t n_ranks, size_t n_hosts)
+{
+    const size_t k = kt_trainer_ranks_per_replica(j->config, j->exchange.batch_size);
+    return kt_cost_layout(n_ranks, n_hosts, k);
+}
+
+typedef struct layer_costs {
+    kt_exchange_cost factors, allreduce;
+    bool by_factors;
+} layer_costs;
+
+static layer_costs cost_of(const job *j, const kt_layout *layout, size_t l)
+{
+    layer_costs c = {kt_cost_factors(&j->machine, layout, &j->exchange, j->layers[l]),
+                     kt_cost_allreduce(&j->machine, layout, &j->exchange, j->layers[l]),
+                     j->config->parallel.exchange == KT_EXCHANGE_FACTORS};
+    if (j->config->parallel.exchange == KT_EXCHANGE_AUTO)
+        c.by_factors = c.factors.seconds < c.allreduce.seconds;
+    return c;
+}
+
+/* Of a step: products and barriers, then exchange and update of every layer. */
+static double step_seconds(const job *j, const kt_layout *layout)
+{
+    const kt_step_cost step = kt_cost_step(&j->machine, layout, &j->exchange, j->layers, j->n_layers);
+    double seconds = step.forward_seconds + step.backward_seconds + step.barrier_seconds;
+    if (layout->n_replicas == 1)
+        return seconds + step.update_seconds;
+    for (size_t l = 0; l < j->n_layers; l++) {
+        const layer_costs c = cost_of(j, layout, l);
+        seconds += c.by_factors ? c.factors.seconds : c.allreduce.seconds;
+    }
+    return seconds;
+}
+
+/* One line a layer: what each exchange would send, and which it is. Returns all bytes of a step. */
+static double print_exchange(const job *j, const kt_layout *layout, kt_log *log)
+{
+    double total = 0;
+    kt_log_line(log, "exchange              %-14s %14s %14s   choice", "layer", "factors", "allreduce");
+    for (size_t l = 0; l < j->n_layers; l++) {
+        const layer_costs c = cost_of(j, layout, l);
+        char shape[40];
+        snprintf(shape, sizeof shape, "%zu x %zu", j->layers[l].n_in, j->layers[l].n_out);
+        kt_log_line(log, "  bytes a step        %-14s %14.0f %14.0f   %s", shape, c.factors.total_bytes,
+                    c.allreduce.total_bytes, c.by_factors ? "factors" : "allreduce");
+        total += c.by_factors ? c.factors.total_bytes : c.allreduce.total_bytes;
+    }
+    return total;
+}
+
+/* The sums of the loss go round once a step, those of batch norm three times (mean, variance, backward: two of them). */
+static double sums_bytes(const job *j, const kt_layout *layout)
+{
+    double doubles = sizeof(kt_loss_sums) / sizeof(double);
+    for (size_t l = 0; j->spec.batch_norm && l < j->spec.n_hidden; l++)
+        doubles += 4 * (double)j->spec.hidden[l];
+    return ((double)layout->n_replicas - 1) * (double)j->exchange.n_shards * doubles * sizeof(double);
+}
+
+static void print_memory(const job *j, const kt_data *data, const kt_layout *layout, kt_log *log)
+{
+    const double vector = (double)j->n_parameters * sizeof(float), slots = (double)j->exchange.n_slots;
+    const double network = (double)kt_network_shared_bytes(&j->spec, j->max_rows, NULL);
+    const double a_host = (double)((layout->n_replicas + layout->n_hosts - 1) / layout->n_hosts);
+    const double set = (double)(data->set.n * (data->set.d * kt_type_bytes(data->set.type) + sizeof(int32_t)));
+    kt_log_line(log,
+                "memory of a host      %.1f MiB: %.0f x (network %.1f, optimizer %.1f), data %.1f; and each rank's own, "
+                "some 15",
+                mebibytes(a_host * (network + slots * vector) + set), a_host, mebibytes(network),
+                mebibytes(slots * vector), mebibytes(set));
+    kt_log_line(log, "  and rank 0's        %.1f MiB best weights, %.1f more while a checkpoint is written",
+                mebibytes(vector), mebibytes((2 + slots) * 2 * vector));
+}
+
+/* Ranks that bring less than half of what they could are better used otherwise. */
+static void print_advice(const job *j, const kt_layout *layout, double seconds, kt_log *log)
+{
+    const kt_layout alone = layout_on(j, 1, 1);
+    const double one = step_seconds(j, &alone), gain = one / seconds;
+    kt_log_line(log, "predicted step        %.3g ms (1 rank: %.3g ms), %.2f times as fast", 1e3 * seconds, 1e3 * one,
+                gain);
+    if (layout->n_ranks > 1 && gain < 0.5 * (double)layout->n_ranks)
+        kt_log_line(log,
+                    "advice                use 1 rank, or a sweep with a trial per rank: %zu ranks would make a step "
+                    "%.2f times as fast, %zu trials side by side would be %zu times the work",
+                    layout->n_ranks, gain, layout->n_ranks, layout->n_ranks);
+}
+
+static void print_cost(const job *j, const kt_data *data, const check_arguments *a, kt_log *log)
+{
+    const kt_layout layout = layout_on(j, a->n_ranks, a->n_hosts);
+    const size_t n_train = data->split.n[KT_TRAIN], batch = j->exchange.batch_size;
+    kt_log_line(log, "parameters            %zu", j->n_parameters);
+    kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu", (n_train + batch - 1) / batch,
+                n_train, batch);
+    kt_log_line(log, "ranks                 %zu on %zu host%s: %zu cop%s of the weights, shared by up to %zu rank%s",
+                layout.n_ranks, layout.n_hosts, layout.n_hosts == 1 ? "" : "s", layout.n_replicas,
+                layout.n_replicas == 1 ? "y" : "ies", layout.ranks_per_replica,
+                layout.ranks_per_replica == 1 ? "" : "s");
+    print_memory(j, data, &layout, log);
+    if (layout.n_replicas > 1) {
+        const double bytes = print_exchange(j, &layout, log), sums = sums_bytes(j, &layout);
+        kt_log_line(log, "moved in a step       %.0f bytes by all copies together, %.0f of them sums of the loss%s",
+                    bytes + sums, sums, j->spec.batch_norm ? " and of batch norm" : "");
+    } else {
+        kt_log_line(log, "moved in a step       0 bytes: all ranks work on one copy");
+    }
+    kt_log_line(log, "arithmetic of a step  %.3g GFLOP",
+                6e-9 * (double)j->n_parameters * (double)j->exchange.batch_size);
+    print_advice(j, &layout, step_seconds(j, &layout), log);
+}
+
+kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log)
+{
+    kt_config config;
+    kt_data data;
+    char *text;
+    check_arguments a = {.n_ranks = (size_t)kt_comm_size(world), .n_hosts = 1};
+    KT_TRY(parse(argc, argv, &a));
+    KT_TRY(kt_config_read(world, argv[optind], (size_t)(argc - optind - 1), argv + optind + 1, &config));
+    KT_TRY(kt_data_load(world, &config, &data));
+    kt_status status = kt_options_write_ini(&kt_config_options, &config, &text);
+    if (status == KT_OK) {
+        kt_log_text(log, text);
+        kt_log_line(log, "%s", "");
+        kt_memory_free(text);
+        status = kt_data_summary(&data, &config, &text);
+    }
+    if (status == KT_OK) {
+        job j;
+        kt_log_text(log, text);
+        kt_memory_free(text);
+        status = describe(&config, &data, &a, &j);
+        if (status == KT_OK)
+            print_cost(&j, &data, &a, log);
+        kt_memory_free(j.layers);
+    }
+    kt_data_free(&data);
+    return status;
+}

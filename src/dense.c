@@ -1,0 +1,179 @@
+#include "ktrain/dense.h"
+
+#include <string.h>
+
+#include "ktrain/linalg.h"
+#include "ktrain/share.h"
+#include "ktrain/simd.h"
+
+/* Units of a tile. Own kernels: a cache line, so that two ranks never write to the same one. OpenBLAS: enough to fill
+ * its kernels; an owner's share is whole tiles, so a layer of fewer units is one rank's. */
+enum { THIN_TILE = 16, BLAS_TILE = 256 };
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+size_t kt_rows_begin(const kt_rows *rows)
+{
+    size_t begin, end;
+    if (rows->first == rows->shards)
+        return rows->M;
+    kt_share(rows->M, rows->first, rows->shards, &begin, &end);
+    return begin;
+}
+
+size_t kt_rows_end(const kt_rows *rows)
+{
+    size_t begin, end;
+    if (rows->first == rows->end)
+        return kt_rows_begin(rows);
+    kt_share(rows->M, rows->end - 1, rows->shards, &begin, &end);
+    return end;
+}
+
+kt_range kt_dense_own(size_t n_units, bool thin, const kt_team *team)
+{
+    const size_t tile = thin ? THIN_TILE : BLAS_TILE;
+    kt_range own;
+    kt_share((n_units + tile - 1) / tile, team->part, team->n_parts, &own.begin, &own.end);
+    own.begin = smaller(own.begin * tile, n_units);
+    own.end = smaller(own.end * tile, n_units);
+    return own;
+}
+
+void kt_dense_forward(const kt_dense *dense, const kt_rows *rows, kt_range own, const float *x, const float *w,
+                      float *y)
+{
+    const size_t n_in = dense->n_in, n_out = dense->n_out;
+    if (own.begin == own.end)
+        return;
+    if (dense->kernels != NULL) {
+        const size_t begin = kt_rows_begin(rows), m = kt_rows_end(rows) - begin;
+        dense->kernels->forward(m, n_in, own.end - own.begin, x + begin * n_in, n_in, w + own.begin * n_in, n_in,
+                                y + begin * n_out + own.begin, n_out);
+        return;
+    }
+    for (size_t v = rows->first; v < rows->end; v++) {
+        size_t begin, end;
+        kt_share(rows->M, v, rows->shards, &begin, &end);
+        for (size_t o = own.begin; o < own.end; o += BLAS_TILE)
+            kt_linalg_forward(end - begin, n_in, smaller(BLAS_TILE, own.end - o), x + begin * n_in, n_in, w + o * n_in,
+                              n_in, y + begin * n_out + o, n_out);
+    }
+}
+
+void kt_dense_backward(const kt_dense *dense, const kt_rows *rows, kt_range own, const float *d, const float *w,
+                       float *dx)
+{
+    const size_t n_in = dense->n_in, n_out = dense->n_out;
+    if (own.begin == own.end)
+        return;
+    if (dense->kernels != NULL) {
+        const size_t begin = kt_rows_begin(rows), m = kt_rows_end(rows) - begin;
+        dense->kernels->backward(m, own.end - own.begin, n_out, d + begin * n_out, n_out, w + own.begin, n_in,
+                                 dx + begin * n_in + own.begin, n_in);
+        return;
+    }
+    for (size_t v = rows->first; v < rows->end; v++) {
+        size_t begin, end;
+        kt_share(rows->M, v, rows->shards, &begin, &end);
+        for (size_t i = own.begin; i < own.end; i += BLAS_TILE)
+            kt_linalg_backward(end - begin, smaller(BLAS_TILE, own.end - i), n_out, d + begin * n_out, n_out, w + i,
+                               n_in, dx + begin * n_in + i, n_in);
+    }
+}
+
+/* log2(KT_MAX_SHARDS) levels of the tree hold a partial sum each, and the result does when its rows lie apart. */
+enum { LEVELS = 6 + 1, TILE = KT_DENSE_UNITS * KT_DENSE_COLUMNS };
+
+size_t kt_dense_scratch(void)
+{
+    return (size_t)LEVELS * TILE;
+}
+
+KT_CLONES
+static void add(size_t n, const float *restrict x, float *restrict sum)
+{
+    for (size_t i = 0; i < n; i++)
+        sum[i] += x[i];
+}
+
+/* What the sum over a node of the tree needs, for the gradients of one tile. */
+typedef struct tile {
+    const kt_dense *dense;
+    const kt_rows *rows;
+    kt_range units, columns;
+    const float *d, *x;
+} tile;
+
+/* g[units x columns], contiguous, by OpenBLAS, shard by shard along the tree; the free levels of scratch follow. */
+static void add_up(const tile *t, kt_shard_node node, float *g, float *scratch)
+{
+    const size_t n_in = t->dense->n_in, n_out = t->dense->n_out;
+    const size_t n_units = t->units.end - t->units.begin, n_columns = t->columns.end - t->columns.begin;
+    if (node.count == 1) {
+        size_t begin, end;
+        kt_share(t->rows->M, node.first, t->rows->shards, &begin, &end);
+        kt_linalg_gradient(end - begin, n_columns, n_units, t->d + begin * n_out + t->units.begin, n_out,
+                           t->x + begin * n_in + t->columns.begin, n_in, g, n_columns);
+        return;
+    }
+    const size_t half = node.count / 2;
+    add_up(t, (kt_shard_node){node.first, half}, g, scratch);
+    add_up(t, (kt_shard_node){node.first + half, half}, scratch, scratch + TILE);
+    add(n_units * n_columns, scratch, g);
+}
+
+static void blas_gradient(const tile *t, kt_shard_node node, float *g, size_t ld_g, float *scratch)
+{
+    const size_t n_units = t->units.end - t->units.begin, n_columns = t->columns.end - t->columns.begin;
+    if (ld_g == n_columns) {
+        add_up(t, node, g, scratch);
+        return;
+    }
+    add_up(t, node, scratch, scratch + TILE);
+    for (size_t o = 0; o < n_units; o++)
+        memcpy(g + o * ld_g, scratch + o * n_columns, n_columns * sizeof *g);
+}
+
+void kt_dense_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, kt_range units,
+                       kt_range columns, const float *d, const float *x, float *g, size_t ld_g, const kt_ahead *ahead,
+                       float *scratch)
+{
+    size_t row[KT_MAX_SHARDS + 1];
+    if (dense->kernels == NULL) {
+        blas_gradient(&(tile){dense, rows, units, columns, d, x}, node, g, ld_g, scratch);
+        return;
+    }
+    kt_shards_rows(rows->M, rows->shards, node, row);
+    dense->kernels->gradient(row, node.count, columns.end - columns.begin, units.end - units.begin, d + units.begin,
+                             dense->n_out, x + columns.begin, dense->n_in, g, ld_g, ahead);
+}
+
+KT_CLONES
+static void sum_rows(size_t m, size_t n, size_t ld, const float *restrict d, float *restrict sum)
+{
+    memset(sum, 0, n * sizeof *sum);
+    for (size_t r = 0; r < m; r++)
+        for (size_t j = 0; j < n; j++)
+            sum[j] += d[r * ld + j];
+}
+
+void kt_dense_bias_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, kt_range units,
+                            const float *d, float *g)
+{
+    const size_t n = units.end - units.begin;
+    float other[KT_DENSE_UNITS];
+    if (node.count == 1) {
+        size_t begin, end;
+        kt_share(rows->M, node.first, rows->shards, &begin, &end);
+        sum_rows(end - begin, n, dense->n_out, d + begin * dense->n_out + units.begin, g);
+        return;
+    }
+    const size_t half = node.count / 2;
+    kt_dense_bias_gradient(dense, rows, (kt_shard_node){node.first, half}, units, d, g);
+    kt_dense_bias_gradient(dense, rows, (kt_shard_node){node.first + half, half}, units, d, other);
+    add(n, other, g);
+}

@@ -1,0 +1,142 @@
+#include <string.h>
+
+#include "exchange_private.h"
+#include "ktrain/memory.h"
+#include "ktrain/share.h"
+#include "ktrain/timer.h"
+
+enum { LINE = 16 }; /* floats of a cache line */
+
+size_t kt_exchange_vector(const kt_exchange_plan *plan)
+{
+    return (plan->n_parameters + LINE - 1) / LINE * LINE;
+}
+
+/* Shards of a batch: as configured, or, when the order is MPI's, as few as give every replica one. */
+static size_t count_shards(const kt_config *config, size_t n_replicas)
+{
+    size_t n = 1;
+    if (config->parallel.reproducible)
+        return (size_t)config->parallel.shards;
+    while (n < n_replicas && n < KT_MAX_SHARDS)
+        n *= 2;
+    return n;
+}
+
+/* Seconds of one exchange in which every replica sends n floats to all the others; the best of some. Leaders only. */
+static double time_share(kt_replica *replica, size_t n, float *values)
+{
+    enum { TIMES = 5 };
+    double best = 1e9;
+    for (size_t r = 0; r <= replica->n_replicas; r++)
+        replica->bounds[r] = r * n;
+    for (int i = 0; i < TIMES; i++) {
+        kt_comm_barrier(replica->leaders);
+        double start = kt_timer_seconds();
+        kt_comm_share_slices(replica->leaders, replica->bounds, values);
+        double seconds = kt_timer_seconds() - start;
+        best = seconds < best ? seconds : best;
+    }
+    return best;
+}
+
+/* The link as the leaders see it; the slowest one's view is everybody's. */
+static kt_status measure_link(kt_replica *replica, kt_link *link)
+{
+    enum { SMALL = 16, LARGE = 1 << 16 }; /* floats */
+    double seconds[2] = {0};
+    float *values = NULL;
+    kt_status status = replica->leaders == NULL ? KT_OK : KT_NEW(values, replica->n_replicas * LARGE);
+    KT_TRY(kt_comm_agree(replica->world, status));
+    if (replica->leaders != NULL) {
+        seconds[0] = time_share(replica, SMALL, values);
+        seconds[1] = time_share(replica, LARGE, values);
+    }
+    kt_memory_free(values);
+    kt_comm_broadcast(replica->world, 0, seconds, sizeof seconds);
+    const double n_bytes = (double)(replica->n_replicas - 1) * (LARGE - SMALL) * sizeof(float);
+    link->latency_seconds = seconds[0];
+    link->bytes_per_second = n_bytes / (seconds[1] > seconds[0] ? seconds[1] - seconds[0] : 1e-9);
+    return KT_OK;
+}
+
+/* As this run's ranks lie, with the link that was measured. */
+static bool prefers_factors(const kt_exchange_plan *plan, const kt_replica *replica, const kt_config *config,
+                            kt_layer_shape shape)
+{
+    kt_machine machine = kt_machine_typical;
+    const kt_layout layout = {.n_hosts = replica->n_hosts,
+                              .n_ranks = (size_t)kt_comm_size(replica->world),
+                              .ranks_per_replica = replica->team.n_parts,
+                              .n_replicas = replica->n_replicas};
+    const kt_exchange_job job = {.batch_size = plan->batch_size,
+                                 .n_shards = plan->n_shards,
+                                 .n_slots = plan->n_slots,
+                                 .reproducible = config->parallel.reproducible,
+                                 .rank0 = plan->rank0,
+                                 .clips = config->train.clip_norm > 0,
+                                 .thin = plan->batch_size <= (size_t)config->parallel.thin_batch};
+    machine.local = machine.network = plan->link;
+    return kt_cost_factors(&machine, &layout, &job, shape).seconds <
+           kt_cost_allreduce(&machine, &layout, &job, shape).seconds;
+}
+
+static bool by_factors(const kt_exchange_plan *plan, const kt_replica *replica, const kt_config *config,
+                       kt_layer_shape shape)
+{
+    if (replica->n_replicas == 1)
+        return true;
+    return config->parallel.exchange == KT_EXCHANGE_AUTO ? prefers_factors(plan, replica, config, shape)
+                                                         : config->parallel.exchange == KT_EXCHANGE_FACTORS;
+}
+
+static void choose_layers(kt_exchange_plan *plan, const kt_replica *replica, const kt_config *config,
+                          const kt_network_spec *spec)
+{
+    kt_layer_shape shape = {.n_out = spec->n_in};
+    const kt_rows rows = kt_replica_rows(replica, replica->number, 0, plan->n_shards);
+    kt_shard_node nodes[KT_MAX_SHARD_NODES];
+    const size_t n_nodes = kt_shards_nodes(rows.first, rows.end, nodes);
+    plan->n_row_sums = plan->batch_size;
+    plan->keeps_gradient = config->train.clip_norm > 0 && plan->batch_size > spec->thin_rows;
+    for (size_t l = 0; l < plan->n_layers; l++) {
+        shape.n_in = shape.n_out;
+        shape.n_out = l < spec->n_hidden ? (size_t)spec->hidden[l] : spec->n_classes;
+        plan->n_row_sums = shape.n_out > plan->n_row_sums ? shape.n_out : plan->n_row_sums;
+        plan->by_factors[l] = by_factors(plan, replica, config, shape);
+        if (!plan->by_factors[l]) {
+            plan->keeps_gradient = true;
+            plan->n_parts = n_nodes > 0 ? n_nodes : 1;
+        }
+    }
+}
+
+kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_config *config,
+                             const kt_network_spec *spec, size_t batch_size)
+{
+    memset(out, 0, sizeof *out);
+    out->n_layers = spec->n_hidden + 1;
+    out->batch_size = batch_size;
+    out->n_shards = count_shards(config, replica->n_replicas);
+    out->n_slots = kt_optimizers[config->optimizer.kind].n_slots;
+    out->rank0 = config->parallel.optimizer_state == KT_STATE_RANK0;
+    kt_network_shared_bytes(spec, 1, &out->n_parameters);
+    KT_TRY(kt_comm_agree(replica->world, KT_NEW(out->by_factors, out->n_layers)));
+    if (replica->n_replicas > 1 && config->parallel.exchange == KT_EXCHANGE_AUTO)
+        KT_TRY(measure_link(replica, &out->link));
+    choose_layers(out, replica, config, spec);
+    return KT_OK;
+}
+
+void kt_exchange_plan_free(kt_exchange_plan *plan)
+{
+    kt_memory_free(plan->by_factors);
+    memset(plan, 0, sizeof *plan);
+}
+
+size_t kt_exchange_shared_bytes(const kt_exchange_plan *plan)
+{
+    const size_t n_vectors = plan->n_slots + plan->keeps_gradient + plan->n_parts;
+    return n_vectors * kt_exchange_vector(plan) * sizeof(float) +
+           plan->n_layers * plan->n_row_sums * sizeof(double) + LINE * sizeof(float);
+}

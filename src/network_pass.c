@@ -1,0 +1,111 @@
+#include <string.h>
+
+#include "ktrain/memory.h"
+#include "network_private.h"
+
+bool kt_network_is_thin(const kt_network *net, size_t M)
+{
+    return M <= net->thin_rows;
+}
+
+kt_dense kt_network_products(const kt_network *net, size_t layer, size_t M)
+{
+    const kt_factors *f = &net->factors[layer];
+    return (kt_dense){f->n_in, f->n_out, kt_network_is_thin(net, M) ? net->kernels : NULL};
+}
+
+static kt_work work_of(const kt_network *net, const kt_pass *pass)
+{
+    const bool thin = kt_network_is_thin(net, pass->rows.M);
+    return (kt_work){pass, &net->team, thin ? net->kernels : NULL};
+}
+
+/* Columns of a layer of `width` units that are this part's, in this pass. */
+static kt_range own_columns(const kt_network *net, const kt_work *work, size_t width)
+{
+    return kt_dense_own(width, work->kernels != NULL, &net->team);
+}
+
+static void announce(const kt_pass *pass, size_t layer, bool deltas)
+{
+    if (pass->announce != NULL)
+        pass->announce(pass->announce_context, layer, deltas);
+}
+
+kt_status kt_network_forward(kt_network *net, const kt_pass *pass, const float **logits)
+{
+    const kt_work work = work_of(net, pass);
+    const float *x = net->factors[0].x;
+    size_t dense = 0;
+    *logits = NULL;
+    if (pass->rows.M > net->max_rows)
+        return kt_fail(KT_INTERNAL, "a batch of %zu rows in a network made for %zu", pass->rows.M, net->max_rows);
+    for (size_t l = 0; l < net->n_layers; l++) {
+        kt_layer *layer = &net->layers[l];
+        if (layer->kind == &kt_layer_dense) {
+            if (l > 0)
+                kt_team_barrier(&net->team); /* it reads what all parts have made */
+            announce(pass, dense++, false);
+        }
+        KT_TRY(layer->kind->forward(layer, &work, own_columns(net, &work, layer->n_out), x, net->outputs[l]));
+        x = net->outputs[l];
+    }
+    kt_team_barrier(&net->team);
+    *logits = x;
+    return KT_OK;
+}
+
+/* From the last layer down: a dense layer's dx is written where the delta of the dense layer below will stand, and the
+ * layers between change it in place. */
+kt_status kt_network_backward(kt_network *net, const kt_pass *pass)
+{
+    const kt_work work = work_of(net, pass);
+    size_t dense = net->n_dense - 1;
+    for (size_t l = net->n_layers; l-- > 1;) {
+        kt_layer *layer = &net->layers[l];
+        const bool is_dense = layer->kind == &kt_layer_dense;
+        const float *dy = net->factors[dense].delta;
+        if (is_dense) {
+            if (l + 1 < net->n_layers)
+                kt_team_barrier(&net->team); /* it reads what all parts have made */
+            announce(pass, dense, true);
+        }
+        float *dx = is_dense ? net->factors[--dense].delta : net->factors[dense].delta;
+        KT_TRY(layer->kind->backward(layer, &work, own_columns(net, &work, layer->n_in), net->outputs[l - 1],
+                                     net->outputs[l], dy, dx));
+    }
+    kt_team_barrier(&net->team);
+    announce(pass, 0, true);
+    return KT_OK;
+}
+
+static void dense_gradient(const kt_network *net, const kt_pass *pass, size_t l, float *gradient, float *scratch)
+{
+    const kt_factors *f = &net->factors[l];
+    const kt_dense products = kt_network_products(net, l, pass->rows.M);
+    const kt_shard_node all = {0, pass->rows.shards};
+    for (size_t o = 0; o < f->n_out; o += KT_DENSE_UNITS) {
+        const kt_range units = {o, o + KT_DENSE_UNITS < f->n_out ? o + KT_DENSE_UNITS : f->n_out};
+        for (size_t i = 0; i < f->n_in; i += KT_DENSE_COLUMNS) {
+            const kt_range columns = {i, i + KT_DENSE_COLUMNS < f->n_in ? i + KT_DENSE_COLUMNS : f->n_in};
+            kt_dense_gradient(&products, &pass->rows, all, units, columns, f->delta, f->x,
+                              gradient + f->weight + o * f->n_in + i, f->n_in, NULL, scratch);
+        }
+        kt_dense_bias_gradient(&products, &pass->rows, all, units, f->delta, gradient + f->bias + o);
+    }
+    if (f->lost_bias && pass->training)
+        memset(gradient + f->bias, 0, f->n_out * sizeof *gradient);
+}
+
+kt_status kt_network_gradient(const kt_network *net, const kt_pass *pass, float *gradient)
+{
+    float *scratch = NULL;
+    if (!kt_network_is_thin(net, pass->rows.M))
+        KT_TRY(KT_NEW(scratch, kt_dense_scratch()));
+    for (size_t l = 0; l < net->n_dense; l++)
+        dense_gradient(net, pass, l, gradient, scratch);
+    for (const kt_formed *f = net->formed; f < net->formed + net->n_formed; f++)
+        memcpy(gradient + f->offset, f->gradient, f->count * sizeof *gradient);
+    kt_memory_free(scratch);
+    return KT_OK;
+}
