@@ -1,7 +1,4 @@
-/* kbench: the time of a training step, next to what the machine could do and to PyTorch. */
-#include <getopt.h>
-#include <stddef.h>
-#include <stdlib.h>
+/* kbench: the time of a training step on more and more ranks, next to what the machine could do and to PyTorch. */
 #include <string.h>
 
 #include "kbench.h"
@@ -9,226 +6,183 @@
 #include "ktrain/memory.h"
 #include "ktrain/version.h"
 
-enum { MOST_OVERRIDES = 32 };
+enum { FEW_RANKS = 8 };
 
-typedef struct settings {
-    int repetitions, threads, torch_threads;
-    double seconds;
-    const char *json, *python, *history;
-    size_t n_overrides, n_shapes;
-    char *overrides[MOST_OVERRIDES], **shapes;
-    bool help, version;
-} settings;
+/* ---- what is measured ---- */
 
-typedef enum option_kind { FLAG, COUNT, SECONDS, TEXT, OVERRIDE } option_kind;
-
-/* getopt's options, and what is done with each: the rows belong together. */
-static const struct option options[] = {
-    {"repetitions", required_argument, NULL, 1},
-    {"seconds", required_argument, NULL, 1},
-    {"threads", required_argument, NULL, 1},
-    {"torch-threads", required_argument, NULL, 1},
-    {"set", required_argument, NULL, 1},
-    {"python", required_argument, NULL, 1},
-    {"json", required_argument, NULL, 1},
-    {"history", required_argument, NULL, 1},
-    {"help", no_argument, NULL, 1},
-    {"version", no_argument, NULL, 1},
-    {0},
-};
-static const struct {
-    option_kind kind;
-    size_t offset;
-    double most;
-} meanings[] = {
-    {COUNT, offsetof(settings, repetitions), 10000},
-    {SECONDS, offsetof(settings, seconds), 3600},
-    {COUNT, offsetof(settings, threads), 1024},
-    {COUNT, offsetof(settings, torch_threads), 1024},
-    {OVERRIDE, 0, 0},
-    {TEXT, offsetof(settings, python), 0},
-    {TEXT, offsetof(settings, json), 0},
-    {TEXT, offsetof(settings, history), 0},
-    {FLAG, offsetof(settings, help), 0},
-    {FLAG, offsetof(settings, version), 0},
-};
-
-static void print_help(void)
+/* All numbers of ranks up to a few; of more, the powers of two and the last. */
+static kt_status choose_ranks(const kt_comm *world, kt_int_list *ranks)
 {
-    printf("usage: [mpirun -np N] kbench [options] [SHAPE...]\n"
-           "       kbench --history RUN/history.csv\n\n"
-           "Measures the training step of each shape, on made-up data, and the machine's own speed in the same run.\n"
-           "A SHAPE is a name, or widths and batch size as 784,512,256,10:16 (:full for one batch of 3500; adam, no "
-           "dropout):\n\n");
-    kt_bench_shape_list(stdout);
-    printf("\nWithout a SHAPE: all of these.\n\n"
-           "  --repetitions N    so many of each, in turns; medians are shown (5)\n"
-           "  --seconds S        that each repetition lasts, about (0.5)\n"
-           "  --threads N        of BLAS on each rank (1)\n"
-           "  --set S.KEY=VALUE  a key of the configuration, as in an INI (parallel.optimizer_state=rank0); may be "
-           "repeated\n"
-           "  --python PATH      a python with PyTorch: rank 0 trains the same shapes there, in turns with ours\n"
-           "  --torch-threads N  of PyTorch (1)\n"
-           "  --json FILE        also write everything to FILE\n"
-           "  --history FILE     only compare epochs 3 to 7 with the last five of a run's history.csv\n"
-           "  --help, --version\n\n"
-           "exit codes: as of ktrain (ktrain --help)\n");
-}
-
-static kt_status parse_number(const char *name, const char *text, double least, double most, double *out)
-{
-    char *end;
-    *out = strtod(text, &end);
-    if (end == text || *end != '\0' || !(*out >= least && *out <= most))
-        return kt_fail(KT_USAGE, "--%s %s: it must be a number from %g to %g", name, text, least, most);
+    const int size = kt_comm_size(world);
+    if (ranks->n > 0 && ranks->values[ranks->n - 1] > size)
+        return kt_fail(KT_USAGE, "--ranks: %lld are more than the %d that mpirun has started",
+                       (long long)ranks->values[ranks->n - 1], size);
+    if (ranks->n > 0)
+        return KT_OK;
+    for (int n = 1; n < size; n = size <= FEW_RANKS ? n + 1 : 2 * n)
+        ranks->values[ranks->n++] = n;
+    ranks->values[ranks->n++] = size;
     return KT_OK;
 }
 
-static kt_status parse_count(const char *name, const char *text, double most, int *out)
+static kt_status choose_shapes(const kt_bench_settings *s, kt_bench_results *r)
 {
-    double value = 0;
-    KT_TRY(parse_number(name, text, 1, most, &value));
-    *out = (int)value;
-    return (double)*out == value ? KT_OK : kt_fail(KT_USAGE, "--%s %s: it must be a whole number", name, text);
+    static const char *const all[] = {"m0", "m1", "m3", "m4", "s16", "s256"};
+    r->n_shapes = s->n_shapes > 0 ? s->n_shapes : sizeof all / sizeof all[0];
+    KT_TRY(KT_NEW(r->shapes, r->n_shapes));
+    for (size_t i = 0; i < r->n_shapes; i++)
+        KT_TRY(kt_bench_shape_parse(s->n_shapes > 0 ? s->shapes[i] : all[i], &r->shapes[i]));
+    return KT_OK;
 }
 
-static kt_status take_option(settings *s, int i, char *text)
+/* Each shape on each number of ranks; on the most, in each variant. */
+static kt_status choose_cases(const kt_bench_settings *s, kt_bench_results *r)
 {
-    void *field = (char *)s + meanings[i].offset;
-    switch (meanings[i].kind) {
-    case FLAG:
-        *(bool *)field = true;
-        break;
-    case TEXT:
-        *(const char **)field = text;
-        break;
-    case COUNT:
-        return parse_count(options[i].name, text, meanings[i].most, field);
-    case SECONDS:
-        return parse_number(options[i].name, text, 0.001, meanings[i].most, field);
-    case OVERRIDE:
-        if (s->n_overrides == MOST_OVERRIDES)
-            return kt_fail(KT_USAGE, "--set may be given %d times", MOST_OVERRIDES);
-        s->overrides[s->n_overrides++] = text;
-        break;
+    const kt_bench_variant *variants[KT_BENCH_MOST_VARIANTS];
+    size_t n_variants;
+    KT_TRY(kt_bench_variants_parse(s->variants, variants, &n_variants));
+    r->n_groups = s->ranks.n;
+    KT_TRY(KT_NEW(r->groups, r->n_groups));
+    KT_TRY(KT_NEW(r->cases, r->n_shapes * (r->n_groups - 1 + n_variants)));
+    for (size_t i = 0; i < r->n_shapes; i++)
+        for (size_t g = 0; g < r->n_groups; g++)
+            for (size_t v = 0; v < (g + 1 < r->n_groups ? 1 : n_variants); v++) {
+                kt_bench_case *c = &r->cases[r->n_cases++];
+                c->shape = &r->shapes[i];
+                c->group = &r->groups[g];
+                c->variant = g + 1 < r->n_groups ? &kt_bench_variants[0] : variants[v];
+            }
+    return KT_OK;
+}
+
+/* ---- in turns: who has no part sleeps ---- */
+
+/* All ranks learn how it went for those who did something. */
+static kt_status wait_for_all(kt_comm *world, kt_status status)
+{
+    kt_comm_barrier_asleep(world);
+    return kt_comm_agree(world, status);
+}
+
+static kt_status start_groups(kt_comm *world, kt_bench_results *r)
+{
+    for (size_t g = 0; g < r->n_groups; g++) {
+        kt_bench_group *group = &r->groups[g];
+        kt_comm *half;
+        group->n_ranks = (int)r->settings->ranks.values[g];
+        const bool member = kt_comm_rank(world) < group->n_ranks;
+        kt_status status = kt_comm_split(world, member ? 0 : 1, &half);
+        KT_TRY(kt_comm_agree(world, status));
+        if (member)
+            group->comm = half;
+        else
+            kt_comm_free(half);
+        if (member)
+            status = kt_bench_machine_start(half, (size_t)r->settings->repetitions, &group->machine);
+        KT_TRY(wait_for_all(world, status));
     }
     return KT_OK;
 }
 
-static kt_status parse(int argc, char **argv, settings *s)
+static kt_status start_torches(kt_comm *world, kt_bench_results *r)
 {
-    int which = 0, found;
-    *s = (settings){.repetitions = 5, .seconds = 0.5, .threads = 1, .torch_threads = 1};
-    opterr = 0;
-    for (int at = optind; (found = getopt_long(argc, argv, "", options, &which)) != -1; at = optind) {
-        if (found != 1)
-            return kt_fail(KT_USAGE, "%s is not an option, or lacks its value: kbench --help lists them", argv[at]);
-        KT_TRY(take_option(s, which, optarg));
-    }
-    s->n_shapes = (size_t)(argc - optind);
-    s->shapes = argv + optind;
-    return KT_OK;
-}
-
-/* Rank 0 measures PyTorch while the others sleep. */
-static kt_status repeat_torch(kt_comm *comm, const settings *s, kt_bench_torch *torch, size_t which, kt_bench_case *c)
-{
+    const kt_bench_settings *s = r->settings;
     kt_status status = KT_OK;
     if (s->python == NULL)
         return KT_OK;
-    if (torch->pid > 0)
-        status = kt_bench_torch_measure(torch, which, s->seconds, &c->seconds[KT_BENCH_TORCH][c->n_repetitions - 1]);
-    kt_comm_barrier_asleep(comm);
-    return kt_comm_agree(comm, status);
+    KT_TRY(kt_comm_agree(world, KT_NEW(r->torches, s->torch_threads.n)));
+    for (size_t i = 0; i < s->torch_threads.n && status == KT_OK && kt_comm_rank(world) == 0; i++) {
+        status = kt_bench_torch_start(s->python, (int)s->torch_threads.values[i], (size_t)s->repetitions, r->n_shapes,
+                                      r->shapes, &r->torches[i]);
+        r->n_torches += status == KT_OK;
+    }
+    return wait_for_all(world, status);
 }
 
-static kt_status measure(kt_comm *comm, const settings *s, kt_bench_machine *machine, kt_bench_torch *torch, size_t n,
-                         kt_bench_case *cases)
+static kt_status start(kt_comm *world, kt_bench_results *r)
+{
+    KT_TRY(start_groups(world, r));
+    for (size_t i = 0; i < r->n_cases; i++) {
+        kt_bench_case *c = &r->cases[i];
+        KT_TRY(wait_for_all(world, c->group->comm != NULL ? kt_bench_case_start(r->settings, c) : KT_OK));
+    }
+    return start_torches(world, r);
+}
+
+/* One repetition of everything. */
+static kt_status repeat(kt_comm *world, kt_bench_results *r, size_t repetition)
 {
     kt_status status = KT_OK;
-    if (s->python != NULL) {
-        if (kt_comm_rank(comm) == 0)
-            status = kt_bench_torch_start(s->python, s->torch_threads, n, cases, torch);
-        kt_comm_barrier_asleep(comm);
-        KT_TRY(kt_comm_agree(comm, status));
+    for (size_t g = 0; g < r->n_groups; g++) {
+        if (r->groups[g].comm != NULL)
+            kt_bench_machine_repeat(r->groups[g].comm, &r->groups[g].machine);
+        kt_comm_barrier_asleep(world);
     }
-    for (size_t r = 0; r < (size_t)s->repetitions; r++) {
-        kt_bench_machine_repeat(comm, machine, r);
-        for (size_t i = 0; i < n; i++) {
-            KT_TRY(kt_bench_case_repeat(comm, &cases[i]));
-            KT_TRY(repeat_torch(comm, s, torch, i, &cases[i]));
-        }
+    for (size_t i = 0; i < r->n_cases; i++) {
+        kt_bench_case *c = &r->cases[i];
+        KT_TRY(wait_for_all(world, c->group->comm != NULL ? kt_bench_case_repeat(c) : KT_OK));
+        if (i + 1 < r->n_cases && r->cases[i + 1].shape == c->shape)
+            continue;
+        for (size_t t = 0; t < r->n_torches && status == KT_OK; t++) /* rank 0's alone */
+            status = kt_bench_torch_measure(&r->torches[t], (size_t)(c->shape - r->shapes), repetition,
+                                            r->settings->seconds);
+        KT_TRY(wait_for_all(world, status));
     }
     return KT_OK;
 }
 
-static kt_status report(kt_comm *comm, const settings *s, const kt_bench_machine *machine, const kt_bench_torch *torch,
-                        size_t n, const kt_bench_case *cases)
+static kt_status measure(kt_comm *world, kt_bench_results *r)
 {
-    const kt_bench_results results = {
-        .n_ranks = kt_comm_size(comm),
-        .threads = s->threads,
-        .host = kt_comm_host(comm),
-        .repetitions = (size_t)s->repetitions,
-        .n_cases = n,
-        .cases = cases,
-        .machine = machine,
-        .torch = torch,
-    };
-    if (kt_comm_rank(comm) != 0)
+    KT_TRY(start(world, r));
+    for (size_t repetition = 0; repetition < (size_t)r->settings->repetitions; repetition++)
+        KT_TRY(repeat(world, r, repetition));
+    if (kt_comm_rank(world) == 0)
+        kt_bench_print(r);
+    if (r->settings->json == NULL)
         return KT_OK;
-    kt_bench_print(&results);
-    return s->json == NULL ? KT_OK : kt_bench_write_json(&results, s->json);
+    return kt_comm_agree(world, kt_comm_rank(world) == 0 ? kt_bench_write_json(r, r->settings->json) : KT_OK);
 }
 
-static kt_status bench_cases(kt_comm *comm, const settings *s, size_t n, const kt_bench_shape *shapes,
-                             kt_bench_case *cases)
+static void free_all(kt_bench_results *r)
 {
-    kt_bench_machine machine = {0};
-    kt_bench_torch torch = {0};
-    kt_status status = kt_bench_machine_start(comm, (size_t)s->repetitions, &machine);
-    for (size_t i = 0; i < n && status == KT_OK; i++)
-        status = kt_bench_case_start(comm, &shapes[i], s->n_overrides, s->overrides, s->threads, (size_t)s->repetitions,
-                                     s->seconds, &cases[i]);
-    if (status == KT_OK)
-        status = measure(comm, s, &machine, &torch, n, cases);
-    if (status == KT_OK)
-        status = kt_comm_agree(comm, report(comm, s, &machine, &torch, n, cases));
-    for (size_t i = 0; i < n; i++)
-        kt_bench_case_free(&cases[i]);
-    kt_bench_torch_stop(&torch);
-    kt_bench_machine_free(&machine);
-    return status;
+    for (size_t i = 0; i < r->n_torches; i++)
+        kt_bench_torch_stop(&r->torches[i]);
+    for (size_t i = 0; i < r->n_cases; i++)
+        kt_bench_case_free(&r->cases[i]);
+    for (size_t g = 0; g < r->n_groups && r->groups != NULL; g++) {
+        kt_bench_machine_free(&r->groups[g].machine);
+        kt_comm_free(r->groups[g].comm);
+    }
+    kt_memory_free(r->torches);
+    kt_memory_free(r->cases);
+    kt_memory_free(r->groups);
+    kt_memory_free(r->shapes);
 }
 
-static kt_status bench(kt_comm *comm, const settings *s)
+static kt_status bench(kt_comm *world, kt_bench_settings *s)
 {
-    static const char *const all[] = {"m0", "m1", "m3", "m4"};
-    const size_t n = s->n_shapes > 0 ? s->n_shapes : sizeof all / sizeof all[0];
-    kt_bench_shape *shapes = NULL;
-    kt_bench_case *cases = NULL;
-    kt_status status = KT_NEW(shapes, n);
+    kt_bench_results r = {.settings = s, .host = kt_comm_host(world)};
+    kt_status status = choose_ranks(world, &s->ranks);
     if (status == KT_OK)
-        status = KT_NEW(cases, n);
-    for (size_t i = 0; i < n && status == KT_OK; i++)
-        status = kt_bench_shape_parse(s->n_shapes > 0 ? s->shapes[i] : all[i], &shapes[i]);
-    status = kt_comm_agree(comm, status);
+        status = choose_shapes(s, &r);
+    if (status == KT_OK)
+        status = choose_cases(s, &r);
+    status = kt_comm_agree(world, status);
     kt_linalg_start(s->threads);
     if (status == KT_OK)
-        status = bench_cases(comm, s, n, shapes, cases);
-    kt_memory_free(shapes);
-    kt_memory_free(cases);
+        status = measure(world, &r);
+    free_all(&r);
     return status;
 }
 
 static kt_status run(kt_comm *world, int argc, char **argv)
 {
-    settings s;
+    kt_bench_settings s;
     bool speaks = kt_comm_rank(world) == 0;
-    KT_TRY(parse(argc, argv, &s));
+    KT_TRY(kt_bench_settings_parse(argc, argv, &s));
     if (s.help || s.version) {
         if (speaks && s.help)
-            print_help();
+            kt_bench_help();
         else if (speaks)
             printf("kbench (ktrain) %s\n", KT_VERSION);
         return KT_OK;

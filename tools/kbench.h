@@ -1,4 +1,5 @@
-/* What the parts of kbench share. Functions are collective over `comm` where they take one, else local. */
+/* What the parts of kbench share. Functions are collective over `comm` (or the group in what they are given) where they
+ * say so, else local. Rank 0 is in every group: what is measured counts there. */
 #ifndef KTRAIN_KBENCH_H
 #define KTRAIN_KBENCH_H
 
@@ -6,7 +7,29 @@
 #include <sys/types.h>
 
 #include "ktrain/comm.h"
+#include "ktrain/comm_shared.h"
 #include "ktrain/trainer.h"
+
+/* ---- what is asked for (kbench_options.c) ---- */
+
+enum { KT_BENCH_OVERRIDES = 32 };
+
+typedef struct kt_bench_settings {
+    int repetitions, threads;
+    double seconds;
+    kt_int_list ranks;         /* n = 0: all numbers */
+    kt_int_list torch_threads; /* n = 0: 1 */
+    const char *variants, *json, *python, *history;
+    size_t n_overrides, n_shapes;
+    char *overrides[KT_BENCH_OVERRIDES], **shapes;
+    bool help, version;
+} kt_bench_settings;
+
+/* KT_USAGE. */
+kt_status kt_bench_settings_parse(int argc, char **argv, kt_bench_settings *out);
+void kt_bench_help(void);
+
+/* ---- shapes and variants (kbench_shape.c) ---- */
 
 /* A network, its batch and how it is trained. */
 typedef struct kt_bench_shape {
@@ -18,57 +41,126 @@ typedef struct kt_bench_shape {
     const char *optimizer;
 } kt_bench_shape;
 
-/* "m0", "m1", ... or "784,512,10:16" (widths, then the batch: a number, or full; 16 without it). KT_USAGE. */
+/* "m0", "m3:64" (a name with another batch), or "784,512,10:16" (widths, then the batch: a number, or full; 16 without
+ * it). KT_USAGE. */
 kt_status kt_bench_shape_parse(const char *text, kt_bench_shape *out);
 /* The names and shapes that have names, a line each. */
 void kt_bench_shape_list(FILE *out);
+/* Training samples: those of k49, or more when the batch is larger. */
+size_t kt_bench_shape_samples(const kt_bench_shape *shape);
+size_t kt_bench_shape_batch(const kt_bench_shape *shape);
+
+/* A way to train the same: keys of the configuration. */
+typedef struct kt_bench_variant {
+    const char *name, *note;
+    char *overrides[4]; /* "section.key=value", NULL after the last */
+} kt_bench_variant;
+
+enum { KT_BENCH_MOST_VARIANTS = 16 };
+/* Names with commas, or all; the first row of the table is the default. KT_USAGE. */
+kt_status kt_bench_variants_parse(const char *names, const kt_bench_variant *out[KT_BENCH_MOST_VARIANTS], size_t *n);
+void kt_bench_variant_list(FILE *out);
+extern const kt_bench_variant kt_bench_variants[];
+
+/* ---- the machine (kbench_machine.c, kbench_peak.c) ---- */
+
+/* Per second, all ranks of a group at the same time, together. */
+typedef enum kt_bench_speed {
+    KT_BENCH_AVX512, /* flops of multiply-adds in registers; 0 where the processor lacks the instructions */
+    KT_BENCH_AVX2,
+    KT_BENCH_BASELINE,
+    KT_BENCH_SGEMM,  /* flops of a large product by OpenBLAS */
+    KT_BENCH_READ,   /* bytes read */
+    KT_BENCH_UPDATE, /* bytes read and written, of three streams as Adam's */
+    KT_BENCH_N_SPEEDS
+} kt_bench_speed;
+
+typedef struct kt_bench_machine {
+    kt_comm *host;     /* the group's ranks of this host */
+    kt_shared *shared; /* of host, as a replica's: the three streams */
+    size_t n_floats;   /* of a stream */
+    float *matrices;   /* owned */
+    size_t n_repetitions;
+    double *speeds[KT_BENCH_N_SPEEDS]; /* owned, one a repetition */
+} kt_bench_machine;
+
+/* Collective. */
+kt_status kt_bench_machine_start(kt_comm *comm, size_t repetitions, kt_bench_machine *out);
+void kt_bench_machine_free(kt_bench_machine *machine);
+void kt_bench_machine_repeat(kt_comm *comm, kt_bench_machine *machine);
+
+const char *kt_bench_speed_name(kt_bench_speed speed); /* "flops_avx512", "read_bytes" */
+/* Medians; peak: flops of the fastest instruction set. */
+double kt_bench_machine_speed(const kt_bench_machine *machine, kt_bench_speed speed);
+double kt_bench_machine_peak(const kt_bench_machine *machine);
+/* Level 2 of n_ranks cores and level 3 once; 0 where the system does not say. */
+double kt_bench_cache_bytes(size_t n_ranks);
+
+/* n rounds of multiply-adds by one instruction set; returns the flops made, 0 when the processor lacks it. Local. */
+double kt_bench_peak(kt_bench_speed set, size_t n);
+
+/* ---- a shape on some ranks (kbench_case.c) ---- */
+
+/* Ranks 0 ... n_ranks - 1 of the world. */
+typedef struct kt_bench_group {
+    int n_ranks;
+    kt_comm *comm; /* NULL on all other ranks */
+    kt_bench_machine machine;
+} kt_bench_group;
 
 /* Seconds of a step, on rank 0's clock. */
 typedef enum kt_bench_time {
     KT_BENCH_STEP, /* all of it; so many samples come out of it */
     KT_BENCH_FORWARD,
     KT_BENCH_BACKWARD,
-    KT_BENCH_EXCHANGE, /* sum of the gradients over the ranks, optimizer, the parameters' way back; with waiting for others */
-    KT_BENCH_REST,  /* gathering the batch, loss, the sums of loss, the order of the samples */
-    KT_BENCH_TORCH, /* PyTorch's whole step */
+    KT_BENCH_EXCHANGE, /* gradients, what replicas exchange, and update; with waiting for others */
+    KT_BENCH_REST,     /* gathering the batch, loss, the sums of loss, the order of the samples */
     KT_BENCH_N_TIMES
 } kt_bench_time;
 
+/* What a step has to do at least. */
+typedef struct kt_bench_need {
+    size_t n_parameters, n_replicas, ranks_per_replica, n_by_factors, n_layers;
+    double flops[KT_BENCH_N_TIMES], bytes[KT_BENCH_N_TIMES]; /* of FORWARD, BACKWARD, EXCHANGE; of all ranks */
+    double data_bytes; /* that a step comes by again and again, of all ranks */
+    double sent_bytes; /* between replicas, all together */
+} kt_bench_need;
+
 typedef struct kt_bench_case {
-    kt_bench_shape shape;
+    const kt_bench_shape *shape; /* borrowed, as are variant and group */
+    const kt_bench_variant *variant;
+    const kt_bench_group *group;
     kt_config config;
     kt_data data;
     kt_log log; /* silent */
     kt_trainer *trainer;
+    kt_bench_need need;
     size_t n_repetitions, steps_each;  /* done; steps of a repetition */
     double *seconds[KT_BENCH_N_TIMES]; /* owned, one a repetition */
 } kt_bench_case;
 
-/* A trainer on made-up data, warmed up, with as many steps in a repetition as `seconds` hold. overrides are
- * "section.key=value". */
-kt_status kt_bench_case_start(kt_comm *comm, const kt_bench_shape *shape, size_t n_overrides, char *const *overrides,
-                              int threads, size_t repetitions, double seconds, kt_bench_case *out);
+/* A trainer on made-up data, warmed up, with as many steps in a repetition as settings->seconds hold. shape, variant
+ * and group must be set; what there is of it on failure is freed by kt_bench_case_free. Collective over the group. */
+kt_status kt_bench_case_start(const kt_bench_settings *settings, kt_bench_case *c);
 void kt_bench_case_free(kt_bench_case *c);
-/* One repetition. */
-kt_status kt_bench_case_repeat(kt_comm *comm, kt_bench_case *c);
+/* One repetition. Collective over the group. */
+kt_status kt_bench_case_repeat(kt_bench_case *c);
+/* Median. Local. */
+double kt_bench_case_seconds(const kt_bench_case *c, kt_bench_time time);
 
-/* What a step needs, by counting. */
-typedef struct kt_bench_count {
-    size_t n_parameters, batch_size;
-    double flops;        /* of the products, all ranks */
-    double memory_bytes; /* read and written if nothing stays in a cache, all ranks; transport not counted */
-    double sent_bytes;   /* by the busiest rank */
-} kt_bench_count;
-kt_bench_count kt_bench_case_count(const kt_bench_case *c, int n_ranks);
+/* ---- what it could be (kbench_roofline.c) ---- */
 
-/* What the machine can do: all ranks at the same time, their sum. */
-typedef struct kt_bench_machine {
-    float *memory;                               /* owned */
-    double *flops_per_second, *bytes_per_second; /* owned, one a repetition */
-} kt_bench_machine;
-kt_status kt_bench_machine_start(kt_comm *comm, size_t repetitions, kt_bench_machine *out);
-void kt_bench_machine_free(kt_bench_machine *machine);
-void kt_bench_machine_repeat(kt_comm *comm, kt_bench_machine *machine, size_t repetition);
+kt_bench_need kt_bench_case_need(const kt_bench_case *c);
+
+/* A step in which each phase is as fast as arithmetic or memory, whichever is slower, lets it be. */
+typedef struct kt_bench_roofline {
+    double seconds[KT_BENCH_N_TIMES]; /* FORWARD, BACKWARD, EXCHANGE; STEP is their sum */
+    bool by_memory[KT_BENCH_N_TIMES];
+    bool cached; /* all data fit the caches: memory does not count */
+} kt_bench_roofline;
+kt_bench_roofline kt_bench_case_roofline(const kt_bench_case *c);
+
+/* ---- PyTorch (kbench_torch.c) ---- */
 
 /* A python with PyTorch that trains the same shapes. Local, for rank 0. */
 typedef struct kt_bench_torch {
@@ -76,25 +168,36 @@ typedef struct kt_bench_torch {
     FILE *to, *from;
     char version[64]; /* of PyTorch */
     int threads;
+    size_t n_repetitions;
+    double *seconds; /* owned: of a step, [shape x repetitions] */
 } kt_bench_torch;
 /* KT_NO_INPUT when `python` cannot be started or has no PyTorch. */
-kt_status kt_bench_torch_start(const char *python, int threads, size_t n_cases, const kt_bench_case *cases,
-                               kt_bench_torch *out);
+kt_status kt_bench_torch_start(const char *python, int threads, size_t repetitions, size_t n_shapes,
+                               const kt_bench_shape *shapes, kt_bench_torch *out);
 void kt_bench_torch_stop(kt_bench_torch *torch);
-/* *step_seconds of shape number `which`, from steps that last `seconds` in all. KT_INTERNAL when python has gone. */
-kt_status kt_bench_torch_measure(kt_bench_torch *torch, size_t which, double seconds, double *step_seconds);
+/* Repetition number r of shape number `which`, in steps that last `seconds` in all. KT_INTERNAL when python has
+ * gone. */
+kt_status kt_bench_torch_measure(kt_bench_torch *torch, size_t which, size_t r, double seconds);
+/* Median. */
+double kt_bench_torch_seconds(const kt_bench_torch *torch, size_t which);
 
-/* Everything that was measured, for rank 0. */
+/* ---- what it says (kbench_report.c, kbench_json.c, kbench_history.c) ---- */
+
+/* Everything that was measured, on rank 0. */
 typedef struct kt_bench_results {
-    int n_ranks, threads;
+    const kt_bench_settings *settings;
     const char *host;
-    size_t repetitions, n_cases;
-    const kt_bench_case *cases;
-    const kt_bench_machine *machine;
-    const kt_bench_torch *torch; /* pid 0 when there is none */
+    size_t n_groups, n_shapes, n_cases, n_torches;
+    kt_bench_group *groups; /* all of it owned by kbench.c */
+    kt_bench_shape *shapes;
+    kt_bench_case *cases;
+    kt_bench_torch *torches;
 } kt_bench_results;
 
 double kt_bench_median(size_t n, const double *values);
+/* The step of the same shape and variant on one rank, or of the default on as many ranks; NULL when not measured. */
+const kt_bench_case *kt_bench_one_rank(const kt_bench_results *results, const kt_bench_case *c);
+const kt_bench_case *kt_bench_default(const kt_bench_results *results, const kt_bench_case *c);
 void kt_bench_print(const kt_bench_results *results);
 /* KT_IO. */
 kt_status kt_bench_write_json(const kt_bench_results *results, const char *path);

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Training steps on more and more ranks:
+# Training steps on more and more ranks of this machine:
 #     kbench.sh [-r ROUNDS] [-p MOST_RANKS] [-b KBENCH] [kbench's options and shapes...]
-# Runs kbench on 1, 2, ... MOST_RANKS ranks (all cores) in turns, ROUNDS times (5), and prints for each shape the median
-# step on every number of ranks and how much faster it is than on one.
+# Starts kbench with MOST_RANKS ranks (all cores). It measures each shape on 1, 2, ... of them in turns, ROUNDS times
+# (5), and prints medians, and how much faster they are than on one rank.
 set -euo pipefail
 # shellcheck source=tools/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -37,37 +37,8 @@ fi
 if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-for ((round = 1; round <= rounds; round++)); do
-    for ((ranks = 1; ranks <= most; ranks++)); do
-        crowded=()
-        if [ "$ranks" -gt "$cores" ]; then
-            crowded=(--oversubscribe)
-        fi
-        "${KT_MPIRUN:-mpirun}" "${crowded[@]}" -np "$ranks" "$kbench" --repetitions 1 \
-            --json "$folder/$ranks-$round.json" "$@" >/dev/null
-    done
-done
-
-python3 - "$folder" "$rounds" "$most" <<'END'
-import json, statistics, sys
-
-folder, rounds, most = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-found = {}  # (shape, ranks): seconds of a step, one a round
-names = []
-for ranks in range(1, most + 1):
-    for r in range(1, rounds + 1):
-        with open(f"{folder}/{ranks}-{r}.json") as file:
-            for shape in json.load(file)["shapes"]:
-                found.setdefault((shape["shape"], ranks), []).append(shape["seconds"]["step"])
-                if shape["shape"] not in names:
-                    names.append(shape["shape"])
-print(f"medians of {rounds} rounds")
-print(f"{'shape':<24} {'ranks':>5} {'step ms':>10} {'of one rank':>12}")
-for name in names:
-    one = statistics.median(found[name, 1])
-    for ranks in range(1, most + 1):
-        step = statistics.median(found[name, ranks])
-        print(f"{name:<24} {ranks:>5} {1e3 * step:>10.4f} {one / step:>10.2f} x")
-END
+crowded=()
+if [ "$most" -gt "$cores" ]; then
+    crowded=(--oversubscribe --mca mpi_yield_when_idle 1)
+fi
+exec "${KT_MPIRUN:-mpirun}" "${crowded[@]}" -np "$most" "$kbench" --repetitions "$rounds" "$@"

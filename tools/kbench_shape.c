@@ -1,13 +1,13 @@
-/* The shapes that kbench knows, and counting what a step of one needs. */
+/* The shapes that kbench knows, and the ways to train them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kbench.h"
 
-enum { DEFAULT_BATCH = 16 };
+enum { DEFAULT_BATCH = 16, N_SAMPLES = 3500 /* the training part of k49 */ };
 
-/* jobs/m0.ini to m4.ini, without what does not change a step's work. */
+/* jobs/m0.ini to m4.ini, without what does not change a step's work, and a net that fits the caches. */
 static const struct {
     const char *name, *widths;
     double dropout, l2, rate;
@@ -15,15 +15,18 @@ static const struct {
 } named[] = {
     {"m0", "784,100,80,49:full", 0, 0, 0.01, "sgd", "full batch of 3500"},
     {"m1", "784,128,49:16", 0.1, 0.01, 0.001, "adam", "dropout, L2"},
+    {"m2", "784,128,49:16", 0.1, 0.01, 0.001, "adam", "as m1"},
     {"m3", "784,5000,5000,49:16", 0.1, 0.01, 0.001, "adam", "dropout, L2"},
     {"m4", "784,5000,49:64", 0, 0, 0.001, "adam", ""},
+    {"s16", "784,512,256,128,49:16", 0, 0, 0.001, "adam", ""},
+    {"s256", "784,512,256,128,49:256", 0, 0, 0.001, "adam", ""},
 };
 enum { N_NAMED = sizeof named / sizeof named[0] };
 
 void kt_bench_shape_list(FILE *out)
 {
     for (size_t i = 0; i < N_NAMED; i++)
-        fprintf(out, "  %-4s %-20s  %s%s%s\n", named[i].name, named[i].widths, named[i].optimizer,
+        fprintf(out, "  %-5s %-23s  %s%s%s\n", named[i].name, named[i].widths, named[i].optimizer,
                 named[i].note[0] != '\0' ? ", " : "", named[i].note);
 }
 
@@ -42,6 +45,23 @@ static long parse_number(const char *p, char **end)
     return errno == 0 && value <= 10000000 ? value : 0;
 }
 
+/* ":16" or ":full" or nothing, up to the end; *batch_size 0 for full, unchanged for nothing. */
+static bool parse_batch(const char *text, size_t *batch_size)
+{
+    char *end;
+    if (*text == '\0')
+        return true;
+    if (*text != ':')
+        return false;
+    if (strcmp(text, ":full") == 0) {
+        *batch_size = 0;
+        return true;
+    }
+    const long value = parse_number(text + 1, &end);
+    *batch_size = (size_t)value;
+    return value > 0 && *end == '\0';
+}
+
 static kt_status parse_widths(const char *text, const char *widths, kt_bench_shape *out)
 {
     int64_t values[KT_MAX_INTS + 2];
@@ -56,14 +76,9 @@ static kt_status parse_widths(const char *text, const char *widths, kt_bench_sha
         if (*end != ',')
             break;
     }
-    long batch_size = DEFAULT_BATCH;
-    if (strcmp(end, ":full") == 0)
-        batch_size = 0;
-    else if (*end == ':' && ((batch_size = parse_number(end + 1, &end)) < 1 || *end != '\0'))
+    out->batch_size = DEFAULT_BATCH;
+    if (n < 2 || !parse_batch(end, &out->batch_size))
         return bad_shape(text);
-    else if (*end != '\0' || n < 2)
-        return bad_shape(text);
-    out->batch_size = (size_t)batch_size;
     out->n_in = (size_t)values[0];
     out->n_classes = (size_t)values[n - 1];
     out->hidden.n = n - 2;
@@ -77,41 +92,83 @@ kt_status kt_bench_shape_parse(const char *text, kt_bench_shape *out)
     if (strlen(text) >= sizeof out->name)
         return kt_fail(KT_USAGE, "a shape is written with at most %d letters", KT_TEXT_BYTES - 1);
     strcpy(out->name, text);
+    const size_t length = strcspn(text, ":");
     for (size_t i = 0; i < N_NAMED; i++)
-        if (strcmp(text, named[i].name) == 0) {
+        if (strlen(named[i].name) == length && strncmp(text, named[i].name, length) == 0) {
             out->dropout = named[i].dropout;
             out->l2 = named[i].l2;
             out->rate = named[i].rate;
             out->optimizer = named[i].optimizer;
-            return parse_widths(text, named[i].widths, out);
+            KT_TRY(parse_widths(text, named[i].widths, out));
+            return parse_batch(text + length, &out->batch_size) ? KT_OK : bad_shape(text);
         }
     return parse_widths(text, text, out);
 }
 
-/* A product with M samples is 2 flops a weight and sample: forward, gradient and, but for the first layer, backward. A
- * rank reads its weights forward and backward and writes the gradient; the update reads weight, gradient and state and
- * writes weight and state, once in all when the state is sharded. Of the samples, inputs go by 4 times (data set,
- * batch, forward, gradient) and hidden units 8 times (each of dense and activation written and read, forward and
- * backward). */
-kt_bench_count kt_bench_case_count(const kt_bench_case *c, int n_ranks)
+size_t kt_bench_shape_samples(const kt_bench_shape *shape)
 {
-    const kt_bench_shape *s = &c->shape;
-    double M = (double)(s->batch_size == 0 ? c->data.split.n[KT_TRAIN] : s->batch_size), flops = 0,
-           sample_floats = 4 * (double)s->n_in;
-    size_t n_in = s->n_in, n_parameters = kt_network_n_parameters(kt_trainer_network(c->trainer));
-    for (size_t i = 0; i <= s->hidden.n; i++) {
-        size_t n_out = i < s->hidden.n ? (size_t)s->hidden.values[i] : s->n_classes;
-        flops += (i == 0 ? 4 : 6) * M * (double)n_in * (double)n_out;
-        sample_floats += 8 * (double)n_out;
-        n_in = n_out;
+    return shape->batch_size > N_SAMPLES ? shape->batch_size : N_SAMPLES;
+}
+
+size_t kt_bench_shape_batch(const kt_bench_shape *shape)
+{
+    return shape->batch_size == 0 ? kt_bench_shape_samples(shape) : shape->batch_size;
+}
+
+/* ---- variants ---- */
+
+/* Without names as the INI has it; the first is the default. */
+const kt_bench_variant kt_bench_variants[] = {
+    {"default", "as configured", {NULL}},
+    {"rank0",
+     "a copy of the weights for each rank, gradients to rank 0, which updates",
+     {"parallel.exchange=allreduce", "parallel.optimizer_state=rank0", "parallel.ranks_per_replica=1"}},
+    {"sharded",
+     "a copy for each rank, each updates a part",
+     {"parallel.exchange=allreduce", "parallel.optimizer_state=sharded", "parallel.ranks_per_replica=1"}},
+    {"factors",
+     "a copy for each rank, inputs and deltas to all, each updates everything",
+     {"parallel.exchange=factors", "parallel.ranks_per_replica=1"}},
+    {"any-order", "default without the fixed order of sums", {"parallel.reproducible=false"}},
+    {"sharded-any-order",
+     "sharded without it",
+     {"parallel.exchange=allreduce", "parallel.optimizer_state=sharded", "parallel.ranks_per_replica=1",
+      "parallel.reproducible=false"}},
+};
+enum { N_VARIANTS = sizeof kt_bench_variants / sizeof kt_bench_variants[0] };
+
+void kt_bench_variant_list(FILE *out)
+{
+    for (size_t i = 0; i < N_VARIANTS; i++)
+        fprintf(out, "  %-18s %s\n", kt_bench_variants[i].name, kt_bench_variants[i].note);
+}
+
+/* The row that is named in text[length]; NULL when there is none. */
+static const kt_bench_variant *find_variant(const char *text, size_t length)
+{
+    for (size_t i = 0; i < N_VARIANTS; i++)
+        if (strlen(kt_bench_variants[i].name) == length && strncmp(text, kt_bench_variants[i].name, length) == 0)
+            return &kt_bench_variants[i];
+    return NULL;
+}
+
+kt_status kt_bench_variants_parse(const char *names, const kt_bench_variant *out[KT_BENCH_MOST_VARIANTS], size_t *n)
+{
+    *n = 0;
+    if (strcmp(names, "all") == 0) {
+        for (; *n < N_VARIANTS; (*n)++)
+            out[*n] = &kt_bench_variants[*n];
+        return KT_OK;
     }
-    size_t n_slots = kt_optimizers[c->config.optimizer.kind].n_slots;
-    double parameter_floats = 3 * (double)n_ranks + 3 + 2 * (double)n_slots;
-    return (kt_bench_count){
-        .n_parameters = n_parameters,
-        .batch_size = (size_t)M,
-        .flops = flops,
-        .memory_bytes = sizeof(float) * (parameter_floats * (double)n_parameters + sample_floats * M),
-        .sent_bytes = kt_exchange_predict(&c->config, n_parameters, n_ranks).sent_bytes,
-    };
+    for (const char *p = names;; p++) {
+        const size_t length = strcspn(p, ",");
+        const kt_bench_variant *found = find_variant(p, length);
+        if (found == NULL || *n == KT_BENCH_MOST_VARIANTS)
+            return kt_fail(KT_USAGE, "--variants %s: must be names with commas, or all (kbench --help lists them)",
+                           names);
+        out[(*n)++] = found;
+        p += length;
+        if (*p == '\0')
+            return KT_OK;
+    }
 }

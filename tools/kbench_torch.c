@@ -1,6 +1,7 @@
 /* The same shapes in PyTorch: a python of its own measures a shape whenever it is told to, so that both sides take
  * turns. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static const char script[] =
     "    os.sched_setaffinity(0, range(os.cpu_count()))  # mpirun may have bound rank 0, and us with it, to one core\n"
     "except OSError:\n"
     "    pass\n"
-    "os.environ['OPENBLAS_NUM_THREADS'] = os.environ['OMP_NUM_THREADS'] = str(threads)  # set_num_threads leaves BLAS alone\n"
+    "os.environ['OPENBLAS_NUM_THREADS'] = os.environ['OMP_NUM_THREADS'] = str(threads)  # BLAS has its own\n"
     "import torch\n"
     "from torch import nn\n"
     "torch.set_num_threads(threads)\n"
@@ -74,27 +75,26 @@ static const char script[] =
     "        n += 1\n"
     "    print((time.perf_counter() - start) / n, flush=True)\n";
 
-static kt_status describe(const kt_bench_case *c, char **text)
+static kt_status describe(const kt_bench_shape *s, char **text)
 {
-    const kt_bench_shape *s = &c->shape;
     kt_text_buffer buffer = {0};
-    const size_t n = c->data.split.n[KT_TRAIN];
     kt_text_append(&buffer, "%zu", s->n_in);
     for (size_t i = 0; i < s->hidden.n; i++)
         kt_text_append(&buffer, ",%lld", (long long)s->hidden.values[i]);
-    kt_text_append(&buffer, ",%zu %zu %zu %g %g %g %s", s->n_classes, s->batch_size == 0 ? n : s->batch_size, n,
-                   s->dropout, s->l2, s->rate, s->optimizer);
+    kt_text_append(&buffer, ",%zu %zu %zu %g %g %g %s", s->n_classes, kt_bench_shape_batch(s),
+                   kt_bench_shape_samples(s), s->dropout, s->l2, s->rate, s->optimizer);
     return kt_text_take(&buffer, text);
 }
 
-/* Starts argv with its standard input and output on pipes. */
+/* Starts argv with its standard input and output on pipes, whose other ends no other child gets: the end of its input
+ * shall end it. */
 static kt_status spawn(char **argv, kt_bench_torch *out)
 {
     int in[2], from[2];
     posix_spawn_file_actions_t actions;
-    if (pipe(in) != 0)
+    if (pipe2(in, O_CLOEXEC) != 0)
         return kt_fail(KT_INTERNAL, "no pipe to %s: %s", argv[0], strerror(errno));
-    if (pipe(from) != 0) {
+    if (pipe2(from, O_CLOEXEC) != 0) {
         close(in[0]);
         close(in[1]);
         return kt_fail(KT_INTERNAL, "no pipe from %s: %s", argv[0], strerror(errno));
@@ -102,10 +102,6 @@ static kt_status spawn(char **argv, kt_bench_torch *out)
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, from[1], STDOUT_FILENO);
-    const int all[] = {in[0], in[1], from[0], from[1]};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        if (all[i] > STDERR_FILENO)
-            posix_spawn_file_actions_addclose(&actions, all[i]);
     int error = posix_spawnp(&out->pid, argv[0], &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     close(in[0]);
@@ -125,25 +121,26 @@ static kt_status read_line(kt_bench_torch *torch, char *line, int size)
     return KT_OK;
 }
 
-kt_status kt_bench_torch_start(const char *python, int threads, size_t n_cases, const kt_bench_case *cases,
-                               kt_bench_torch *out)
+kt_status kt_bench_torch_start(const char *python, int threads, size_t repetitions, size_t n_shapes,
+                               const kt_bench_shape *shapes, kt_bench_torch *out)
 {
     char **argv, number[16];
-    *out = (kt_bench_torch){.threads = threads};
-    KT_TRY(KT_NEW(argv, n_cases + 5));
+    *out = (kt_bench_torch){.threads = threads, .n_repetitions = repetitions};
+    KT_TRY(KT_NEW(out->seconds, n_shapes * repetitions));
+    KT_TRY(KT_NEW(argv, n_shapes + 5));
     snprintf(number, sizeof number, "%d", threads);
     char *const head[] = {(char *)(size_t)python, (char *)(size_t) "-c", (char *)(size_t)script, number};
     memcpy(argv, head, sizeof head);
     kt_status status = KT_OK;
-    for (size_t i = 0; i < n_cases && status == KT_OK; i++)
-        status = describe(&cases[i], &argv[4 + i]);
+    for (size_t i = 0; i < n_shapes && status == KT_OK; i++)
+        status = describe(&shapes[i], &argv[4 + i]);
     signal(SIGPIPE, SIG_IGN); /* a python that has ended is an error to report */
     if (status == KT_OK)
         status = spawn(argv, out);
     if (status == KT_OK && read_line(out, out->version, sizeof out->version) != KT_OK)
         status =
             kt_fail(KT_NO_INPUT, "%s ended before it had measured anything: it must be a python with PyTorch", python);
-    for (size_t i = 0; i < n_cases; i++)
+    for (size_t i = 0; i < n_shapes; i++)
         kt_memory_free(argv[4 + i]);
     kt_memory_free(argv);
     if (status != KT_OK)
@@ -153,6 +150,7 @@ kt_status kt_bench_torch_start(const char *python, int threads, size_t n_cases, 
 
 void kt_bench_torch_stop(kt_bench_torch *torch)
 {
+    kt_memory_free(torch->seconds);
     if (torch->to != NULL)
         fclose(torch->to); /* the end of its input ends it */
     if (torch->from != NULL)
@@ -162,11 +160,17 @@ void kt_bench_torch_stop(kt_bench_torch *torch)
     *torch = (kt_bench_torch){0};
 }
 
-kt_status kt_bench_torch_measure(kt_bench_torch *torch, size_t which, double seconds, double *step_seconds)
+kt_status kt_bench_torch_measure(kt_bench_torch *torch, size_t which, size_t r, double seconds)
 {
     char line[64];
+    double *step = &torch->seconds[which * torch->n_repetitions + r];
     bool sent = fprintf(torch->to, "%zu %g\n", which, seconds) > 0 && fflush(torch->to) == 0;
-    if (!sent || read_line(torch, line, sizeof line) != KT_OK || (*step_seconds = strtod(line, NULL)) <= 0)
+    if (!sent || read_line(torch, line, sizeof line) != KT_OK || (*step = strtod(line, NULL)) <= 0)
         return kt_fail(KT_INTERNAL, "the python with PyTorch ended while it measured");
     return KT_OK;
+}
+
+double kt_bench_torch_seconds(const kt_bench_torch *torch, size_t which)
+{
+    return kt_bench_median(torch->n_repetitions, torch->seconds + which * torch->n_repetitions);
 }

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""Measures the table of docs/performance.md on this machine and prints it in Markdown.
+
+  tools/performance.py                      all of it, some minutes; best with nothing else running
+  tools/performance.py --only m3,memory     some of it, of m3, m4, small, hosts, memory
+  tools/performance.py --repetitions 1 --seconds 0.01     to see that it works
+
+Each figure is a ratio of medians within one run of kbench. kbench's own tables and its JSON are left in --output, a
+pair of files for each run. Two hosts are made by tests/hosts.sh, which takes root. Memory is the sum over ranks of what
+Linux calls Pss, where a page that k ranks share counts 1/k for each, while ktrain trains jobs/m3.ini on made-up data.
+"""
+import argparse
+import array
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HOSTS = os.path.join(ROOT, "tests", "hosts.sh")
+MPIRUN = os.environ.get("KT_MPIRUN", "mpirun")
+LINK = "1gbit"
+
+
+class Failure(Exception):
+    """No figures; the message says why."""
+
+
+def start_kbench(name, command, options, arguments, environment=None):
+    """kbench, started by `command`: its cases by shape, ranks and variant."""
+    path = os.path.join(os.path.abspath(arguments.output), name)
+    command = command + [os.path.abspath(arguments.kbench), "--repetitions", str(arguments.repetitions), "--seconds",
+                         str(arguments.seconds), "--json", path + ".json"] + options
+    print(" ".join(command), file=sys.stderr)
+    with open(path + ".txt", "w", encoding="utf-8") as file:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, env=environment, check=False)
+    if done.returncode != 0:
+        raise Failure(f"kbench ended with exit code {done.returncode}")
+    with open(path + ".json", encoding="utf-8") as file:
+        cases = json.load(file)["cases"]
+    return {(case["shape"], case["ranks"], case["variant"]): case for case in cases}
+
+
+def kbench(name, n_ranks, options, arguments):
+    return start_kbench(name, [MPIRUN, "-np", str(n_ranks)], options, arguments)
+
+
+def step(case):
+    return case["seconds"]["step"]
+
+
+def torch_step(case, threads):
+    return next(torch["step"] for torch in case["torch"] if torch["threads"] == threads)
+
+
+def gain(slow, fast):
+    """How many times as fast, and of what."""
+    return f"{slow / fast:.2f} times ({1e3 * slow:.4g} ms to {1e3 * fast:.4g} ms)"
+
+
+# ---- the rows, in groups that are measured together: what, target, what was measured ----
+
+def measure_m3(arguments):
+    cases = kbench("m3", 2, ["--variants", "default,rank0,any-order,sharded,sharded-any-order", "--python",
+                             arguments.python, "--torch-threads", "2", "m3"], arguments)
+    one, two = cases["m3", 1, "default"], cases["m3", 2, "default"]
+    rank0, any_order = step(cases["m3", 2, "rank0"]), step(cases["m3", 2, "any-order"])
+    copies, copies_any_order = step(cases["m3", 2, "sharded"]), step(cases["m3", 2, "sharded-any-order"])
+    roofline = two["roofline"]
+    yield "M3, batch 16, 2 ranks against 1", "at least 1.8 times", gain(step(one), step(two))
+    yield ("M3, batch 16, 2 ranks: measured step / roofline", "at most 1.4",
+           f"{roofline['step_over_roofline']:.2f} ({1e3 * step(two):.4g} ms, {1e3 * roofline['seconds']:.4g} ms)")
+    yield ("M3, batch 16, 2 ranks, against `exchange = allreduce`, `optimizer_state = rank0`, `ranks_per_replica = 1`",
+           "at least 5 times", gain(rank0, step(two)))
+    yield ("M3, batch 16, 2 ranks, against PyTorch with 2 threads", "at least 8 times",
+           gain(torch_step(two, 2), step(two)))
+    yield ("M3, batch 16, 2 ranks: `reproducible = false` against `true`", "-", gain(step(two), any_order))
+    yield ("the same by allreduce between 2 copies of the weights", "-", gain(copies, copies_any_order))
+
+
+def measure_m4(arguments):
+    cases = kbench("m4", 2, ["--python", arguments.python, "--torch-threads", "2", "m4"], arguments)
+    one, two = cases["m4", 1, "default"], cases["m4", 2, "default"]
+    yield "M4, batch 64, 2 ranks against 1", "at least 1.8 times", gain(step(one), step(two))
+    yield ("M4, batch 64, 2 ranks, against PyTorch with 2 threads", "at least 5 times",
+           gain(torch_step(two, 2), step(two)))
+
+
+def measure_small(arguments):
+    cases = kbench("small", 1, ["--python", arguments.python, "--torch-threads", "1", "m1", "s16", "s256"], arguments)
+    rows = [("m1", "M1, batch 16", "8"), ("s16", "512,256,128, batch 16", "4"),
+            ("s256", "512,256,128, batch 256", "1.6")]
+    for shape, what, target in rows:
+        case = cases[shape, 1, "default"]
+        yield (f"{what}, 1 rank, against PyTorch with 1 thread", f"at least {target} times",
+               gain(torch_step(case, 1), step(case)))
+
+
+def measure_hosts(arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        environment = dict(os.environ, KT_HOSTS_DIR=os.path.join(folder, "hosts"), KT_SECONDS="1800")
+        made = subprocess.run([HOSTS, "up", "2", LINK], env=environment, stderr=subprocess.PIPE, text=True, check=False)
+        if made.returncode != 0:
+            raise Failure(made.stderr.strip())
+        try:
+            options = ["--ranks", "2", "--variants", "factors,sharded", "m3"]
+            cases = start_kbench("hosts", [HOSTS, "mpirun", "1"], options, arguments, environment)
+        finally:
+            subprocess.run([HOSTS, "down"], env=environment, check=False)
+    yield ("M3, batch 16, two hosts on a 1 Gb/s link: `factors` against `allreduce`", "at least 20 times",
+           gain(step(cases["m3", 2, "sharded"]), step(cases["m3", 2, "factors"])))
+
+
+# ---- memory ----
+
+def write_array(path, kind, code, shape, values):
+    """A .npy file of an array('f' or 'q')."""
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}"
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    with open(path, "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+        array.array(code, iter(values)).tofile(file)
+
+
+def ranks_of(mpirun):
+    """The processes that mpirun has started on this host."""
+    with open(f"/proc/{mpirun.pid}/task/{mpirun.pid}/children", encoding="ascii") as file:
+        return file.read().split()
+
+
+def sum_of_pss(processes):
+    total = 0
+    for process in processes:
+        with open(f"/proc/{process}/smaps_rollup", encoding="ascii") as file:
+            total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    return total * 1024
+
+
+def count_lines(path):
+    try:
+        with open(path, encoding="ascii") as file:
+            return sum(1 for _ in file)
+    except OSError:
+        return 0
+
+
+def memory_while_training(n_ranks, folder, arguments):
+    """The most of some looks at it, after the first steps."""
+    run = os.path.join(folder, f"run{n_ranks}")
+    command = [MPIRUN, "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1", "-np", str(n_ranks),
+               os.path.abspath(arguments.ktrain), os.path.join(ROOT, "jobs", "m3.ini"), f"data.features={folder}/x.npy",
+               f"data.labels={folder}/y.npy", "data.class_names=", f"run.dir={run}", "run.log_steps=1000000000",
+               "checkpoint.every_epochs=0"]
+    print(" ".join(command), file=sys.stderr)
+    mpirun = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    most, deadline, n_looks = 0, time.monotonic() + 600, 0
+    try:
+        while n_looks < 5:
+            time.sleep(0.3)
+            if mpirun.poll() is not None or time.monotonic() > deadline:
+                raise Failure(f"ktrain on {n_ranks} ranks did not train")
+            if count_lines(os.path.join(run, "steps.csv")) > 3:
+                most, n_looks = max(most, sum_of_pss(ranks_of(mpirun))), n_looks + 1
+    finally:
+        mpirun.terminate()
+        mpirun.wait()
+    return most
+
+
+def measure_memory(arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        n, d, n_classes = 5000, 784, 49
+        write_array(f"{folder}/x.npy", "<f4", "f", (n, d), random.Random(1).randbytes(n * d))
+        write_array(f"{folder}/y.npy", "<i8", "q", (n,), (i % n_classes for i in range(n)))
+        one, eight = (memory_while_training(n_ranks, folder, arguments) for n_ranks in (1, 8))
+    yield ("memory of a node, M3 on 8 ranks against 1", "at most 1.15 times",
+           f"{eight / one:.2f} times ({eight / 2**20:.0f} MiB, {one / 2**20:.0f} MiB)")
+
+
+GROUPS = {"m3": measure_m3, "m4": measure_m4, "small": measure_small, "hosts": measure_hosts, "memory": measure_memory}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    release = os.path.join(os.environ.get("KTRAIN_WORK", ROOT), "build", "release")
+    parser.add_argument("--kbench", default=os.path.join(release, "kbench"))
+    parser.add_argument("--ktrain", default=os.path.join(release, "ktrain"))
+    parser.add_argument("--python", default="/usr/bin/python3", help="one that has PyTorch (%(default)s)")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1, help="that each repetition lasts, about (%(default)s)")
+    parser.add_argument("--only", default=",".join(GROUPS), help="groups of rows (%(default)s)")
+    parser.add_argument("--output", default="runs/performance", help="folder for kbench's results (%(default)s)")
+    arguments = parser.parse_args()
+    unknown = set(arguments.only.split(",")) - set(GROUPS)
+    if unknown:
+        parser.error(f"--only: {', '.join(sorted(unknown))}: must be of {', '.join(GROUPS)}")
+    if os.geteuid() == 0:  # Open MPI refuses to run as root unless told twice
+        os.environ.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    os.makedirs(arguments.output, exist_ok=True)
+    failed = False
+    print("| what | target | measured |\n| --- | --- | --- |", flush=True)
+    for name in arguments.only.split(","):
+        try:
+            for row in GROUPS[name](arguments):
+                print("| " + " | ".join(row) + " |", flush=True)
+        except (Failure, OSError) as problem:
+            failed = True
+            print(f"{name}: not measured: {problem}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
