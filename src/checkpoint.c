@@ -42,14 +42,38 @@ enum { N_FIELDS = sizeof fields / sizeof fields[0], PATH = 256 };
 
 typedef kt_status tensor_function(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data);
 
+/* to[n_columns x n_rows] = from[n_rows x n_columns] transposed. */
+static void transpose(size_t n_rows, size_t n_columns, const float *from, float *to)
+{
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t c = 0; c < n_columns; c++)
+            to[c * n_rows + r] = from[r * n_columns + c];
+}
+
 static kt_status write_tensor(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data)
 {
-    return kt_hdf5_write(file, path, KT_F32, tensor->n_dims, tensor->dims, data);
+    float *as_named = data;
+    if (tensor->transposed) {
+        KT_TRY(KT_NEW(as_named, tensor->count));
+        transpose(tensor->dims[1], tensor->dims[0], data, as_named);
+    }
+    const kt_status status = kt_hdf5_write(file, path, KT_F32, tensor->n_dims, tensor->dims, as_named);
+    if (as_named != data)
+        kt_memory_free(as_named);
+    return status;
 }
 
 static kt_status read_tensor(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data)
 {
-    return kt_hdf5_read_into(file, path, KT_F32, tensor->n_dims, tensor->dims, data);
+    float *as_named = data;
+    if (tensor->transposed)
+        KT_TRY(KT_NEW(as_named, tensor->count));
+    const kt_status status = kt_hdf5_read_into(file, path, KT_F32, tensor->n_dims, tensor->dims, as_named);
+    if (tensor->transposed && status == KT_OK)
+        transpose(tensor->dims[0], tensor->dims[1], as_named, data);
+    if (as_named != data)
+        kt_memory_free(as_named);
+    return status;
 }
 
 /* Every tensor of a vector, as group/name; the names of groups and tensors are ours, and short. */

@@ -54,7 +54,17 @@ kt_status kt_comm_split(kt_comm *comm, int color, kt_comm **out)
 {
     MPI_Comm mpi;
     MPI_Comm_split(comm->mpi, color, comm->rank, &mpi);
-    return kt_comm_wrap(mpi, comm->crowded, out);
+    return kt_comm_agree_on(comm, kt_comm_wrap(mpi, comm->crowded, out), out);
+}
+
+kt_status kt_comm_agree_on(kt_comm *comm, kt_status local, kt_comm **group)
+{
+    const kt_status status = kt_comm_agree(comm, local);
+    if (status != KT_OK) {
+        kt_comm_free(*group);
+        *group = NULL;
+    }
+    return status;
 }
 
 void kt_comm_free(kt_comm *comm)

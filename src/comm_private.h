@@ -23,6 +23,9 @@ enum { PIECE_BYTES = 1 << 30 };
 /* A group on its own MPI communicator, which is taken over. Collective over that. */
 kt_status kt_comm_wrap(MPI_Comm mpi, bool crowded, kt_comm **out);
 
+/* kt_comm_agree on how making new groups went; on failure nobody keeps one. Collective over comm. */
+kt_status kt_comm_agree_on(kt_comm *comm, kt_status local, kt_comm **group);
+
 /* For kt_comm.crowded. Collective over mpi, which holds all ranks. */
 bool kt_comm_is_crowded(MPI_Comm mpi);
 

@@ -50,7 +50,7 @@ kt_status kt_comm_split_host(kt_comm *comm, kt_comm **out)
 {
     MPI_Comm mpi;
     MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &mpi);
-    return kt_comm_wrap(mpi, comm->crowded, out);
+    return kt_comm_agree_on(comm, kt_comm_wrap(mpi, comm->crowded, out), out);
 }
 
 /* Ranks may be bound to a core each: only together do their sets tell how many there are. */

@@ -9,6 +9,8 @@
 #include "ktrain/cost.h"
 #include "ktrain/data.h"
 #include "ktrain/memory.h"
+#include "ktrain/shards.h"
+#include "ktrain/share.h"
 #include "ktrain/trainer.h"
 
 typedef struct check_arguments {
@@ -75,13 +77,9 @@ static kt_status describe(const kt_config *config, const kt_data *data, const ch
     const size_t n_train = data->split.n[KT_TRAIN], batch = kt_config_batch_size(config);
     *j = (job){.config = config, .machine = kt_machine_typical};
     j->spec = kt_config_network(config, set->d, set->n_classes);
-    j->exchange = (kt_exchange_job){.batch_size = batch == 0 || batch > n_train ? n_train : batch,
-                                    .n_shards = (size_t)config->parallel.shards,
-                                    .n_slots = kt_optimizers[config->optimizer.kind].n_slots,
-                                    .reproducible = config->parallel.reproducible,
-                                    .rank0 = config->parallel.optimizer_state == KT_STATE_RANK0,
-                                    .clips = config->train.clip_norm > 0};
-    j->exchange.thin = j->exchange.batch_size <= (size_t)config->parallel.thin_batch;
+    const size_t batch_size = batch == 0 || batch > n_train ? n_train : batch;
+    const size_t k = kt_trainer_ranks_per_replica(config, batch_size);
+    j->exchange = kt_exchange_job_of(config, batch_size, kt_cost_layout(a->n_ranks, a->n_hosts, k).n_replicas);
     j->max_rows = kt_trainer_max_rows(j->exchange.batch_size, &data->split);
     if (kt_network_shared_bytes(&j->spec, j->max_rows, &j->n_parameters) == 0)
         return kt_fail(KT_CONFIG, "model.hidden makes a network larger than this machine can address: must be smaller");
@@ -111,12 +109,9 @@ typedef struct layer_costs {
 
 static layer_costs cost_of(const job *j, const kt_layout *layout, size_t l)
 {
-    layer_costs c = {kt_cost_factors(&j->machine, layout, &j->exchange, j->layers[l]),
-                     kt_cost_allreduce(&j->machine, layout, &j->exchange, j->layers[l]),
-                     j->config->parallel.exchange == KT_EXCHANGE_FACTORS};
-    if (j->config->parallel.exchange == KT_EXCHANGE_AUTO)
-        c.by_factors = c.factors.seconds < c.allreduce.seconds;
-    return c;
+    return (layer_costs){kt_cost_factors(&j->machine, layout, &j->exchange, j->layers[l]),
+                         kt_cost_allreduce(&j->machine, layout, &j->exchange, j->layers[l]),
+                         kt_exchange_by_factors(j->config, &j->machine, layout, &j->exchange, j->layers[l])};
 }
 
 /* Of a step: products and barriers, then exchange and update of every layer. */
@@ -158,17 +153,43 @@ static double sums_bytes(const job *j, const kt_layout *layout)
     return ((double)layout->n_replicas - 1) * (double)j->exchange.n_shards * doubles * sizeof(double);
 }
 
+/* How often the replicas of a host, n_here of which n_owned slices of the whole are theirs, keep the gradient of what
+ * they allreduce: as partial sums, and as what owners receive and add. */
+static double adding_vectors(const job *j, const kt_layout *layout, double n_here, double n_owned)
+{
+    kt_shard_node nodes[KT_MAX_SHARD_NODES];
+    size_t most = 1, total = 0;
+    for (size_t r = 0; r < layout->n_replicas; r++) {
+        size_t first, end;
+        kt_share(j->exchange.n_shards, r, layout->n_replicas, &first, &end);
+        const size_t n = kt_shards_nodes(first, end, nodes);
+        most = n > most ? n : most;
+        total += n;
+    }
+    return j->exchange.reproducible ? n_here * (double)most + n_owned * (double)(1 + total) : n_here + n_owned;
+}
+
+/* Of the first host. Pages that nobody touches do not count: the state and the sums of slices that others own. */
 static void print_memory(const job *j, const kt_data *data, const kt_layout *layout, kt_log *log)
 {
     const double vector = (double)j->n_parameters * sizeof(float), slots = (double)j->exchange.n_slots;
     const double network = (double)kt_network_shared_bytes(&j->spec, j->max_rows, NULL);
-    const double a_host = (double)((layout->n_replicas + layout->n_hosts - 1) / layout->n_hosts);
+    const double n_here = (double)((layout->n_replicas + layout->n_hosts - 1) / layout->n_hosts);
+    const double n_owned = j->exchange.rank0 ? 1 : n_here / (double)layout->n_replicas;
     const double set = (double)(data->set.n * (data->set.d * kt_type_bytes(data->set.type) + sizeof(int32_t)));
+    double allreduced = 0;
+    for (size_t l = 0; l < j->n_layers && layout->n_replicas > 1; l++)
+        if (!cost_of(j, layout, l).by_factors)
+            allreduced += (double)((j->layers[l].n_in + 1) * j->layers[l].n_out) * sizeof(float);
+    const double optimizer = slots * (n_here * (vector - allreduced) + n_owned * allreduced);
+    double exchange = allreduced * adding_vectors(j, layout, n_here, n_owned);
+    if (j->exchange.clips && !j->exchange.thin)
+        exchange += n_here * vector;
     kt_log_line(log,
-                "memory of a host      %.1f MiB: %.0f x (network %.1f, optimizer %.1f), data %.1f; and each rank's own, "
-                "some 15",
-                mebibytes(a_host * (network + slots * vector) + set), a_host, mebibytes(network),
-                mebibytes(slots * vector), mebibytes(set));
+                "memory of a host      %.1f MiB: %.0f x network %.1f, optimizer %.1f, exchange %.1f, data %.1f; and each "
+                "rank's own, 5 to 10",
+                mebibytes(n_here * network + optimizer + exchange + set), n_here, mebibytes(network),
+                mebibytes(optimizer), mebibytes(exchange), mebibytes(set));
     kt_log_line(log, "  and rank 0's        %.1f MiB best weights, %.1f more while a checkpoint is written",
                 mebibytes(vector), mebibytes((2 + slots) * 2 * vector));
 }

@@ -191,7 +191,7 @@ static const char *section_help(const char *section)
         {"model", "The network: hidden blocks of dense, [batch norm], activation, [dropout], then a dense layer to the classes."},
         {"train", "Loss, batches, and when to stop."},
         {"optimizer", "The update, its learning rate over time, and weight decay."},
-        {"parallel", "How ranks share the work. Only shards and thin_batch touch the result, and by no more than rounding."},
+        {"parallel", "How ranks share the work. shards, thin_batch, kernels and threads touch the result by rounding; with reproducible = true nothing else does."},
         {"checkpoint", "What is saved, when, and how a run goes on."},
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
@@ -328,6 +328,7 @@ kt_network_spec kt_config_network(const kt_config *config, size_t n_in, size_t n
         .batch_norm_epsilon = config->model.batch_norm_epsilon,
         .thin_rows = (size_t)config->parallel.thin_batch,
         .kernels = config->parallel.kernels,
+        .transposed_input = true,
         .n_shards = KT_MAX_SHARDS,
     };
 }

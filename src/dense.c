@@ -43,16 +43,16 @@ kt_range kt_dense_own(size_t n_units, bool thin, const kt_team *team)
     return own;
 }
 
-void kt_dense_forward(const kt_dense *dense, const kt_rows *rows, kt_range own, const float *x, const float *w,
-                      float *y)
+/* y = x w^T with w[n_out x n_in], for the outputs of `own`. */
+static void multiply_by_rows(const kt_kernels *kernels, const kt_rows *rows, kt_range own, size_t n_in, size_t n_out,
+                             const float *x, const float *w, float *y)
 {
-    const size_t n_in = dense->n_in, n_out = dense->n_out;
     if (own.begin == own.end)
         return;
-    if (dense->kernels != NULL) {
+    if (kernels != NULL) {
         const size_t begin = kt_rows_begin(rows), m = kt_rows_end(rows) - begin;
-        dense->kernels->forward(m, n_in, own.end - own.begin, x + begin * n_in, n_in, w + own.begin * n_in, n_in,
-                                y + begin * n_out + own.begin, n_out);
+        kernels->forward(m, n_in, own.end - own.begin, x + begin * n_in, n_in, w + own.begin * n_in, n_in,
+                         y + begin * n_out + own.begin, n_out);
         return;
     }
     for (size_t v = rows->first; v < rows->end; v++) {
@@ -64,16 +64,16 @@ void kt_dense_forward(const kt_dense *dense, const kt_rows *rows, kt_range own, 
     }
 }
 
-void kt_dense_backward(const kt_dense *dense, const kt_rows *rows, kt_range own, const float *d, const float *w,
-                       float *dx)
+/* dx = d w with w[n_out x n_in], for the inputs of `own`. */
+static void multiply_by_columns(const kt_kernels *kernels, const kt_rows *rows, kt_range own, size_t n_in,
+                                size_t n_out, const float *d, const float *w, float *dx)
 {
-    const size_t n_in = dense->n_in, n_out = dense->n_out;
     if (own.begin == own.end)
         return;
-    if (dense->kernels != NULL) {
+    if (kernels != NULL) {
         const size_t begin = kt_rows_begin(rows), m = kt_rows_end(rows) - begin;
-        dense->kernels->backward(m, own.end - own.begin, n_out, d + begin * n_out, n_out, w + own.begin, n_in,
-                                 dx + begin * n_in + own.begin, n_in);
+        kernels->backward(m, own.end - own.begin, n_out, d + begin * n_out, n_out, w + own.begin, n_in,
+                          dx + begin * n_in + own.begin, n_in);
         return;
     }
     for (size_t v = rows->first; v < rows->end; v++) {
@@ -83,6 +83,24 @@ void kt_dense_backward(const kt_dense *dense, const kt_rows *rows, kt_range own,
             kt_linalg_backward(end - begin, smaller(BLAS_TILE, own.end - i), n_out, d + begin * n_out, n_out, w + i,
                                n_in, dx + begin * n_in + i, n_in);
     }
+}
+
+void kt_dense_forward(const kt_dense *dense, const kt_rows *rows, kt_range own, const float *x, const float *w,
+                      float *y)
+{
+    if (dense->transposed)
+        multiply_by_columns(dense->kernels, rows, own, dense->n_out, dense->n_in, x, w, y);
+    else
+        multiply_by_rows(dense->kernels, rows, own, dense->n_in, dense->n_out, x, w, y);
+}
+
+void kt_dense_backward(const kt_dense *dense, const kt_rows *rows, kt_range own, const float *d, const float *w,
+                       float *dx)
+{
+    if (dense->transposed)
+        multiply_by_rows(dense->kernels, rows, own, dense->n_out, dense->n_in, d, w, dx);
+    else
+        multiply_by_columns(dense->kernels, rows, own, dense->n_in, dense->n_out, d, w, dx);
 }
 
 /* log2(KT_MAX_SHARDS) levels of the tree hold a partial sum each, and the result does when its rows lie apart. */
@@ -102,54 +120,58 @@ static void add(size_t n, const float *restrict x, float *restrict sum)
 
 /* What the sum over a node of the tree needs, for the gradients of one tile. */
 typedef struct tile {
-    const kt_dense *dense;
     const kt_rows *rows;
-    kt_range units, columns;
-    const float *d, *x;
+    kt_range tall, wide;
+    const float *d, *x; /* [M x ld_d], [M x ld_x]: rows of the tile come from d, its columns from x */
+    size_t ld_d, ld_x;
 } tile;
 
-/* g[units x columns], contiguous, by OpenBLAS, shard by shard along the tree; the free levels of scratch follow. */
+static size_t width(kt_range range)
+{
+    return range.end - range.begin;
+}
+
+/* g[tall x wide], contiguous, by OpenBLAS, shard by shard along the tree; the free levels of scratch follow. */
 static void add_up(const tile *t, kt_shard_node node, float *g, float *scratch)
 {
-    const size_t n_in = t->dense->n_in, n_out = t->dense->n_out;
-    const size_t n_units = t->units.end - t->units.begin, n_columns = t->columns.end - t->columns.begin;
     if (node.count == 1) {
         size_t begin, end;
         kt_share(t->rows->M, node.first, t->rows->shards, &begin, &end);
-        kt_linalg_gradient(end - begin, n_columns, n_units, t->d + begin * n_out + t->units.begin, n_out,
-                           t->x + begin * n_in + t->columns.begin, n_in, g, n_columns);
+        kt_linalg_gradient(end - begin, width(t->wide), width(t->tall), t->d + begin * t->ld_d + t->tall.begin, t->ld_d,
+                           t->x + begin * t->ld_x + t->wide.begin, t->ld_x, g, width(t->wide));
         return;
     }
     const size_t half = node.count / 2;
     add_up(t, (kt_shard_node){node.first, half}, g, scratch);
     add_up(t, (kt_shard_node){node.first + half, half}, scratch, scratch + TILE);
-    add(n_units * n_columns, scratch, g);
+    add(width(t->tall) * width(t->wide), scratch, g);
 }
 
 static void blas_gradient(const tile *t, kt_shard_node node, float *g, size_t ld_g, float *scratch)
 {
-    const size_t n_units = t->units.end - t->units.begin, n_columns = t->columns.end - t->columns.begin;
-    if (ld_g == n_columns) {
+    if (ld_g == width(t->wide)) {
         add_up(t, node, g, scratch);
         return;
     }
     add_up(t, node, scratch, scratch + TILE);
-    for (size_t o = 0; o < n_units; o++)
-        memcpy(g + o * ld_g, scratch + o * n_columns, n_columns * sizeof *g);
+    for (size_t r = 0; r < width(t->tall); r++)
+        memcpy(g + r * ld_g, scratch + r * width(t->wide), width(t->wide) * sizeof *g);
 }
 
-void kt_dense_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, kt_range units,
-                       kt_range columns, const float *d, const float *x, float *g, size_t ld_g, const kt_ahead *ahead,
-                       float *scratch)
+void kt_dense_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, kt_range tall, kt_range wide,
+                       const float *d, const float *x, float *g, size_t ld_g, const kt_ahead *ahead, float *scratch)
 {
     size_t row[KT_MAX_SHARDS + 1];
+    tile t = {rows, tall, wide, d, x, dense->n_out, dense->n_in};
+    if (dense->transposed)
+        t = (tile){rows, tall, wide, x, d, dense->n_in, dense->n_out};
     if (dense->kernels == NULL) {
-        blas_gradient(&(tile){dense, rows, units, columns, d, x}, node, g, ld_g, scratch);
+        blas_gradient(&t, node, g, ld_g, scratch);
         return;
     }
     kt_shards_rows(rows->M, rows->shards, node, row);
-    dense->kernels->gradient(row, node.count, columns.end - columns.begin, units.end - units.begin, d + units.begin,
-                             dense->n_out, x + columns.begin, dense->n_in, g, ld_g, ahead);
+    dense->kernels->gradient(row, node.count, width(wide), width(tall), t.d + tall.begin, t.ld_d, t.x + wide.begin,
+                             t.ld_x, g, ld_g, ahead);
 }
 
 KT_CLONES

@@ -29,33 +29,39 @@ kt_rows kt_exchange_whole(const kt_exchange *x, const kt_pass *pass)
 
 /* ---- forming gradients ---- */
 
-/* What is done with a tile of a layer's weight gradient: g[rows x columns] stands ld_g floats apart. */
-typedef void tile_function(const kt_exchange *x, void *context, const kt_factors *f, kt_range units, kt_range columns,
+const kt_factors *kt_exchange_factors(const kt_exchange *x, size_t l)
+{
+    size_t n;
+    return &kt_network_factors(x->network, &n)[l];
+}
+
+/* What is done with a tile of a layer's weight gradient: g[tall x wide] stands ld_g floats apart. */
+typedef void tile_function(const kt_exchange *x, void *context, const kt_factors *f, kt_range tall, kt_range wide,
                            float *g, size_t ld_g);
 
-/* Goes through the tiles of this rank's units of layer l. With `vector` a tile is formed in its place there, else in
- * x->tile; ahead of it the lines that the optimizer will want are fetched. */
+/* Goes through the tiles of this rank's rows of layer l's weight. With `vector` a tile is formed in its place there,
+ * else in x->tile; ahead of it the lines that the optimizer will want are fetched. */
 static void each_tile(const kt_exchange *x, const kt_rows *rows, kt_shard_node node, size_t l, float *vector,
                       const kt_ahead *streams, tile_function *use, void *context)
 {
-    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_factors *f = kt_exchange_factors(x, l);
     const kt_dense products = kt_network_products(x->network, l, rows->M);
     const bool thin = products.kernels != NULL;
     const kt_tile_size size = thin ? kt_exchange_thin_tile : kt_exchange_blas_tile;
-    const kt_range own = kt_dense_own(f->n_out, thin, &x->replica->team);
-    for (size_t o = own.begin; o < own.end; o += size.units) {
-        const kt_range units = {o, smaller(o + size.units, own.end)};
-        for (size_t i = 0; i < f->n_in; i += size.columns) {
-            const kt_range columns = {i, smaller(i + size.columns, f->n_in)};
-            const size_t at = f->weight + o * f->n_in + i;
+    const kt_range own = kt_dense_own(f->tall, thin, &x->replica->team);
+    for (size_t r = own.begin; r < own.end; r += size.units) {
+        const kt_range tall = {r, smaller(r + size.units, own.end)};
+        for (size_t c = 0; c < f->wide; c += size.columns) {
+            const kt_range wide = {c, smaller(c + size.columns, f->wide)};
+            const size_t at = f->weight + r * f->wide + c;
             float *g = vector != NULL ? vector + at : x->tile;
-            const size_t ld_g = vector != NULL ? f->n_in : columns.end - columns.begin;
-            kt_ahead ahead = {.n_arrays = 0, .stride = f->n_in};
+            const size_t ld_g = vector != NULL ? f->wide : wide.end - wide.begin;
+            kt_ahead ahead = {.n_arrays = 0, .stride = f->wide};
             for (; streams != NULL && ahead.n_arrays < streams->n_arrays; ahead.n_arrays++)
                 ahead.array[ahead.n_arrays] = streams->array[ahead.n_arrays] + at;
-            kt_dense_gradient(&products, rows, node, units, columns, f->delta, f->x, g, ld_g, &ahead, x->scratch);
+            kt_dense_gradient(&products, rows, node, tall, wide, f->delta, f->x, g, ld_g, &ahead, x->scratch);
             if (use != NULL)
-                use(x, context, f, units, columns, g, ld_g);
+                use(x, context, f, tall, wide, g, ld_g);
         }
     }
 }
@@ -64,7 +70,7 @@ static void each_tile(const kt_exchange *x, const kt_rows *rows, kt_shard_node n
 static kt_range bias_tile(const kt_exchange *x, const kt_rows *rows, kt_shard_node node, size_t l, size_t begin,
                           kt_range own, float *g)
 {
-    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_factors *f = kt_exchange_factors(x, l);
     const kt_dense products = kt_network_products(x->network, l, rows->M);
     const kt_range units = {begin, smaller(begin + KT_DENSE_UNITS, own.end)};
     kt_dense_bias_gradient(&products, rows, node, units, f->delta, g);
@@ -75,13 +81,13 @@ static kt_range bias_tile(const kt_exchange *x, const kt_rows *rows, kt_shard_no
 
 static kt_range own_units(const kt_exchange *x, size_t l, size_t M)
 {
-    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_factors *f = kt_exchange_factors(x, l);
     return kt_dense_own(f->n_out, kt_network_is_thin(x->network, M), &x->replica->team);
 }
 
 void kt_exchange_form(const kt_exchange *x, const kt_rows *rows, kt_shard_node node, size_t l, float *vector)
 {
-    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_factors *f = kt_exchange_factors(x, l);
     const kt_range own = own_units(x, l, rows->M);
     each_tile(x, rows, node, l, vector, NULL, NULL, NULL);
     for (size_t o = own.begin; o < own.end; o += KT_DENSE_UNITS)
@@ -94,7 +100,7 @@ void kt_exchange_form(const kt_exchange *x, const kt_rows *rows, kt_shard_node n
  * moves on what is under way. */
 static void send_factor(kt_exchange *x, const kt_rows *rows, size_t l, bool deltas)
 {
-    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_factors *f = kt_exchange_factors(x, l);
     const size_t which = 2 * l + deltas;
     const bool for_norm = x->clip_norm > 0 && kt_network_is_thin(x->network, rows->M);
     for (size_t i = 0; i < 2 * x->plan->n_layers; i++)
@@ -120,13 +126,8 @@ void kt_exchange_listen(kt_exchange *x, kt_pass *pass)
     pass->announce_context = x;
 }
 
-/* Leaders: what nobody announced, and the end of all of it. */
-static void finish_factors(kt_exchange *x, const kt_pass *pass)
+void kt_exchange_abandon(kt_exchange *x)
 {
-    for (size_t l = 0; l < x->plan->n_layers; l++) {
-        send_factor(x, &pass->rows, l, false);
-        send_factor(x, &pass->rows, l, true);
-    }
     for (size_t i = 0; i < 2 * x->plan->n_layers; i++) {
         kt_transfer_finish(x->transfers[i]);
         x->transfers[i] = NULL;
@@ -134,18 +135,28 @@ static void finish_factors(kt_exchange *x, const kt_pass *pass)
     }
 }
 
+/* Leaders: what nobody announced, and the end of all of it. */
+static void finish_factors(kt_exchange *x, const kt_pass *pass)
+{
+    for (size_t l = 0; l < x->plan->n_layers; l++) {
+        send_factor(x, &pass->rows, l, false);
+        send_factor(x, &pass->rows, l, true);
+    }
+    kt_exchange_abandon(x);
+}
+
 /* This replica's partial sums, one vector each. */
 static void form_parts(kt_exchange *x, const kt_pass *pass)
 {
     for (size_t l = 0; l < x->plan->n_layers; l++)
         for (size_t k = 0; !x->plan->by_factors[l] && k < x->n_parts[x->replica->number]; k++)
-            kt_exchange_form(x, &pass->rows, x->nodes[k], l, x->parts + k * x->plan->n_parameters);
+            kt_exchange_form(x, &pass->rows, x->nodes[k], l, x->parts + k * kt_exchange_vector(x->plan));
 }
 
 /* Leaders: the sum of a run's own slice, in x->gradient. */
 static void sum_run(kt_exchange *x, const kt_run *run)
 {
-    const size_t n = x->plan->n_parameters, number = x->replica->number;
+    const size_t n = kt_exchange_vector(x->plan), number = x->replica->number;
     const size_t begin = run->bounds[number], own = run->bounds[number + 1] - begin;
     float *sum = x->gradient + run->begin + begin;
     if (!x->reproducible) {
@@ -185,20 +196,20 @@ typedef struct step {
     kt_update weights, biases;
 } step;
 
-static void update_tile(const kt_exchange *x, void *context, const kt_factors *f, kt_range units, kt_range columns,
+static void update_tile(const kt_exchange *x, void *context, const kt_factors *f, kt_range tall, kt_range wide,
                         float *g, size_t ld_g)
 {
     const step *s = context;
     float *w = kt_network_parameters(x->network);
-    for (size_t o = units.begin; o < units.end; o++, g += ld_g)
-        kt_optimizer_apply(x->optimizer, &s->weights, f->weight + o * f->n_in + columns.begin,
-                           columns.end - columns.begin, w, g);
+    for (size_t r = tall.begin; r < tall.end; r++, g += ld_g)
+        kt_optimizer_apply(x->optimizer, &s->weights, f->weight + r * f->wide + wide.begin, wide.end - wide.begin, w,
+                           g);
 }
 
 /* Own units of a layer whose factors are all here: each tile of the gradient goes straight into the optimizer. */
 static void update_layer(const kt_exchange *x, const kt_rows *rows, size_t l, step *s)
 {
-    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_factors *f = kt_exchange_factors(x, l);
     const kt_range own = own_units(x, l, rows->M);
     const kt_shard_node all = {0, rows->shards};
     float *w = kt_network_parameters(x->network), g[KT_DENSE_UNITS];
@@ -213,9 +224,9 @@ static void update_layer(const kt_exchange *x, const kt_rows *rows, size_t l, st
 /* Own units of a layer whose gradient is kept. */
 static void update_kept(const kt_exchange *x, size_t l, const step *s)
 {
-    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
-    const kt_range own = own_units(x, l, s->M);
-    const size_t begin = f->weight + own.begin * f->n_in, n = (own.end - own.begin) * f->n_in;
+    const kt_factors *f = kt_exchange_factors(x, l);
+    const kt_range own = own_units(x, l, s->M), tall = kt_dense_own(f->tall, false, &x->replica->team);
+    const size_t begin = f->weight + tall.begin * f->wide, n = (tall.end - tall.begin) * f->wide;
     float *w = kt_network_parameters(x->network);
     kt_optimizer_apply(x->optimizer, &s->weights, begin, n, w, x->gradient + begin);
     kt_optimizer_apply(x->optimizer, &s->biases, f->bias + own.begin, own.end - own.begin, w,

@@ -14,7 +14,7 @@
 /* sums[s] for this rank's samples s: row s of the Gram matrices multiplied and added. */
 static void sum_gram_rows(kt_exchange *x, size_t M, size_t l, double *sums)
 {
-    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_factors *f = kt_exchange_factors(x, l);
     const kt_kernels *kernels = kt_network_products(x->network, l, M).kernels;
     const double bias = f->lost_bias ? 0 : 1;
     size_t begin, end;
@@ -33,17 +33,19 @@ static void sum_gram_rows(kt_exchange *x, size_t M, size_t l, double *sums)
     }
 }
 
-/* sums[o] for this rank's units o: the squares of row o of the gradient, and of its bias. */
+/* sums[r] for this rank's rows r of the weight: the squares of row r of the gradient; then of each of its units' bias. */
 static void sum_gradient_rows(kt_exchange *x, const kt_pass *pass, size_t l, double *sums)
 {
-    const kt_factors *f = &kt_network_factors(x->network, &(size_t){0})[l];
+    const kt_factors *f = kt_exchange_factors(x, l);
     const kt_rows whole = kt_exchange_whole(x, pass);
     const kt_range own = kt_dense_own(f->n_out, false, &x->replica->team);
+    const kt_range tall = kt_dense_own(f->tall, false, &x->replica->team);
     if (x->replica->n_replicas == 1 || x->plan->by_factors[l])
         kt_exchange_form(x, &whole, (kt_shard_node){0, whole.shards}, l, x->gradient);
+    for (size_t r = tall.begin; r < tall.end; r++)
+        sums[r] = kt_linalg_sum_squares(f->wide, x->gradient + f->weight + r * f->wide);
     for (size_t o = own.begin; o < own.end; o++)
-        sums[o] = kt_linalg_sum_squares(f->n_in, x->gradient + f->weight + o * f->n_in) +
-                  kt_linalg_sum_squares(1, x->gradient + f->bias + o);
+        sums[f->tall + o] = kt_linalg_sum_squares(1, x->gradient + f->bias + o);
 }
 
 static double add_up(const kt_exchange *x, bool thin, size_t M)
@@ -52,7 +54,7 @@ static double add_up(const kt_exchange *x, bool thin, size_t M)
     double total = 0;
     const kt_factors *factors = kt_network_factors(x->network, &n);
     for (size_t l = 0; l < n; l++)
-        for (size_t i = 0; i < (thin ? M : factors[l].n_out); i++)
+        for (size_t i = 0; i < (thin ? M : factors[l].tall + factors[l].n_out); i++)
             total += x->row_sums[l * x->plan->n_row_sums + i];
     const kt_formed *formed = kt_network_formed(x->network, &n);
     for (size_t i = 0; i < n; i++)

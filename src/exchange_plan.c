@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <string.h>
 
 #include "exchange_private.h"
@@ -21,6 +22,28 @@ static size_t count_shards(const kt_config *config, size_t n_replicas)
     while (n < n_replicas && n < KT_MAX_SHARDS)
         n *= 2;
     return n;
+}
+
+kt_exchange_job kt_exchange_job_of(const kt_config *config, size_t batch_size, size_t n_replicas)
+{
+    return (kt_exchange_job){.batch_size = batch_size,
+                             .n_shards = count_shards(config, n_replicas),
+                             .n_slots = kt_optimizers[config->optimizer.kind].n_slots,
+                             .reproducible = config->parallel.reproducible,
+                             .rank0 = config->parallel.optimizer_state == KT_STATE_RANK0,
+                             .clips = config->train.clip_norm > 0,
+                             .thin = batch_size <= (size_t)config->parallel.thin_batch};
+}
+
+bool kt_exchange_by_factors(const kt_config *config, const kt_machine *machine, const kt_layout *layout,
+                            const kt_exchange_job *job, kt_layer_shape shape)
+{
+    if (layout->n_replicas == 1)
+        return true;
+    if (config->parallel.exchange != KT_EXCHANGE_AUTO)
+        return config->parallel.exchange == KT_EXCHANGE_FACTORS;
+    return kt_cost_factors(machine, layout, job, shape).seconds <
+           kt_cost_allreduce(machine, layout, job, shape).seconds;
 }
 
 /* Seconds of one exchange in which every replica sends n floats to all the others; the best of some. Leaders only. */
@@ -60,72 +83,73 @@ static kt_status measure_link(kt_replica *replica, kt_link *link)
     return KT_OK;
 }
 
-/* As this run's ranks lie, with the link that was measured. */
-static bool prefers_factors(const kt_exchange_plan *plan, const kt_replica *replica, const kt_config *config,
-                            kt_layer_shape shape)
+/* Rank 0 decides for all, with the link as it saw it. */
+static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_config *config,
+                          const kt_exchange_job *job, const kt_network_spec *spec)
 {
     kt_machine machine = kt_machine_typical;
     const kt_layout layout = {.n_hosts = replica->n_hosts,
                               .n_ranks = (size_t)kt_comm_size(replica->world),
                               .ranks_per_replica = replica->team.n_parts,
                               .n_replicas = replica->n_replicas};
-    const kt_exchange_job job = {.batch_size = plan->batch_size,
-                                 .n_shards = plan->n_shards,
-                                 .n_slots = plan->n_slots,
-                                 .reproducible = config->parallel.reproducible,
-                                 .rank0 = plan->rank0,
-                                 .clips = config->train.clip_norm > 0,
-                                 .thin = plan->batch_size <= (size_t)config->parallel.thin_batch};
-    machine.local = machine.network = plan->link;
-    return kt_cost_factors(&machine, &layout, &job, shape).seconds <
-           kt_cost_allreduce(&machine, &layout, &job, shape).seconds;
-}
-
-static bool by_factors(const kt_exchange_plan *plan, const kt_replica *replica, const kt_config *config,
-                       kt_layer_shape shape)
-{
-    if (replica->n_replicas == 1)
-        return true;
-    return config->parallel.exchange == KT_EXCHANGE_AUTO ? prefers_factors(plan, replica, config, shape)
-                                                         : config->parallel.exchange == KT_EXCHANGE_FACTORS;
-}
-
-static void choose_layers(kt_exchange_plan *plan, const kt_replica *replica, const kt_config *config,
-                          const kt_network_spec *spec)
-{
     kt_layer_shape shape = {.n_out = spec->n_in};
-    const kt_rows rows = kt_replica_rows(replica, replica->number, 0, plan->n_shards);
-    kt_shard_node nodes[KT_MAX_SHARD_NODES];
-    const size_t n_nodes = kt_shards_nodes(rows.first, rows.end, nodes);
-    plan->n_row_sums = plan->batch_size;
-    plan->keeps_gradient = config->train.clip_norm > 0 && plan->batch_size > spec->thin_rows;
+    if (plan->link.bytes_per_second > 0)
+        machine.local = machine.network = plan->link;
     for (size_t l = 0; l < plan->n_layers; l++) {
         shape.n_in = shape.n_out;
         shape.n_out = l < spec->n_hidden ? (size_t)spec->hidden[l] : spec->n_classes;
-        plan->n_row_sums = shape.n_out > plan->n_row_sums ? shape.n_out : plan->n_row_sums;
-        plan->by_factors[l] = by_factors(plan, replica, config, shape);
+        const size_t n_sums = (shape.n_in > shape.n_out ? shape.n_in : shape.n_out) + shape.n_out;
+        plan->n_row_sums = n_sums > plan->n_row_sums ? n_sums : plan->n_row_sums;
+        plan->by_factors[l] = kt_exchange_by_factors(config, &machine, &layout, job, shape);
+    }
+    kt_comm_broadcast(replica->world, 0, plan->by_factors, plan->n_layers * sizeof *plan->by_factors);
+}
+
+/* What follows from the choice for memory. */
+static void count_vectors(kt_exchange_plan *plan, const kt_replica *replica, const kt_exchange_job *job)
+{
+    const kt_rows rows = kt_replica_rows(replica, replica->number, 0, plan->n_shards);
+    kt_shard_node nodes[KT_MAX_SHARD_NODES];
+    const size_t n_nodes = kt_shards_nodes(rows.first, rows.end, nodes);
+    plan->keeps_gradient = job->clips && !job->thin;
+    for (size_t l = 0; l < plan->n_layers; l++)
         if (!plan->by_factors[l]) {
             plan->keeps_gradient = true;
             plan->n_parts = n_nodes > 0 ? n_nodes : 1;
         }
-    }
+}
+
+/* MPI counts in int. */
+static kt_status check_factors(const kt_exchange_plan *plan, const kt_replica *replica)
+{
+    if (replica->n_replicas == 1 || plan->n_row_sums <= INT_MAX / plan->batch_size)
+        return KT_OK;
+    return kt_fail(KT_CONFIG,
+                   "batches of %zu samples in a layer of %zu are too many numbers for one message: parallel.exchange = "
+                   "allreduce can do it, or a smaller train.batch_size",
+                   plan->batch_size, plan->n_row_sums);
 }
 
 kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_config *config,
                              const kt_network_spec *spec, size_t batch_size)
 {
+    const kt_exchange_job job = kt_exchange_job_of(config, batch_size, replica->n_replicas);
+    bool sends_factors = false;
     memset(out, 0, sizeof *out);
     out->n_layers = spec->n_hidden + 1;
-    out->batch_size = batch_size;
-    out->n_shards = count_shards(config, replica->n_replicas);
-    out->n_slots = kt_optimizers[config->optimizer.kind].n_slots;
-    out->rank0 = config->parallel.optimizer_state == KT_STATE_RANK0;
+    out->batch_size = out->n_row_sums = batch_size;
+    out->n_shards = job.n_shards;
+    out->n_slots = job.n_slots;
+    out->rank0 = job.rank0;
     kt_network_shared_bytes(spec, 1, &out->n_parameters);
     KT_TRY(kt_comm_agree(replica->world, KT_NEW(out->by_factors, out->n_layers)));
     if (replica->n_replicas > 1 && config->parallel.exchange == KT_EXCHANGE_AUTO)
         KT_TRY(measure_link(replica, &out->link));
-    choose_layers(out, replica, config, spec);
-    return KT_OK;
+    choose_layers(out, replica, config, &job, spec);
+    count_vectors(out, replica, &job);
+    for (size_t l = 0; l < out->n_layers; l++)
+        sends_factors = sends_factors || out->by_factors[l] || (job.clips && job.thin);
+    return sends_factors ? check_factors(out, replica) : KT_OK;
 }
 
 void kt_exchange_plan_free(kt_exchange_plan *plan)
@@ -138,5 +162,5 @@ size_t kt_exchange_shared_bytes(const kt_exchange_plan *plan)
 {
     const size_t n_vectors = plan->n_slots + plan->keeps_gradient + plan->n_parts;
     return n_vectors * kt_exchange_vector(plan) * sizeof(float) +
-           plan->n_layers * plan->n_row_sums * sizeof(double) + LINE * sizeof(float);
+           plan->n_layers * plan->n_row_sums * sizeof(double);
 }

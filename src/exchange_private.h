@@ -1,5 +1,5 @@
-/* What the exchange's files share: exchange.c (the step), exchange_plan.c (what is decided before), exchange_norm.c
- * (clipping). */
+/* What the exchange's files share: exchange.c (the step), exchange_plan.c (what is decided before), exchange_setup.c
+ * (making it, and the state of record), exchange_norm.c (clipping). */
 #ifndef KTRAIN_EXCHANGE_PRIVATE_H
 #define KTRAIN_EXCHANGE_PRIVATE_H
 
@@ -35,7 +35,7 @@ struct kt_exchange {
     kt_shard_node *all_nodes;                /* of all replicas, in order */
     size_t n_all_nodes;
     float *slots[2];    /* shared [n_parameters] */
-    float *parts;       /* shared [plan->n_parts x n_parameters] */
+    float *parts;       /* shared [plan->n_parts x kt_exchange_vector] */
     float *gradient;    /* shared [n_parameters]: complete where it was needed; see keeps_gradient */
     double *row_sums;   /* shared [n_layers x plan->n_row_sums]: parts of the squared norm */
     kt_transfer **transfers; /* leaders: [n_layers x 2], of inputs and of deltas, while they are under way */
@@ -43,13 +43,16 @@ struct kt_exchange {
     float *received;    /* leaders: [all nodes x longest slice] */
     float *tile;        /* own: one tile of a gradient */
     float *scratch;     /* own: for OpenBLAS's tiles */
-    float *gram;        /* own: two rows of Gram matrices [2 x GRAM_ROWS x batch_size] */
+    float *gram;        /* own: rows of two Gram matrices [2 x KT_GRAM_ROWS x batch_size] */
 };
 
 enum { KT_GRAM_ROWS = 8 };
 
 /* Floats of a vector of all parameters, in whole cache lines. */
 size_t kt_exchange_vector(const kt_exchange_plan *plan);
+
+/* What the gradient of dense layer l is made of. */
+const kt_factors *kt_exchange_factors(const kt_exchange *x, size_t l);
 
 /* Rows of the whole batch, as gradients are summed over. */
 kt_rows kt_exchange_whole(const kt_exchange *x, const kt_pass *pass);

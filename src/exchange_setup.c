@@ -89,9 +89,9 @@ static void take_memory(kt_exchange *x, float *memory)
         x->gradient = memory;
         memory += n;
     }
-    x->row_sums = (double *)(void *)memory;
-    memory += 2 * x->plan->n_layers * x->plan->n_row_sums;
     x->parts = memory;
+    memory += x->plan->n_parts * n;
+    x->row_sums = (double *)(void *)memory;
 }
 
 /* Each rank writes the state of its units first: that is where its pages will lie. */
@@ -101,8 +101,8 @@ static void touch_state(const kt_exchange *x)
     const kt_factors *factors = kt_network_factors(x->network, &n);
     const bool thin = kt_network_is_thin(x->network, x->plan->batch_size);
     for (size_t l = 0; l < n; l++) {
-        const kt_range own = kt_dense_own(factors[l].n_out, thin, &x->replica->team);
-        const size_t begin = factors[l].weight + own.begin * factors[l].n_in, width = factors[l].n_in;
+        const kt_range own = kt_dense_own(factors[l].tall, thin, &x->replica->team);
+        const size_t width = factors[l].wide, begin = factors[l].weight + own.begin * width;
         for (size_t s = 0; x->plan->by_factors[l] && s < x->plan->n_slots; s++)
             memset(x->slots[s] + begin, 0, (own.end - own.begin) * width * sizeof(float));
     }
@@ -148,8 +148,6 @@ void kt_exchange_free(kt_exchange *x)
 {
     if (x == NULL)
         return;
-    for (size_t i = 0; x->transfers != NULL && i < 2 * x->plan->n_layers; i++)
-        kt_transfer_finish(x->transfers[i]); /* of a step that diverged before its end */
     kt_optimizer_free(x->optimizer);
     for (size_t i = 0; i < x->n_runs; i++)
         kt_memory_free(x->runs[i].bounds);

@@ -8,7 +8,7 @@ enum { CHUNK = 4096 }; /* divides 2^32: a chunk never lies in two epochs */
 
 typedef void draw_function(const kt_random_place *place, uint32_t first, size_t n, float *out);
 
-/* w[e] = offset + factor * draw for elements begin (a multiple of 4) to end */
+/* w[] = offset + factor * draw for elements begin (a multiple of 4) to end */
 static void fill(draw_function *draw, uint64_t seed, uint32_t layer, kt_elements part, double factor, double offset,
                  float *w)
 {
@@ -18,9 +18,10 @@ static void fill(draw_function *draw, uint64_t seed, uint32_t layer, kt_elements
         n_now = left < room ? left : room;
         const kt_random_place place = {
             .seed = seed, .purpose = KT_RANDOM_INIT, .layer = layer, .epoch = (uint32_t)((uint64_t)e >> 32)};
-        draw(&place, (uint32_t)e, n_now, w + e);
+        draw(&place, (uint32_t)e, n_now, w);
         for (size_t i = 0; i < n_now; i++)
-            w[e + i] = (float)(offset + factor * (double)w[e + i]);
+            w[i] = (float)(offset + factor * (double)w[i]);
+        w += n_now;
     }
 }
 

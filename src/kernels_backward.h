@@ -34,16 +34,19 @@ KT_INLINE void backward_row(size_t n_vectors, size_t lanes, const unit_block *b,
     float *dx = b->dx + s * b->ld_dx + i;
     const size_t ld_w = b->ld_w;
     vector sums[STRIP];
-    KT_UNROLL for (size_t j = 0; j < n_vectors; j++)
+    KT_UNROLL
+    for (size_t j = 0; j < n_vectors; j++)
         sums[j] = b->first ? splat(0) : load(dx + j * LANES, lanes);
     for (uint32_t bits = b->nonzero[s]; bits != 0; bits &= bits - 1) {
         const size_t o = (size_t)__builtin_ctz(bits);
         const vector factor = splat(d[o]);
         const float *row = w + o * ld_w;
-        KT_UNROLL for (size_t j = 0; j < n_vectors; j++)
+        KT_UNROLL
+        for (size_t j = 0; j < n_vectors; j++)
             sums[j] = multiply_add(factor, load(row + j * LANES, lanes), sums[j]);
     }
-    KT_UNROLL for (size_t j = 0; j < n_vectors; j++)
+    KT_UNROLL
+    for (size_t j = 0; j < n_vectors; j++)
         store(dx + j * LANES, sums[j], lanes);
 }
 
@@ -81,9 +84,15 @@ static void backward(size_t m, size_t n_in, size_t n_out, const float *d, size_t
 {
     for (size_t s = 0; s < m; s += ROW_BLOCK)
         for (size_t o = 0; o < n_out; o += UNIT_BLOCK) {
-            unit_block b = {
-                .m = least(ROW_BLOCK, m - s), .n_units = least(UNIT_BLOCK, n_out - o), .d = d + s * ld_d + o,
-                .w = w + o * ld_w, .dx = dx + s * ld_dx, .ld_d = ld_d, .ld_w = ld_w, .ld_dx = ld_dx, .first = o == 0};
+            unit_block b = {.m = least(ROW_BLOCK, m - s),
+                            .n_units = least(UNIT_BLOCK, n_out - o),
+                            .d = d + s * ld_d + o,
+                            .w = w + o * ld_w,
+                            .dx = dx + s * ld_dx,
+                            .ld_d = ld_d,
+                            .ld_w = ld_w,
+                            .ld_dx = ld_dx,
+                            .first = o == 0};
             find_nonzero(&b);
             backward_block(&b, n_in);
         }

@@ -15,13 +15,16 @@ KT_INLINE void dot_step(size_t n_samples, size_t lanes, const float *const *w, c
                         tile_sums sums)
 {
     vector row[TILE_UNITS];
-    KT_UNROLL for (size_t r = 0; r < TILE_UNITS; r++) {
+    KT_UNROLL
+    for (size_t r = 0; r < TILE_UNITS; r++) {
         row[r] = load(w[r] + i, lanes);
         KT_TO_REGISTER(row[r]);
     }
-    KT_UNROLL for (size_t s = 0; s < n_samples; s++) {
+    KT_UNROLL
+    for (size_t s = 0; s < n_samples; s++) {
         const vector sample = load(x[s] + i, lanes);
-        KT_UNROLL for (size_t r = 0; r < TILE_UNITS; r++)
+        KT_UNROLL
+        for (size_t r = 0; r < TILE_UNITS; r++)
             sums[s][r] = multiply_add(row[r], sample, sums[s][r]);
     }
 }
@@ -34,39 +37,48 @@ KT_INLINE void dot_tile(size_t n_samples, size_t n_next, bool first, size_t n, c
     const float *w[TILE_UNITS], *x[TILE_SAMPLES], *next[TILE_UNITS];
     tile_sums sums;
     size_t i = 0;
-    KT_UNROLL for (size_t r = 0; r < TILE_UNITS; r++)
+    KT_UNROLL
+    for (size_t r = 0; r < TILE_UNITS; r++)
         w[r] = w_of[r];
-    KT_UNROLL for (size_t k = 0; k < n_next; k++)
+    KT_UNROLL
+    for (size_t k = 0; k < n_next; k++)
         next[k] = next_of[k];
-    KT_UNROLL for (size_t s = 0; s < n_samples; s++) {
+    KT_UNROLL
+    for (size_t s = 0; s < n_samples; s++) {
         x[s] = x_of + s * ld_x;
-        KT_UNROLL for (size_t r = 0; r < TILE_UNITS; r++)
+        KT_UNROLL
+        for (size_t r = 0; r < TILE_UNITS; r++)
             sums[s][r] = first ? splat(0) : total[s][r];
     }
     for (; i + LANES <= n; i += LANES) {
-        KT_UNROLL for (size_t k = 0; k < n_next; k++)
+        KT_UNROLL
+        for (size_t k = 0; k < n_next; k++)
             __builtin_prefetch(next[k] + i, 0, 2);
         dot_step(n_samples, LANES, w, x, i, sums);
     }
     if (i < n)
         dot_step(n_samples, n - i, w, x, i, sums);
-    KT_UNROLL for (size_t s = 0; s < n_samples; s++)
-        KT_UNROLL for (size_t r = 0; r < TILE_UNITS; r++)
-            total[s][r] = sums[s][r];
+    KT_UNROLL
+    for (size_t s = 0; s < n_samples; s++)
+        KT_UNROLL
+    for (size_t r = 0; r < TILE_UNITS; r++)
+        total[s][r] = sums[s][r];
 }
 
 typedef void dot_tile_function(bool first, size_t n, const float *const *w, const float *const *next, const float *x,
                                size_t ld_x, vector (*total)[LANES]);
 
-#define KT_DOT_TILE(n_samples, n_next)                                                                               \
-    static void dot_tile_##n_samples##_##n_next(bool first, size_t n, const float *const *w,                         \
-                                                const float *const *next, const float *x, size_t ld_x,               \
-                                                vector (*total)[LANES])                                              \
-    {                                                                                                                \
-        dot_tile(n_samples <= TILE_SAMPLES ? n_samples : TILE_SAMPLES, n_next, first, n, w, next, x, ld_x, total);   \
+#define KT_DOT_TILE(n_samples, n_next)                                                                                 \
+    static void dot_tile_##n_samples##_##n_next(bool first, size_t n, const float *const *w, const float *const *next, \
+                                                const float *x, size_t ld_x, vector(*total)[LANES])                    \
+    {                                                                                                                  \
+        dot_tile(n_samples <= TILE_SAMPLES ? n_samples : TILE_SAMPLES, n_next, first, n, w, next, x, ld_x, total);     \
     }
 #define KT_DOT_TILES(n_samples) KT_DOT_TILE(n_samples, 1) KT_DOT_TILE(n_samples, 2) KT_DOT_TILE(n_samples, 4)
-#define KT_DOT_ROW(n_samples) {dot_tile_##n_samples##_1, dot_tile_##n_samples##_2, dot_tile_##n_samples##_4}
+#define KT_DOT_ROW(n_samples)                                                        \
+    {                                                                                \
+        dot_tile_##n_samples##_1, dot_tile_##n_samples##_2, dot_tile_##n_samples##_4 \
+    }
 KT_DOT_TILES(1)
 KT_DOT_TILES(2)
 KT_DOT_TILES(3)
@@ -89,9 +101,9 @@ static void dot_block(size_t m, size_t n_units, bool first, size_t n, const floa
             next[k] = next[TILE_UNITS + k] = rows[k] + LANES * ld_w;
         }
         for (size_t s = 0, pass = 0; s < m; s += TILE_SAMPLES, pass++)
-            dot_tiles[least(TILE_SAMPLES, m - s) - 1][log2_next](
-                first, n, rows, next + (pass << log2_next) % TILE_UNITS, x + s * ld_x, ld_x,
-                (vector (*)[LANES]) & total[s][r]);
+            dot_tiles[least(TILE_SAMPLES, m - s) - 1][log2_next](first, n, rows,
+                                                                 next + (pass << log2_next) % TILE_UNITS, x + s * ld_x,
+                                                                 ld_x, (vector(*)[LANES]) & total[s][r]);
     }
 }
 

@@ -27,16 +27,19 @@ static const float no_row[WIDTH * LANES];
 KT_INLINE void add_rows(size_t n_vectors, size_t lanes, const row_group *a, size_t unit, uint32_t bits, vector *sum)
 {
     vector acc[WIDTH];
-    KT_UNROLL for (size_t j = 0; j < n_vectors; j++)
+    KT_UNROLL
+    for (size_t j = 0; j < n_vectors; j++)
         acc[j] = sum[j];
     for (; bits != 0; bits &= bits - 1) {
         const size_t s = (size_t)__builtin_ctz(bits);
         const vector factor = splat(a->d[s][unit]);
         const float *x = a->x[s];
-        KT_UNROLL for (size_t j = 0; j < n_vectors; j++)
+        KT_UNROLL
+        for (size_t j = 0; j < n_vectors; j++)
             acc[j] = multiply_add(factor, load(x + j * LANES, lanes), acc[j]);
     }
-    KT_UNROLL for (size_t j = 0; j < n_vectors; j++)
+    KT_UNROLL
+    for (size_t j = 0; j < n_vectors; j++)
         sum[j] = acc[j];
 }
 
@@ -48,24 +51,27 @@ KT_INLINE void sum_1(size_t n_vectors, size_t lanes, const row_group *a, size_t 
     const size_t s = (size_t)__builtin_ctzll(bits | (uint64_t)1 << GROUP_ROWS);
     const vector factor = splat(a->d[s][unit]);
     const float *x = a->x[s];
-    KT_UNROLL for (size_t j = 0; j < n_vectors; j++)
+    KT_UNROLL
+    for (size_t j = 0; j < n_vectors; j++)
         sum[j] = factor * load(x + j * LANES, lanes);
     add_rows(n_vectors, lanes, a, unit, bits & (bits - 1), sum);
 }
 
 /* The same over twice as many shards. Where the registers end, the left half waits in memory. */
-#define KT_SUM(twice, once)                                                                                  \
-    KT_INLINE void sum_##twice(size_t n_vectors, size_t lanes, const row_group *a, size_t shard,             \
-                               size_t unit, vector *sum)                                                     \
-    {                                                                                                        \
-        vector left[WIDTH], right[WIDTH];                                                                    \
-        sum_##once(n_vectors, lanes, a, shard, unit, left);                                                  \
-        if (once * WIDTH >= REGISTERS)                                                                       \
-            KT_UNROLL for (size_t j = 0; j < n_vectors; j++)                                                 \
-                KT_TO_MEMORY(left[j]);                                                                       \
-        sum_##once(n_vectors, lanes, a, shard + once, unit, right);                                          \
-        KT_UNROLL for (size_t j = 0; j < n_vectors; j++)                                                     \
-            sum[j] = left[j] + right[j];                                                                     \
+#define KT_SUM(twice, once)                                                                                   \
+    KT_INLINE void sum_##twice(size_t n_vectors, size_t lanes, const row_group *a, size_t shard, size_t unit, \
+                               vector *sum)                                                                   \
+    {                                                                                                         \
+        vector left[WIDTH], right[WIDTH];                                                                     \
+        sum_##once(n_vectors, lanes, a, shard, unit, left);                                                   \
+        if (once * WIDTH >= REGISTERS)                                                                        \
+            KT_UNROLL                                                                                         \
+        for (size_t j = 0; j < n_vectors; j++)                                                                \
+            KT_TO_MEMORY(left[j]);                                                                            \
+        sum_##once(n_vectors, lanes, a, shard + once, unit, right);                                           \
+        KT_UNROLL                                                                                             \
+        for (size_t j = 0; j < n_vectors; j++)                                                                \
+            sum[j] = left[j] + right[j];                                                                      \
     }
 KT_SUM(2, 1)
 KT_SUM(4, 2)
@@ -73,7 +79,7 @@ KT_SUM(8, 4)
 
 /* A tile: n columns (WIDTH vectors, half of that, or one that may be partial) of n_units <= LANES units. */
 typedef struct gradient_tile {
-    const size_t *row; /* of all shards */
+    const size_t *row;        /* of all shards */
     size_t n_shards, at_once; /* at_once shards make a group */
     size_t n, n_units;
     const float *d, *x;
@@ -99,7 +105,8 @@ KT_INLINE void sum_group(size_t n_vectors, size_t lanes, const row_group *a, boo
         vector sum[WIDTH];
         prefetch_ahead(t, unit);
         if (more) {
-            KT_UNROLL for (size_t j = 0; j < n_vectors; j++)
+            KT_UNROLL
+            for (size_t j = 0; j < n_vectors; j++)
                 sum[j] = load(to + j * LANES, lanes);
             add_rows(n_vectors, lanes, a, unit, a->nonzero[unit], sum);
         } else if (a->n_shards == 1)
@@ -110,7 +117,8 @@ KT_INLINE void sum_group(size_t n_vectors, size_t lanes, const row_group *a, boo
             sum_4(n_vectors, lanes, a, 0, unit, sum);
         else
             sum_8(n_vectors, lanes, a, 0, unit, sum);
-        KT_UNROLL for (size_t j = 0; j < n_vectors; j++)
+        KT_UNROLL
+        for (size_t j = 0; j < n_vectors; j++)
             store(to + j * LANES, sum[j] + splat(0), lanes); /* -0 + 0 = +0 */
     }
 }
@@ -216,9 +224,18 @@ static void gradient(const size_t *row_of, size_t n_shards, size_t n_in, size_t 
             : n_in - i >= WIDTH / 2 * LANES ? WIDTH / 2 * LANES
                                             : least(LANES, n_in - i);
         for (size_t o = 0; o < n_out; o += LANES) {
-            gradient_tile t = {.row = row, .n_shards = n_shards, .at_once = at_once, .n = n,
-                               .n_units = least(LANES, n_out - o), .d = d + o, .x = x + i, .ld_d = ld_d, .ld_x = ld_x,
-                               .ahead = ahead, .unit = o, .column = i};
+            gradient_tile t = {.row = row,
+                               .n_shards = n_shards,
+                               .at_once = at_once,
+                               .n = n,
+                               .n_units = least(LANES, n_out - o),
+                               .d = d + o,
+                               .x = x + i,
+                               .ld_d = ld_d,
+                               .ld_x = ld_x,
+                               .ahead = ahead,
+                               .unit = o,
+                               .column = i};
             gradient_of_tile(&t, g + o * ld_g + i, ld_g);
         }
     }

@@ -24,13 +24,13 @@
 #endif
 #define KT_TO_MEMORY(v) __asm__("" : "+m"(v))
 
-/* A load or store moves the first n lanes (1 <= n <= LANES) and touches no memory beyond; lanes that are not loaded are 0.
+/* A load or store moves the first n lanes (1 <= n <= LANES) and touches no memory beyond; lanes not loaded are 0.
  * multiply_add is a builtin: left to the compiler, a * b + c may be fused in one place and not in another.
  * nonzero_bits: bit l is set where lane l is not 0 (also where it is NaN). */
 #if defined(__AVX512F__)
 #include <immintrin.h>
 enum { LANES = 16, REGISTERS = 32 };
-#define EACH_LANE(f, h) \
+#define EACH_LANE(f, h)                                                                                           \
     f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h), f(8, h), f(9, h), f(10, h), f(11, h), \
         f(12, h), f(13, h), f(14, h), f(15, h)
 typedef __m512 vector;
@@ -147,14 +147,17 @@ KT_INLINE uint32_t nonzero_bits(vector v)
 KT_INLINE vector fold(vector v[LANES])
 {
 #if defined(__AVX512F__)
-    KT_UNROLL for (size_t j = 0; j < 8; j++)
+    KT_UNROLL
+    for (size_t j = 0; j < 8; j++)
         v[j] = KT_FOLD(v[j], v[j + 8], 8);
 #endif
 #if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
-    KT_UNROLL for (size_t j = 0; j < 4; j++)
+    KT_UNROLL
+    for (size_t j = 0; j < 4; j++)
         v[j] = KT_FOLD(v[j], v[j + 4], 4);
 #endif
-    KT_UNROLL for (size_t j = 0; j < 2; j++)
+    KT_UNROLL
+    for (size_t j = 0; j < 2; j++)
         v[j] = KT_FOLD(v[j], v[j + 2], 2);
     return KT_FOLD(v[0], v[1], 1);
 }

@@ -17,7 +17,7 @@ static void add_bias(size_t n, const float *restrict bias, float *restrict y)
 
 static kt_dense products_of(const kt_layer *layer, const kt_work *work)
 {
-    return (kt_dense){layer->n_in, layer->n_out, work->kernels};
+    return (kt_dense){layer->n_in, layer->n_out, work->kernels, layer->transposed};
 }
 
 static kt_status dense_forward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, float *y)
@@ -82,13 +82,23 @@ const kt_layer_kind kt_layer_activation = {"activation", activation_forward, act
 enum { DRAWS = 1024 };
 
 KT_CLONES
-static void mask_units(size_t n, const float *draw, float threshold, float scale, const float *in, float *out)
+static void mask_units(size_t n, const float *restrict draw, float threshold, float scale, const float *restrict x,
+                       uint8_t *restrict kept, float *restrict y)
 {
-    for (size_t i = 0; i < n; i++)
-        out[i] = draw[i] < threshold ? 0 : in[i] * scale;
+    for (size_t i = 0; i < n; i++) {
+        kept[i] = (uint8_t)!(draw[i] < threshold);
+        y[i] = draw[i] < threshold ? 0 : x[i] * scale;
+    }
 }
 
-static void mask_row(const kt_layer *layer, const kt_pass *pass, size_t row, kt_range own, const float *in, float *out)
+KT_CLONES
+static void mask_derivatives(size_t n, const uint8_t *restrict kept, float scale, const float *dy, float *dx)
+{
+    for (size_t i = 0; i < n; i++)
+        dx[i] = kept[i] ? dy[i] * scale : 0;
+}
+
+static void draw_row(const kt_layer *layer, const kt_pass *pass, size_t row, kt_range own, const float *x, float *y)
 {
     const float scale = (float)(1 / (1 - layer->rate));
     /* among multiples of 2^-24 the same cut as `rate`, exact in float */
@@ -98,41 +108,42 @@ static void mask_row(const kt_layer *layer, const kt_pass *pass, size_t row, kt_
                                    .layer = layer->number,
                                    .epoch = pass->epoch,
                                    .sample = pass->sample[row]};
+    uint8_t *kept = layer->kept + row * layer->n_out;
     for (size_t j = own.begin; j < own.end; j += DRAWS) {
         float draw[DRAWS];
         const size_t n_now = own.end - j < DRAWS ? own.end - j : DRAWS;
         kt_random_uniform(&place, (uint32_t)j, n_now, draw);
-        mask_units(n_now, draw, threshold, scale, in + j, out + j);
+        mask_units(n_now, draw, threshold, scale, x + j, kept + j, y + j);
     }
-}
-
-/* Forward and backward are the same product with the mask, which is drawn again rather than kept: a zero output does
- * not tell a dropped unit from a zero input. */
-static kt_status apply_mask(const kt_layer *layer, const kt_work *work, kt_range own, const float *in, float *out)
-{
-    const kt_pass *pass = work->pass;
-    const size_t n = layer->n_out, begin = kt_rows_begin(&pass->rows), end = kt_rows_end(&pass->rows);
-    const bool drops = pass->training && layer->rate > 0;
-    if (drops && pass->sample == NULL && pass->rows.M > 0)
-        return kt_fail(KT_INTERNAL, "dropout in training needs the sample index of every row");
-    for (size_t r = begin; r < end; r++)
-        if (drops)
-            mask_row(layer, pass, r, own, in + r * n, out + r * n);
-        else if (in != out)
-            memcpy(out + r * n + own.begin, in + r * n + own.begin, (own.end - own.begin) * sizeof *out);
-    return KT_OK;
 }
 
 static kt_status dropout_forward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, float *y)
 {
-    return apply_mask(layer, work, own, x, y);
+    const kt_pass *pass = work->pass;
+    const size_t n = layer->n_out, begin = kt_rows_begin(&pass->rows), end = kt_rows_end(&pass->rows);
+    if (pass->training && pass->sample == NULL && pass->rows.M > 0)
+        return kt_fail(KT_INTERNAL, "dropout in training needs the sample index of every row");
+    for (size_t r = begin; r < end; r++)
+        if (pass->training)
+            draw_row(layer, pass, r, own, x + r * n, y + r * n);
+        else
+            memcpy(y + r * n + own.begin, x + r * n + own.begin, (own.end - own.begin) * sizeof *y);
+    return KT_OK;
 }
 
+/* The mask is kept: a zero output does not tell a dropped unit from a zero input. */
 static kt_status dropout_backward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, const float *y,
                                   const float *dy, float *dx)
 {
     (void)x, (void)y;
-    return apply_mask(layer, work, own, dy, dx);
+    const float scale = (float)(1 / (1 - layer->rate));
+    const runs all = runs_of(layer, work, own);
+    for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
+        if (work->pass->training)
+            mask_derivatives(all.n, layer->kept + at, scale, dy + at, dx + at);
+        else if (dx != dy)
+            memcpy(dx + at, dy + at, all.n * sizeof *dx);
+    return KT_OK;
 }
 
 const kt_layer_kind kt_layer_dropout = {"dropout", dropout_forward, dropout_backward};

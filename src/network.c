@@ -16,6 +16,12 @@ static size_t in_lines(size_t n)
     return (n + 15) / 16 * 16;
 }
 
+/* A mask of a byte for each unit and row. */
+static size_t mask_floats(size_t max_rows, size_t n)
+{
+    return max_rows * n / sizeof(float) + 1;
+}
+
 static kt_status check_spec(const kt_network_spec *spec, size_t max_rows)
 {
     /* OpenBLAS counts in int; a layer's number has 24 bits in the place of a draw. */
@@ -61,7 +67,8 @@ static kt_status make_plan(const kt_network_spec *spec, size_t max_rows, plan *p
         const size_t n = hidden ? (size_t)spec->hidden[i] : spec->n_classes;
         const size_t n_layers = hidden ? (size_t)2 + spec->batch_norm + (spec->dropout > 0) : 1;
         const size_t n_norm = batch_norm ? in_lines(2 * n) + 2 * kt_batch_norm_scratch(in_lines(n), n_shards) : 0;
-        const size_t n_here = (n_layers + 1) * in_lines(max_rows * n) + n_norm; /* outputs and delta */
+        const size_t n_mask = hidden && spec->dropout > 0 ? in_lines(mask_floats(max_rows, n)) : 0;
+        const size_t n_here = (n_layers + 1) * in_lines(max_rows * n) + n_norm + n_mask; /* outputs and delta */
         p->n_layers += n_layers;
         p->n_dense++;
         p->n_formed += batch_norm;
@@ -154,18 +161,23 @@ static size_t give_parameters(kt_network *net, kt_layer *layer, const char *name
     return weight;
 }
 
-static void add_dense(kt_network *net, const char *name, unsigned number, size_t n_in, size_t n_out, bool lost_bias,
-                      float *x, float **memory)
+static void add_dense(kt_network *net, const kt_network_spec *spec, const char *name, unsigned number, size_t n_in,
+                      size_t n_out, float *x, float **memory)
 {
     kt_layer *layer = add_layer(net, &kt_layer_dense, number, n_in, n_out, memory);
     const size_t weight = give_parameters(net, layer, name, n_out, n_in);
+    layer->transposed = spec->transposed_input && net->n_dense == 0;
+    net->tensors[net->n_tensors - 2].transposed = layer->transposed;
     net->factors[net->n_dense++] = (kt_factors){.n_in = n_in,
                                                 .n_out = n_out,
+                                                .transposed = layer->transposed,
+                                                .tall = layer->transposed ? n_in : n_out,
+                                                .wide = layer->transposed ? n_out : n_in,
                                                 .weight = weight,
                                                 .bias = weight + n_in * n_out,
                                                 .x = x,
                                                 .delta = take(memory, net->max_rows * n_out),
-                                                .lost_bias = lost_bias};
+                                                .lost_bias = spec->batch_norm && number <= spec->n_hidden};
 }
 
 static void add_batch_norm(kt_network *net, const kt_network_spec *spec, unsigned number, size_t n, float **memory)
@@ -187,6 +199,13 @@ static void add_batch_norm(kt_network *net, const kt_network_spec *spec, unsigne
     net->formed[net->n_formed++] = (kt_formed){weight, 2 * n, layer->d_weight};
 }
 
+static void add_dropout(kt_network *net, double rate, unsigned number, size_t n, float **memory)
+{
+    kt_layer *layer = add_layer(net, &kt_layer_dropout, number, n, n, memory);
+    layer->rate = rate;
+    layer->kept = (uint8_t *)take(memory, mask_floats(net->max_rows, n));
+}
+
 static void build(kt_network *net, const kt_network_spec *spec, const plan *p, float *memory)
 {
     net->parameters = take(&memory, p->n_parameters);
@@ -198,16 +217,16 @@ static void build(kt_network *net, const kt_network_spec *spec, const plan *p, f
         const unsigned number = (unsigned)i + 1;
         char name[24];
         snprintf(name, sizeof name, "dense%u", number);
-        add_dense(net, name, number, n_in, n, spec->batch_norm, x, &memory);
+        add_dense(net, spec, name, number, n_in, n, x, &memory);
         if (spec->batch_norm)
             add_batch_norm(net, spec, number, n, &memory);
         add_layer(net, &kt_layer_activation, number, n, n, &memory)->activation = &kt_activations[spec->activation];
         if (spec->dropout > 0)
-            add_layer(net, &kt_layer_dropout, number, n, n, &memory)->rate = spec->dropout;
+            add_dropout(net, spec->dropout, number, n, &memory);
         x = net->outputs[net->n_layers - 1];
         n_in = n;
     }
-    add_dense(net, "output", (unsigned)spec->n_hidden + 1, n_in, spec->n_classes, false, x, &memory);
+    add_dense(net, spec, "output", (unsigned)spec->n_hidden + 1, n_in, spec->n_classes, x, &memory);
 }
 
 static kt_status create(kt_network *net, const kt_network_spec *spec, const plan *p, void *memory)
@@ -267,14 +286,31 @@ static void fill(kt_range own, float value, float *x)
         x[i] = value;
 }
 
+/* The same elements, each at its place; this part's chunks of them. */
+static void initialize_transposed(kt_network *net, const kt_layer *layer, uint64_t seed)
+{
+    enum { CHUNK = 1024 };
+    const size_t n_in = layer->n_in, n_out = layer->n_out, n = n_in * n_out;
+    float chunk[CHUNK];
+    for (size_t e = net->team.part * CHUNK; e < n; e += net->team.n_parts * CHUNK) {
+        const kt_elements part = {e, e + CHUNK < n ? e + CHUNK : n};
+        net->initializer->fill(seed, layer->number, n_in, n_out, net->init_scale, part, chunk);
+        for (size_t i = part.begin; i < part.end; i++)
+            layer->weight[i % n_in * n_out + i / n_in] = chunk[i - part.begin];
+    }
+}
+
 void kt_network_initialize(kt_network *net, uint64_t seed)
 {
     for (kt_layer *layer = net->layers; layer < net->layers + net->n_layers; layer++) {
         const kt_range own = kt_dense_own(layer->n_out, true, &net->team);
         const kt_elements part = {own.begin * layer->n_in, own.end * layer->n_in};
         if (layer->kind == &kt_layer_dense) {
-            net->initializer->fill(seed, layer->number, layer->n_in, layer->n_out, net->init_scale, part,
-                                   layer->weight);
+            if (layer->transposed)
+                initialize_transposed(net, layer, seed);
+            else
+                net->initializer->fill(seed, layer->number, layer->n_in, layer->n_out, net->init_scale, part,
+                                       layer->weight + part.begin);
             fill(own, 0, layer->bias);
         }
         if (layer->kind == &kt_layer_batch_norm) {

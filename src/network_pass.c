@@ -11,7 +11,7 @@ bool kt_network_is_thin(const kt_network *net, size_t M)
 kt_dense kt_network_products(const kt_network *net, size_t layer, size_t M)
 {
     const kt_factors *f = &net->factors[layer];
-    return (kt_dense){f->n_in, f->n_out, kt_network_is_thin(net, M) ? net->kernels : NULL};
+    return (kt_dense){f->n_in, f->n_out, kt_network_is_thin(net, M) ? net->kernels : NULL, f->transposed};
 }
 
 static kt_work work_of(const kt_network *net, const kt_pass *pass)
@@ -79,20 +79,26 @@ kt_status kt_network_backward(kt_network *net, const kt_pass *pass)
     return KT_OK;
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static void dense_gradient(const kt_network *net, const kt_pass *pass, size_t l, float *gradient, float *scratch)
 {
     const kt_factors *f = &net->factors[l];
     const kt_dense products = kt_network_products(net, l, pass->rows.M);
     const kt_shard_node all = {0, pass->rows.shards};
-    for (size_t o = 0; o < f->n_out; o += KT_DENSE_UNITS) {
-        const kt_range units = {o, o + KT_DENSE_UNITS < f->n_out ? o + KT_DENSE_UNITS : f->n_out};
-        for (size_t i = 0; i < f->n_in; i += KT_DENSE_COLUMNS) {
-            const kt_range columns = {i, i + KT_DENSE_COLUMNS < f->n_in ? i + KT_DENSE_COLUMNS : f->n_in};
-            kt_dense_gradient(&products, &pass->rows, all, units, columns, f->delta, f->x,
-                              gradient + f->weight + o * f->n_in + i, f->n_in, NULL, scratch);
+    for (size_t r = 0; r < f->tall; r += KT_DENSE_UNITS)
+        for (size_t c = 0; c < f->wide; c += KT_DENSE_COLUMNS) {
+            const kt_range tall = {r, smaller(r + KT_DENSE_UNITS, f->tall)};
+            const kt_range wide = {c, smaller(c + KT_DENSE_COLUMNS, f->wide)};
+            kt_dense_gradient(&products, &pass->rows, all, tall, wide, f->delta, f->x,
+                              gradient + f->weight + r * f->wide + c, f->wide, NULL, scratch);
         }
-        kt_dense_bias_gradient(&products, &pass->rows, all, units, f->delta, gradient + f->bias + o);
-    }
+    for (size_t o = 0; o < f->n_out; o += KT_DENSE_UNITS)
+        kt_dense_bias_gradient(&products, &pass->rows, all, (kt_range){o, smaller(o + KT_DENSE_UNITS, f->n_out)},
+                               f->delta, gradient + f->bias + o);
     if (f->lost_bias && pass->training)
         memset(gradient + f->bias, 0, f->n_out * sizeof *gradient);
 }

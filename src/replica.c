@@ -48,7 +48,7 @@ static kt_status split_host(kt_replica *replica, size_t ranks_per_replica)
     int64_t n_hosts = rank == 0;
     const kt_status status = kt_comm_split(host, group_of(rank, n, (n + most - 1) / most), &replica->ranks);
     kt_comm_free(host);
-    KT_TRY(kt_comm_agree(replica->world, status));
+    KT_TRY(kt_comm_agree(replica->world, status)); /* hosts may differ */
     kt_comm_sum_i64(replica->world, &n_hosts, 1);
     replica->n_hosts = (size_t)n_hosts;
     return KT_OK;

@@ -102,8 +102,10 @@ static kt_status train_step(kt_trainer *t, size_t step, double *rate)
     };
     kt_exchange_listen(t->exchange, &pass);
     KT_TRY(compute_factors(t, &pass, &sums));
-    if (!isfinite(sums.loss))
+    if (!isfinite(sums.loss)) {
+        kt_exchange_abandon(t->exchange);
         return diverged(t, "training loss", sums.loss / (double)M);
+    }
     *rate = kt_schedule_rate(&t->config->schedule, &t->state.schedule, p->epoch, p->step);
     kt_exchange_apply(t->exchange, p->step + 1, *rate, &pass);
     p->step++;

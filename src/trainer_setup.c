@@ -118,7 +118,7 @@ static kt_status build(kt_trainer *t)
     KT_TRY(kt_comm_agree(t->comm, prepare_batches(t)));
     const size_t max_rows = kt_trainer_max_rows(t->batches.batch_size, &t->data->split);
     const size_t together = kt_trainer_ranks_per_replica(t->config, t->batches.batch_size);
-    KT_TRY(check_memory(&spec, max_rows, 0));
+    KT_TRY(kt_comm_agree(t->comm, check_memory(&spec, max_rows, 0)));
     kt_status status = lay_out(t, &spec, max_rows, together);
     if (status == KT_NO_MEMORY && together > 1 && t->config->parallel.ranks_per_replica == KT_AUTO &&
         kt_comm_size(t->comm) > 1) {

@@ -23,7 +23,7 @@ typedef struct seat {
 
 struct crew {
     size_t n_teams, n_shares; /* calls of share, each by everyone */
-    kt_status (*work)(const seat *seat, void *context);
+    kt_status (*work)(const seat *me, void *context);
     void *context;
     void *shared[MOST_TEAMS]; /* where each team's values are */
     pthread_barrier_t everyone, within[MOST_TEAMS];
@@ -75,10 +75,10 @@ static inline void crew_join(crew *c, const pthread_t *threads, size_t n)
     pthread_barrier_destroy(&c->everyone);
 }
 
-/* Runs work(seat, context) on n_teams x n_parts threads; team t has shards cut[t] ... cut[t + 1] - 1. It
+/* Runs work(me, context) on n_teams x n_parts threads; team t has shards cut[t] ... cut[t + 1] - 1. It
  * asserts nothing (CUnit is for one thread); all must return KT_OK. Returns how often share was called. */
 static inline size_t crew_run(size_t n_teams, size_t n_parts, const size_t *cut,
-                              kt_status (*work)(const seat *seat, void *context), void *context)
+                              kt_status (*work)(const seat *me, void *context), void *context)
 {
     crew c = {.n_teams = n_teams, .work = work, .context = context};
     pthread_t threads[MOST_TEAMS * MOST_PARTS];

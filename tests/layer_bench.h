@@ -22,6 +22,7 @@ typedef struct bench {
     float x[N_WIDE], y[N_WIDE], r[N_WIDE], dx[N_WIDE];
     float weight[WIDE * WIDE], bias[WIDE], d_weight[WIDE], d_bias[WIDE], mean[WIDE], variance[WIDE];
     double scratch[(4 + 2 * SHARDS) * WIDE];
+    uint8_t kept[N_WIDE];
 } bench;
 
 static inline void draw(uint32_t number, size_t n, float *out)
@@ -49,6 +50,7 @@ static inline void prepare(bench *b, const kt_layer_kind *kind, size_t width, bo
                           .momentum = 0.25,
                           .epsilon = 1e-3,
                           .rate = 0.4,
+                          .kept = b->kept,
                           .activation = &kt_activations[kt_n_activations - 1],
                           .scratch = b->scratch};
     b->pass = (kt_pass){.training = training, .seed = 5, .epoch = 3, .sample = b->sample};

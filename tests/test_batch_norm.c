@@ -73,15 +73,15 @@ static void no_rows(void)
 static bench alone, copies[MOST_TEAMS];
 
 /* A step of a rank, dx in place of dy. */
-static kt_status run_seat(const seat *seat, void *context)
+static kt_status run_seat(const seat *me, void *context)
 {
-    bench *b = &copies[seat->number];
+    bench *b = &copies[me->number];
     kt_pass pass = alone.pass;
-    const kt_work work = {&pass, &seat->team, kt_kernels_best()};
-    const kt_range own = kt_dense_own(WIDE, true, &seat->team);
+    const kt_work work = {&pass, &me->team, kt_kernels_best()};
+    const kt_range own = kt_dense_own(WIDE, true, &me->team);
     (void)context;
-    pass.rows.first = seat->first;
-    pass.rows.end = seat->end;
+    pass.rows.first = me->first;
+    pass.rows.end = me->end;
     KT_TRY(b->layer.kind->forward(&b->layer, &work, own, b->x, b->y));
     return b->layer.kind->backward(&b->layer, &work, own, b->x, b->y, b->r, b->r);
 }

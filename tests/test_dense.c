@@ -16,7 +16,18 @@ const char *const kt_test_suite = "dense";
 enum { TILE_THIN = 16, TILE_BLAS = 256, MOST = 160 * 1200, MOST_KERNELS = 8, MOST_OWNERS = 9 };
 
 static float x[MOST], w[4 * MOST], d[MOST], result[4 * MOST], whole[4 * MOST], parts[8 * MOST];
-static float *scratch;
+
+/* Of exactly the promised size; for all tests. */
+static float *scratch(void)
+{
+    static float *memory;
+    if (memory == NULL) {
+        kt_linalg_start(1);
+        memory = kt_memory_new(kt_dense_scratch(), sizeof *memory);
+        CU_ASSERT_FATAL(memory != NULL);
+    }
+    return memory;
+}
 
 /* Mixed signs; every other number is a zero, some of them negative, as behind relu and dropout. */
 static void fill(size_t n, unsigned seed, bool sparse, float *out)
@@ -72,7 +83,7 @@ static void gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node n
         for (size_t i = 0; i < dense->n_in; i += KT_DENSE_COLUMNS)
             kt_dense_gradient(dense, rows, node, up_to(o, KT_DENSE_UNITS, dense->n_out),
                               up_to(i, KT_DENSE_COLUMNS, dense->n_in), d, x, g + o * dense->n_in + i, dense->n_in, NULL,
-                              scratch);
+                              scratch());
 }
 
 static void bias_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, float *g)
@@ -170,7 +181,7 @@ static void products(void)
     for (size_t k = 0; k < n_kernels; k++)
         for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
             for (int sparse = 0; sparse <= 1; sparse++) {
-                const kt_dense dense = {shapes[s][2], shapes[s][3], all[k]};
+                const kt_dense dense = {shapes[s][2], shapes[s][3], all[k], false};
                 const kt_rows rows = {shapes[s][0], shapes[s][1], 0, shapes[s][1]};
                 fill(rows.M * dense.n_in, 1, sparse, x);
                 fill(dense.n_out * dense.n_in, 2, false, w);
@@ -236,7 +247,7 @@ static void forward_and_backward_in_pieces(void)
     for (size_t k = 0; k < n_kernels; k++)
         for (size_t c = 0; c < sizeof cuts / sizeof cuts[0]; c++) {
             const size_t M = cuts[c][0], V = cuts[c][1];
-            const kt_dense dense = {cuts[c][2], cuts[c][3], all[k]};
+            const kt_dense dense = {cuts[c][2], cuts[c][3], all[k], false};
             fill(M * dense.n_in, 4, true, x);
             fill(dense.n_out * dense.n_in, 5, false, w);
             fill(M * dense.n_out, 6, true, d);
@@ -278,7 +289,7 @@ static void gradients_by_owners(void)
     for (size_t k = 0; k < n_kernels; k++)
         for (size_t c = 1; c < sizeof cuts / sizeof cuts[0]; c++)
             for (size_t V = 1; V <= 16; V *= 2) {
-                const kt_dense dense = {cuts[c][2] / (c == 1 ? 3 : 1), cuts[c][3] / (c == 1 ? 3 : 1), all[k]};
+                const kt_dense dense = {cuts[c][2] / (c == 1 ? 3 : 1), cuts[c][3] / (c == 1 ? 3 : 1), all[k], false};
                 const kt_rows rows = {cuts[c][0], V, 0, V};
                 fill(rows.M * dense.n_in, 7, true, x);
                 fill(rows.M * dense.n_out, 8, true, d);
@@ -297,7 +308,7 @@ static void gradient_in_any_tile(void)
     fill(M * N_IN, 9, true, x);
     fill(M * N_OUT, 10, true, d);
     for (size_t k = 1; k < n_kernels; k++) {
-        const kt_dense dense = {N_IN, N_OUT, all[k]};
+        const kt_dense dense = {N_IN, N_OUT, all[k], false};
         gradient(&dense, &rows, (kt_shard_node){0, V}, whole);
         for (size_t height = 1; height <= N_OUT; height += 7)
             for (size_t width = 1; width <= N_IN; width = width * 2 + 3) {
@@ -314,6 +325,37 @@ static void gradient_in_any_tile(void)
     }
 }
 
+/* A weight that is kept transposed: the products of the transposed layer, with inputs and outputs in each other's
+ * place. */
+static void transposed(void)
+{
+    enum { M = 21, V = 4, N_IN = 150, N_OUT = 60 };
+    static const kt_rows rows = {M, V, 0, V};
+    static const kt_range all_in = {0, N_IN}, all_out = {0, N_OUT};
+    const kt_kernels *all[MOST_KERNELS];
+    const size_t n_kernels = all_kernels(all);
+    fill(M * N_IN, 13, true, x);
+    fill(M * N_OUT, 14, true, d);
+    fill(N_IN * N_OUT, 15, false, w);
+    for (size_t k = 0; k < n_kernels; k++) {
+        const kt_dense kept = {N_IN, N_OUT, all[k], true}, turned = {N_OUT, N_IN, all[k], false};
+        kt_dense_forward(&kept, &rows, all_out, x, w, result);
+        kt_dense_backward(&turned, &rows, all_out, x, w, whole);
+        CU_ASSERT(same(M * N_OUT, result, whole));
+        kt_dense_backward(&kept, &rows, all_in, d, w, result);
+        kt_dense_forward(&turned, &rows, all_in, d, w, whole);
+        CU_ASSERT(same(M * N_IN, result, whole));
+        for (size_t i = 0; i < N_IN; i += KT_DENSE_UNITS) {
+            const kt_range tall = up_to(i, KT_DENSE_UNITS, N_IN);
+            kt_dense_gradient(&kept, &rows, (kt_shard_node){0, V}, tall, all_out, d, x, result + i * N_OUT, N_OUT, NULL,
+                              scratch());
+            kt_dense_gradient(&turned, &rows, (kt_shard_node){0, V}, tall, all_out, x, d, whole + i * N_OUT, N_OUT,
+                              NULL, scratch());
+        }
+        CU_ASSERT(same(N_IN * N_OUT, result, whole));
+    }
+}
+
 /* The largest tile and the deepest tree, apart and within a wider matrix. */
 static void scratch_suffices(void)
 {
@@ -324,58 +366,26 @@ static void scratch_suffices(void)
     fill(M * N_IN, 11, false, x);
     fill(M * N_OUT, 12, false, d);
     for (size_t k = 0; k < n_kernels; k++) {
-        const kt_dense dense = {N_IN, N_OUT, all[k]};
+        const kt_dense dense = {N_IN, N_OUT, all[k], false};
         mark(N_OUT * LD, result);
         gradient(&dense, &rows, (kt_shard_node){0, V}, whole);
         kt_dense_gradient(&dense, &rows, (kt_shard_node){0, V}, (kt_range){0, N_OUT}, (kt_range){0, N_IN}, d, x, result,
-                          LD, NULL, scratch);
+                          LD, NULL, scratch());
         CU_ASSERT(count_marked(N_OUT * LD, result) == N_OUT * (LD - N_IN));
         for (size_t o = 0; o < N_OUT; o++)
             CU_ASSERT(same(N_IN, result + o * LD, whole + o * N_IN));
     }
 }
 
-static void with_scratch(void (*run)(void))
-{
-    kt_linalg_start(1);
-    scratch = kt_memory_new(kt_dense_scratch(), sizeof *scratch);
-    CU_ASSERT_FATAL(scratch != NULL);
-    run();
-    kt_memory_free(scratch);
-}
-
-static void test_products(void)
-{
-    with_scratch(products);
-}
-
-static void test_pieces(void)
-{
-    with_scratch(forward_and_backward_in_pieces);
-}
-
-static void test_owners(void)
-{
-    with_scratch(gradients_by_owners);
-}
-
-static void test_tiles(void)
-{
-    with_scratch(gradient_in_any_tile);
-}
-
-static void test_scratch(void)
-{
-    with_scratch(scratch_suffices);
-}
-
 const kt_test kt_tests[] = {
     {"every unit is owned once, in whole tiles, by any number of parts", units_are_owned_once},
     {"the rows of shards, none of them too, are those of the canonical cut", rows_of_shards},
-    {"forward, backward and both gradients are the plain loops, by OpenBLAS and by kernels", test_products},
-    {"the bits do not depend on who computes which shards and units, and nothing else is written", test_pieces},
-    {"owners' sums of a gradient add up to the bits of the whole", test_owners},
-    {"kernels give an element of a gradient the same bits in any tile", test_tiles},
-    {"the scratch suffices for the largest tile and the deepest tree", test_scratch},
+    {"forward, backward and both gradients are the plain loops, by OpenBLAS and by kernels", products},
+    {"the bits do not depend on who computes which shards and units, and nothing else is written",
+     forward_and_backward_in_pieces},
+    {"owners' sums of a gradient add up to the bits of the whole", gradients_by_owners},
+    {"kernels give an element of a gradient the same bits in any tile", gradient_in_any_tile},
+    {"the scratch suffices for the largest tile and the deepest tree", scratch_suffices},
+    {"a weight that is kept transposed gives the products of the turned layer", transposed},
     {NULL, NULL},
 };

@@ -94,7 +94,9 @@ static size_t count_wrong(const matrix *c, size_t n, const float *a, size_t i_a,
                 sum += term;
                 size += fabs(term);
             }
-            n_wrong += fabs((double)c->at[i * c->ld + j] - sum) <= 1.2e-7 * (2 + sqrt((double)n)) * size ? 0u : 1u; /* a NaN is wrong */
+            n_wrong += fabs((double)c->at[i * c->ld + j] - sum) <= 1.2e-7 * (2 + sqrt((double)n)) * size
+                           ? 0u
+                           : 1u; /* a NaN is wrong */
         }
     return n_wrong;
 }
@@ -137,9 +139,9 @@ static void free_problem(problem *p)
 }
 
 /* m, n_in, n_out, V: blocks of columns, long shards, many shards, no rows; the rest is drawn. */
-static const size_t shapes[][4] = {{16, 1700, 5, 8}, {5, 801, 33, 4},   {70, 129, 40, 1},  {70, 64, 17, 2},  {600, 20, 9, 64},
-                                   {1290, 9, 3, 64}, {16, 130, 21, 64}, {300, 137, 18, 8}, {66, 700, 35, 32}, {0, 9, 5, 8},
-                                   {1, 1, 1, 1}};
+static const size_t shapes[][4] = {{16, 1700, 5, 8},  {5, 801, 33, 4},  {70, 129, 40, 1},  {70, 64, 17, 2},
+                                   {600, 20, 9, 64},  {1290, 9, 3, 64}, {16, 130, 21, 64}, {300, 137, 18, 8},
+                                   {66, 700, 35, 32}, {0, 9, 5, 8},     {1, 1, 1, 1}};
 enum { N_SHAPES = 30 };
 
 static void choose_shape(size_t i, size_t shape[4])
@@ -300,7 +302,8 @@ static void another_order(void)
     free_problem(&p);
 }
 
-static size_t negative_zeros(const matrix *a)
+/* Elements that are not +0. */
+static size_t count_not_zero(const matrix *a)
 {
     size_t n = 0;
     for (size_t r = 0; r < a->rows; r++)
@@ -309,7 +312,7 @@ static size_t negative_zeros(const matrix *a)
     return n;
 }
 
-/* d = 0 or -0 everywhere; with no rows at all, too. */
+/* d = 0 or -0 everywhere; with no rows at all, too. And x = 0 everywhere, whose products with d < 0 are -0. */
 static void zeros(void)
 {
     for (size_t k = 0; k < kt_n_kernels; k++)
@@ -317,8 +320,15 @@ static void zeros(void)
             for (size_t V = 1; V <= KT_MAX_SHARDS; V *= 4) {
                 const size_t shape[4] = {m, 37, 19, V};
                 problem p = new_problem(kt_kernels_table[k], shape, 10);
-                CU_ASSERT(negative_zeros(&p.g) == 0);
-                CU_ASSERT(negative_zeros(&p.dx) == 0);
+                CU_ASSERT(count_not_zero(&p.g) == 0);
+                CU_ASSERT(count_not_zero(&p.dx) == 0);
+                for (size_t s = 0; s < m; s++) {
+                    memset(p.x.at + s * p.x.ld, 0, p.n_in * sizeof *p.x.at);
+                    for (size_t o = 0; o < p.n_out; o++)
+                        p.d.at[s * p.d.ld + o] = -1;
+                }
+                gradient_of(&p, (kt_shard_node){0, V}, &p.g);
+                CU_ASSERT(count_not_zero(&p.g) == 0);
                 free_problem(&p);
             }
 }

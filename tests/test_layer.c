@@ -191,8 +191,9 @@ static void dropout_wide(void)
 {
     enum { UNITS = 2500 };
     static float x[UNITS], y[UNITS], u[UNITS];
+    static uint8_t kept[UNITS];
     const uint32_t sample = 9;
-    kt_layer layer = {.kind = &kt_layer_dropout, .n_in = UNITS, .n_out = UNITS, .number = 1, .rate = 0.5};
+    kt_layer layer = {.kind = &kt_layer_dropout, .n_in = UNITS, .n_out = UNITS, .number = 1, .rate = 0.5, .kept = kept};
     const kt_pass pass = {.training = true, .seed = 1, .sample = &sample, .rows = {1, 1, 0, 1}};
     const kt_work work = {&pass, &kt_team_alone, NULL};
     const kt_random_place place = {.seed = 1, .purpose = KT_RANDOM_DROPOUT, .layer = 1, .sample = 9};

@@ -29,6 +29,7 @@ static kt_network_spec spec_of(const int64_t *hidden, size_t thin_rows, int acti
                              .batch_norm_epsilon = 1e-5,
                              .dropout = form & 2 ? 0.3 : 0,
                              .thin_rows = thin_rows,
+                             .transposed_input = form & 4,
                              .n_shards = SHARDS};
 }
 
@@ -149,7 +150,7 @@ static void fill_together(kt_network *net, const kt_rows *rows)
     kt_team_barrier(kt_network_team(net));
 }
 
-static kt_status step(kt_network *net, const seat *seat, kt_pass *pass, copy *c)
+static kt_status step(kt_network *net, const seat *me, kt_pass *pass, copy *c)
 {
     const kt_team *team = kt_network_team(net);
     const float *logits;
@@ -163,8 +164,8 @@ static kt_status step(kt_network *net, const seat *seat, kt_pass *pass, copy *c)
     kt_team_barrier(team);
     KT_TRY(kt_network_backward(net, pass));
     KT_TRY(check_announced(&seen));
-    if (seat != NULL)
-        fetch_factors(seat);
+    if (me != NULL)
+        fetch_factors(me);
     if (team->part == 0) {
         memcpy(c->logits, logits, sizeof c->logits);
         KT_TRY(descend(net, pass, c->gradient));
@@ -173,8 +174,8 @@ static kt_status step(kt_network *net, const seat *seat, kt_pass *pass, copy *c)
     return KT_OK;
 }
 
-/* Steps of training, then an evaluation of fewer rows. seat: NULL for the rank alone. */
-static kt_status train(kt_network *net, const seat *seat, kt_rows rows, copy *c)
+/* Steps of training, then an evaluation of fewer rows. me: NULL for the rank alone. */
+static kt_status train(kt_network *net, const seat *me, kt_rows rows, copy *c)
 {
     const float *logits;
     uint32_t sample[M];
@@ -183,7 +184,7 @@ static kt_status train(kt_network *net, const seat *seat, kt_rows rows, copy *c)
         sample[r] = 1000 + 3 * r;
     kt_network_initialize(net, 7);
     for (pass.epoch = 1; pass.epoch <= N_STEPS; pass.epoch++)
-        KT_TRY(step(net, seat, &pass, c));
+        KT_TRY(step(net, me, &pass, c));
     pass = (kt_pass){.rows = {FEW, SHARDS, rows.first, rows.end}};
     fill_together(net, &pass.rows);
     KT_TRY(kt_network_forward(net, &pass, &logits));
@@ -192,13 +193,13 @@ static kt_status train(kt_network *net, const seat *seat, kt_rows rows, copy *c)
     return KT_OK;
 }
 
-static kt_status work(const seat *seat, void *context)
+static kt_status work(const seat *me, void *context)
 {
-    copy *c = &copies[seat->number];
+    copy *c = &copies[me->number];
     (void)context;
-    KT_TRY(kt_network_create_shared(&c->parts[seat->team.part], spec, M, &seat->team, c->memory));
-    crew_everyone(seat);
-    return train(c->parts[seat->team.part], seat, (kt_rows){M, SHARDS, seat->first, seat->end}, c);
+    KT_TRY(kt_network_create_shared(&c->parts[me->team.part], spec, M, &me->team, c->memory));
+    crew_everyone(me);
+    return train(c->parts[me->team.part], me, (kt_rows){M, SHARDS, me->first, me->end}, c);
 }
 
 static bool same_rows(const float *a, const float *b, kt_rows rows)
@@ -267,61 +268,73 @@ static void thin(void)
 {
     for (int a = 0; a < (int)kt_n_activations; a++)
         for (int form = 0; form < 4; form++)
-            check_network(spec_of(narrow, M, a, form), form == 3 || a == 0);
+            check_network(spec_of(narrow, M, a, form + (a + form) % 2 * 4), form == 3 || a == 0);
 }
 
 static void by_blas(void)
 {
     for (int a = 0; a < (int)kt_n_activations; a++)
-        check_network(spec_of(wide, 0, a, (a + 1) % 4), a == 0);
+        check_network(spec_of(wide, 0, a, (a + 1) % 8), a == 0);
 }
 
 /* Training by OpenBLAS, evaluation by own kernels: a part then has other units than before. */
 static void both(void)
 {
     check_network(spec_of(wide, FEW, 3, 3), true);
+    check_network(spec_of(wide, FEW, 3, 7), true);
 }
 
 static void without_hidden_layers(void)
 {
-    kt_network_spec regression = spec_of(NULL, M, 0, 3);
-    regression.n_hidden = 0;
-    check_network(regression, true);
+    for (int form = 3; form < 8; form += 4) {
+        kt_network_spec regression = spec_of(NULL, M, 0, form);
+        regression.n_hidden = 0;
+        check_network(regression, true);
+    }
 }
 
-/* Every initializer fills a weight by parts as it does alone. */
-static kt_status initialize(const seat *seat, void *context)
+static bool same_network(kt_network *a, kt_network *b)
 {
-    copy *c = &copies[seat->number];
-    (void)context;
-    KT_TRY(kt_network_create_shared(&c->parts[seat->team.part], spec, 1, &seat->team, c->memory));
-    kt_network_initialize(c->parts[seat->team.part], 12);
+    return memcmp(kt_network_parameters(a), kt_network_parameters(b), kt_network_n_parameters(a) * sizeof(float)) ==
+               0 &&
+           memcmp(kt_network_state(a), kt_network_state(b), kt_network_n_state(a) * sizeof(float)) == 0;
+}
+
+/* Every part sees the whole as soon as its own call returns. */
+static kt_status initialize(const seat *me, void *context)
+{
+    copy *c = &copies[me->number];
+    KT_TRY(kt_network_create_shared(&c->parts[me->team.part], spec, 1, &me->team, c->memory));
+    kt_network_initialize(c->parts[me->team.part], 12);
+    if (!same_network(c->parts[me->team.part], context))
+        return kt_fail(KT_INTERNAL, "part %zu does not see what one rank makes", me->team.part);
     return KT_OK;
+}
+
+static void check_initializer(int initializer, int form, size_t n_parts)
+{
+    kt_network *net;
+    kt_network_spec of = spec_of(wide, 0, 0, form);
+    of.initializer = initializer, of.init_scale = 0.5;
+    spec = &of;
+    const size_t n_bytes = kt_network_shared_bytes(spec, 1, NULL);
+    KT_CHECK_STATUS(KT_OK, kt_network_create(&net, spec, 1));
+    copies[0] = (copy){.memory = kt_memory_new(n_bytes, 1)};
+    CU_ASSERT_FATAL(net != NULL && copies[0].memory != NULL);
+    kt_network_initialize(net, 12);
+    crew_run(1, n_parts, (const size_t[]){0, SHARDS}, initialize, net);
+    for (size_t p = 0; p < n_parts; p++)
+        kt_network_free(copies[0].parts[p]);
+    kt_memory_free(copies[0].memory);
+    kt_network_free(net);
 }
 
 static void initialization(void)
 {
     for (size_t n_parts = 1; n_parts <= MOST_PARTS; n_parts++)
         for (size_t i = 0; i < kt_n_initializers; i++) {
-            kt_network_spec of = spec_of(wide, 0, 0, 1);
-            of.initializer = (int)i, of.init_scale = 0.5;
-            spec = &of;
-            kt_network *net;
-            size_t n;
-            const size_t n_bytes = kt_network_shared_bytes(spec, 1, &n);
-            KT_CHECK_STATUS(KT_OK, kt_network_create(&net, spec, 1));
-            copies[0] = (copy){.memory = kt_memory_new(n_bytes, 1)};
-            CU_ASSERT_FATAL(net != NULL && copies[0].memory != NULL);
-            kt_network_initialize(net, 12);
-            crew_run(1, n_parts, (const size_t[]){0, SHARDS}, initialize, NULL);
-            CU_ASSERT(
-                memcmp(kt_network_parameters(copies[0].parts[0]), kt_network_parameters(net), n * sizeof(float)) == 0);
-            CU_ASSERT(memcmp(kt_network_state(copies[0].parts[0]), kt_network_state(net),
-                             kt_network_n_state(net) * sizeof(float)) == 0);
-            for (size_t p = 0; p < n_parts; p++)
-                kt_network_free(copies[0].parts[p]);
-            kt_memory_free(copies[0].memory);
-            kt_network_free(net);
+            check_initializer((int)i, 1, n_parts);
+            check_initializer((int)i, 5, n_parts);
         }
 }
 

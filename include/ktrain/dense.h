@@ -29,6 +29,9 @@ typedef struct kt_range {
 typedef struct kt_dense {
     size_t n_in, n_out;
     const kt_kernels *kernels; /* NULL: OpenBLAS */
+    /* w is kept as [n_in x n_out]: forward then runs over the inputs that are not 0, of which images have many, and
+     * backward over all; otherwise it is the other way round */
+    bool transposed;
 } kt_dense;
 
 /* Units of a layer of n_units that a part owns: whole tiles. `thin`: own kernels are used. */
@@ -48,11 +51,11 @@ enum { KT_DENSE_UNITS = 64, KT_DENSE_COLUMNS = 1024 };
 /* Floats of scratch that kt_dense_gradient needs. */
 size_t kt_dense_scratch(void);
 
-/* g[units x columns] (rows ld_g apart) = those rows and columns of d^T x, summed over the shards of `node` (shards.h) of
- * all M rows. The tile is at most KT_DENSE_UNITS x KT_DENSE_COLUMNS; with OpenBLAS its bits depend on its place and
- * size. ahead: see kernels.h; may be NULL. */
-void kt_dense_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, kt_range units,
-                       kt_range columns, const float *d, const float *x, float *g, size_t ld_g, const kt_ahead *ahead,
+/* g[tall x wide] (rows ld_g apart) = those rows and columns of the gradient of w as it is kept: of d^T x, or transposed
+ * of x^T d, summed over the shards of `node` (shards.h) of all M rows. The tile is at most KT_DENSE_UNITS x
+ * KT_DENSE_COLUMNS; with OpenBLAS its bits depend on its place and size. ahead: see kernels.h; may be NULL. */
+void kt_dense_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, kt_range tall, kt_range wide,
+                       const float *d, const float *x, float *g, size_t ld_g, const kt_ahead *ahead,
                        float *scratch);
 
 /* g[units] = the sum of d over the rows of `node`. At most KT_DENSE_UNITS units. */

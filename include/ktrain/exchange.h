@@ -20,7 +20,7 @@
 
 typedef struct kt_exchange kt_exchange;
 
-/* What is decided before there is a network. */
+/* What is decided before there is a network; the same on all ranks, but for n_parts. */
 typedef struct kt_exchange_plan {
     size_t n_layers;     /* dense ones */
     bool *by_factors;    /* [n_layers], owned */
@@ -30,9 +30,16 @@ typedef struct kt_exchange_plan {
     size_t n_parts;      /* partial sums of a gradient that this replica makes; 0 when all layers go by factors */
     bool keeps_gradient; /* whole vectors of it are needed: allreduce, or clipping a large batch */
     size_t n_parameters, batch_size;
-    size_t n_row_sums;   /* most rows or units of a layer whose squares are summed apart */
+    size_t n_row_sums;   /* most sums of squares that a layer has: of samples, or of a weight's rows and of biases */
     kt_link link;        /* between replicas, as measured; zeros when there was nothing to measure */
 } kt_exchange_plan;
+
+/* The job as the cost model wants it. Local and pure. */
+kt_exchange_job kt_exchange_job_of(const kt_config *config, size_t batch_size, size_t n_replicas);
+
+/* Whether a layer goes by factors: as configured, or what costs less. Local and pure. */
+bool kt_exchange_by_factors(const kt_config *config, const kt_machine *machine, const kt_layout *layout,
+                            const kt_exchange_job *job, kt_layer_shape shape);
 
 /* Measures the link between the replicas when the choice depends on it. Collective. *out is zeroed on failure. */
 kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_config *config,
@@ -51,6 +58,9 @@ void kt_exchange_free(kt_exchange *exchange); /* collective over the replicas' l
 /* Makes `pass`, the exchange's rows of a training batch, tell when factors are complete: they are then sent to the other
  * replicas while the next layer's product goes on. Without it they are sent by kt_exchange_apply. Local. */
 void kt_exchange_listen(kt_exchange *exchange, kt_pass *pass);
+
+/* Ends what is under way of a step that is given up. Collective over the leaders. */
+void kt_exchange_abandon(kt_exchange *exchange);
 
 /* Step number `step` (from 1), after backward of `pass`: combines, clips, updates. Collective; ends with a barrier of
  * the replica. */

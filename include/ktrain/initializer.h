@@ -15,8 +15,8 @@ typedef struct kt_elements {
 
 typedef struct kt_initializer {
     const char *name;
-    /* The elements `part` of w[n_out x n_in] (w is the whole weight) for layer number `layer` from (seed, layer,
-     * element). Only the last two rows use `scale`. */
+    /* w[part.end - part.begin] = the elements `part` of the weight [n_out x n_in] of layer number `layer`, from (seed,
+     * layer, element). Only the last two rows use `scale`. */
     void (*fill)(uint64_t seed, uint32_t layer, size_t n_in, size_t n_out, double scale, kt_elements part, float *w);
 } kt_initializer;
 

@@ -5,7 +5,11 @@
  * rows, nor on the columns or units asked for, nor on leading dimensions or alignment (4 bytes suffice). So a product
  * can be cut among ranks in any way.
  *
- * Letters: m rows of the batch; n_in, n_out features; ld_a floats from one row of a to the next. All row-major. */
+ * Fastest where rows begin at cache lines, and slow (backward: half as fast) where ld_w is a multiple of 512 floats:
+ * then the rows of a tile fall into the same places of the first-level cache.
+ *
+ * Letters: m rows of the batch, may be 0; n_in, n_out features; ld_a floats from one row of a to the next. All
+ * row-major. Results may not overlap operands. */
 #ifndef KTRAIN_KERNELS_H
 #define KTRAIN_KERNELS_H
 
@@ -24,7 +28,8 @@ typedef struct kt_kernels {
     const char *name; /* "avx512", "avx2", "baseline" */
     bool (*supported)(void);
 
-    /* y[m x n_out] = x[m x n_in] w^T, w[n_out x n_in]. Each element: lanes of i summed in order of i, then the lanes. */
+    /* y[m x n_out] = x[m x n_in] w^T, w[n_out x n_in]. Each element: lanes of i summed in order of i, then the
+     * lanes. */
     void (*forward)(size_t m, size_t n_in, size_t n_out, const float *x, size_t ld_x, const float *w, size_t ld_w,
                     float *y, size_t ld_y);
 

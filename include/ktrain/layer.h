@@ -59,7 +59,9 @@ struct kt_layer {
     float *mean, *variance;   /* batch norm: running statistics [n]; borrowed */
     /* batch norm: running = (1 - momentum) * running + momentum * batch's (variance unbiased, M - 1) */
     double momentum, epsilon;
-    double rate; /* dropout: probability of zeroing a unit */
+    bool transposed; /* dense: the weight is kept as [n_in x n_out] (dense.h) */
+    double rate;     /* dropout: probability of zeroing a unit */
+    uint8_t *kept;   /* dropout: [max_rows x n], the last training pass's mask; borrowed, shared by the team */
     const kt_activation *activation;
     double *scratch; /* batch norm: kt_batch_norm_scratch doubles, borrowed, shared by the team */
 };

@@ -26,6 +26,7 @@ typedef struct kt_network_spec {
     double batch_norm_momentum, batch_norm_epsilon;
     size_t thin_rows; /* batches of up to so many rows go through own kernels, larger ones through OpenBLAS */
     size_t n_shards;  /* most shards a batch comes in; 0 is 1 */
+    bool transposed_input; /* the first layer's weight is kept as [n_in x n_out] (dense.h): for inputs with many zeros */
     int kernels;      /* 0: the best of kt_kernels_table for this processor; else row kernels - 1 */
 } kt_network_spec;
 
@@ -35,7 +36,8 @@ typedef struct kt_tensor {
     size_t offset; /* in its vector, in elements */
     size_t n_dims, dims[2];
     size_t count;
-    bool is_weight; /* a dense layer's weight: what L2 applies to */
+    bool is_weight;  /* a dense layer's weight: what L2 applies to */
+    bool transposed; /* in its vector it stands as [n_in, n_out] (dense.h), in files as dims say */
 } kt_tensor;
 
 /* Room for batches of up to max_rows rows, in memory of its own, for one rank alone. *out is NULL on failure.
@@ -82,6 +84,8 @@ kt_status kt_network_backward(kt_network *network, const kt_pass *pass);
  * sum of delta's rows. */
 typedef struct kt_factors {
     size_t n_in, n_out;
+    bool transposed;
+    size_t tall, wide;   /* the weight as it is kept: [n_out x n_in], or transposed */
     size_t weight, bias; /* offsets in the parameter vector; bias = weight + n_in n_out */
     float *x, *delta;    /* [max_rows x n_in], [max_rows x n_out] */
     bool lost_bias;      /* batch norm follows and takes the bias away: its gradient is 0 */

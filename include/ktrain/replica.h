@@ -26,7 +26,8 @@ typedef struct kt_replica {
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
 void kt_replica_free(kt_replica *replica); /* collective; of a zeroed one a call without effect */
 
-/* n_bytes of zeroed memory that the replica's ranks share; once. KT_NO_MEMORY. Collective. */
+/* n_bytes of zeroed memory that the replica's ranks share; once. *replica must not move after: its team points to it.
+ * KT_NO_MEMORY. Collective. */
 kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes);
 void *kt_replica_memory(const kt_replica *replica);
 
