@@ -8,6 +8,11 @@ bool kt_network_is_thin(const kt_network *net, size_t M)
     return M <= net->thin_rows;
 }
 
+const kt_kernels *kt_network_kernels(const kt_network *net)
+{
+    return net->kernels;
+}
+
 kt_dense kt_network_products(const kt_network *net, size_t layer, size_t M)
 {
     const kt_factors *f = &net->factors[layer];

@@ -140,7 +140,8 @@ static kt_status check_spec(const kt_optimizer_spec *spec)
 static kt_update_loop *best_loop(const kt_optimizer_spec *spec, const kt_optimizer_kind *kind)
 {
     const bool has_betas = spec->beta2 >= 0.5 && (spec->beta1 >= 0.5 || kind->n_slots < 2);
-    return kind->update_avx512 != NULL && has_betas && kt_optimizer_has_avx512() ? kind->update_avx512 : kind->update;
+    const bool can = kind->update_avx512 != NULL && has_betas && kt_optimizer_has_avx512();
+    return can && !spec->portable ? kind->update_avx512 : kind->update;
 }
 
 kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, const kt_tensor *tensors,

@@ -104,6 +104,9 @@ const kt_formed *kt_network_formed(const kt_network *network, size_t *n);
 /* Whether a pass of M rows goes through own kernels. */
 bool kt_network_is_thin(const kt_network *network, size_t M);
 
+/* The row of kt_kernels_table that it uses for thin batches. */
+const kt_kernels *kt_network_kernels(const kt_network *network);
+
 /* One layer's products, as dense.h wants them, for a batch of M rows. */
 kt_dense kt_network_products(const kt_network *network, size_t layer, size_t M);
 

@@ -22,6 +22,7 @@ typedef struct kt_optimizer_spec {
     double l2; /* lambda */
     int l2_form;
     bool l2_biases; /* also on everything that is not a dense weight */
+    bool portable;  /* no loops that some processors lack: for ranks on different ones */
 } kt_optimizer_spec;
 
 /* The constants of one update of elements that share a decay: g_i = scale * g[i] + l2 * w[i] is the gradient, and
