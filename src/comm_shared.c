@@ -95,14 +95,15 @@ static kt_status check_limit(const kt_comm *comm, size_t n_bytes)
 
 /* A page that does not fit when it is touched kills the process, and Open MPI 4.1 hangs when its file does not fit (it
  * wants 5 % to spare): so we look first. Pages that are promised but not yet there are not counted. */
-static kt_status check_room(const kt_comm *comm, size_t n_bytes)
+kt_status kt_shared_check_room(const kt_comm *comm, size_t n_bytes, size_t n_windows, size_t other_bytes)
 {
     const double mega = 1e6;
     struct statvfs fs;
     const char *folder = window_folder();
-    if (n_bytes > kt_memory_available())
+    const double windows = (double)n_bytes * (double)n_windows, all = windows + (double)other_bytes;
+    if (all > (double)kt_memory_available())
         return kt_fail(KT_NO_MEMORY, "%.0f MB of memory for the ranks of %s are more than the %.0f MB that it has left",
-                       (double)n_bytes / mega, comm->host, (double)kt_memory_available() / mega);
+                       all / mega, comm->host, (double)kt_memory_available() / mega);
     if (comm->size == 1)
         return KT_OK;
     KT_TRY(check_limit(comm, n_bytes));
@@ -110,12 +111,12 @@ static kt_status check_room(const kt_comm *comm, size_t n_bytes)
         return KT_OK;
     bool usable = statvfs(folder, &fs) == 0 && access(folder, W_OK) == 0;
     double room = usable ? (double)fs.f_bavail * (double)fs.f_frsize : 0;
-    if (1.06 * (double)n_bytes < room)
+    if (1.06 * windows < room)
         return KT_OK;
     return kt_fail(KT_NO_MEMORY,
                    "%.0f MB of memory shared by %d ranks of %s do not fit in %s, which has %.0f MB left: enlarge it, "
                    "set parallel.ranks_per_replica = 1, or give mpirun --mca osc_sm_backing_directory DIR",
-                   (double)n_bytes / mega, comm->size, comm->host, folder, room / mega);
+                   windows / mega, comm->size * (int)n_windows, comm->host, folder, room / mega);
 }
 
 /* ---- a window ---- */
@@ -186,7 +187,7 @@ static kt_status share_memory(kt_shared *shared)
     kt_comm *comm = shared->comm;
     size_t n_bytes = shared->n_bytes + 2 * HUGE_BYTES + PAGE_BYTES, offset = 0;
     char *window;
-    KT_TRY(kt_comm_agree(comm, comm->rank == 0 ? check_room(comm, n_bytes) : KT_OK));
+    KT_TRY(kt_comm_agree(comm, comm->rank == 0 ? kt_shared_check_room(comm, n_bytes, 1, 0) : KT_OK));
     KT_TRY(allocate_window(shared, n_bytes, &window));
     if (file_offset(window, &offset))
         shared->place = find_place(window, offset, n_bytes);
@@ -216,7 +217,7 @@ kt_status kt_shared_create(kt_comm *comm, size_t n_bytes, kt_shared **out)
     if (status == KT_OK && comm->size > 1)
         status = share_memory(shared);
     else if (status == KT_OK)
-        status = check_room(comm, n_bytes);
+        status = kt_shared_check_room(comm, n_bytes, 1, 0);
     if (status == KT_OK && comm->size == 1 && (shared->memory = kt_memory_new_huge(n_bytes)) == NULL)
         status = KT_NO_MEMORY;
     if (status == KT_OK)

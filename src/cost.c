@@ -9,6 +9,8 @@ const kt_machine kt_machine_typical = {
     .core_flops = 90e9,
     .memory_bytes = 45e9,
     .barrier_seconds = 1e-6,
+    .cache_bytes = 32e6,
+    .handover_bytes = 2e9,
     .local = {2e-6, 6e9},
     .network = {30e-6, 1.1e8},
 };
@@ -128,20 +130,33 @@ kt_exchange_cost kt_cost_allreduce(const kt_machine *machine, const kt_layout *l
     return cost;
 }
 
+/* Weights that stay in the cores' caches must go from the one that updates them to those that read them. Larger ones go
+ * through memory, which is counted. */
+static double handover_seconds(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
+                               double n_parameters)
+{
+    const double state_bytes = n_parameters * update_bytes(job) / 2, k = (double)layout->ranks_per_replica;
+    const bool fits = state_bytes < machine->cache_bytes;
+    return fits && k > 1 ? sizeof(float) * n_parameters * (k - 1) / k / machine->handover_bytes : 0;
+}
+
 kt_step_cost kt_cost_step(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
                           const kt_layer_shape *layers, size_t n_layers)
 {
     const double k = (double)layout->ranks_per_replica, rows = (double)job->batch_size / (double)layout->n_replicas;
+    double n_parameters = 0;
     kt_step_cost cost = {.barrier_seconds = k > 1 ? (2 * (double)n_layers + 2) * machine->barrier_seconds : 0};
     for (size_t l = 0; l < n_layers; l++) {
         const double n = parameters_of(layers[l]);
         const double reading = memory_seconds(machine, layout, sizeof(float) * n);
         const double product = larger(2 * n * rows / k / machine->core_flops, reading);
         const double flops = 2 * n * (double)job->batch_size / k;
+        n_parameters += n;
         cost.forward_seconds += product;
         cost.backward_seconds += l > 0 ? product : 0; /* nobody needs the inputs' derivative */
         cost.update_seconds +=
             larger(memory_seconds(machine, layout, update_bytes(job) * n), flops / machine->core_flops);
     }
+    cost.barrier_seconds += handover_seconds(machine, layout, job, n_parameters);
     return cost;
 }

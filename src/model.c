@@ -35,7 +35,7 @@ static kt_status create_network(kt_comm *comm, size_t max_rows, kt_model *model)
     KT_TRY(kt_replica_create(&model->replica, comm, SIZE_MAX));
     if (n_bytes == 0)
         return kt_fail(KT_NO_MEMORY, "%s: its network is larger than this machine can address", model->path);
-    KT_TRY(kt_replica_allocate(&model->replica, n_bytes));
+    KT_TRY(kt_replica_allocate(&model->replica, n_bytes, 0));
     return kt_comm_agree(comm, kt_network_create_shared(&model->network, &spec, max_rows, &model->replica.team,
                                                         kt_replica_memory(&model->replica)));
 }

@@ -46,7 +46,8 @@ static kt_status split_host(kt_replica *replica, size_t ranks_per_replica)
     const size_t n = (size_t)kt_comm_size(host), rank = (size_t)kt_comm_rank(host);
     const size_t most = ranks_per_replica < n ? ranks_per_replica : n;
     int64_t n_hosts = rank == 0;
-    const kt_status status = kt_comm_split(host, group_of(rank, n, (n + most - 1) / most), &replica->ranks);
+    replica->n_here = (n + most - 1) / most;
+    const kt_status status = kt_comm_split(host, group_of(rank, n, replica->n_here), &replica->ranks);
     kt_comm_free(host);
     KT_TRY(kt_comm_agree(replica->world, status)); /* hosts may differ */
     kt_comm_sum_i64(replica->world, &n_hosts, 1);
@@ -96,8 +97,10 @@ void kt_replica_free(kt_replica *replica)
 }
 
 /* The team's calls get the replica where it stands now: it must not move after this. */
-kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes)
+kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_bytes)
 {
+    const size_t own = kt_comm_rank(replica->world) == 0 ? other_bytes : 0;
+    KT_TRY(kt_comm_agree(replica->world, kt_shared_check_room(replica->ranks, n_bytes, replica->n_here, own)));
     KT_TRY(kt_comm_agree(replica->world, kt_shared_create(replica->ranks, n_bytes, &replica->shared)));
     replica->team.context = replica;
     replica->team.barrier = replica->team.n_parts > 1 ? barrier : NULL;

@@ -84,7 +84,10 @@ static kt_status allocate(kt_trainer *t, const kt_network_spec *spec, size_t max
 {
     enum { SUMS_BYTES = KT_MAX_SHARDS * sizeof(kt_loss_sums) };
     const size_t network_bytes = kt_network_shared_bytes(spec, max_rows, NULL);
-    KT_TRY(kt_replica_allocate(&t->replica, SUMS_BYTES + network_bytes + kt_exchange_shared_bytes(&t->plan)));
+    /* rank 0's best weights; and while a checkpoint is written, all tensors once as HDF5 has them, once as a file */
+    const size_t root_bytes = (1 + 2 * (2 + t->plan.n_slots)) * t->plan.n_parameters * sizeof(float);
+    KT_TRY(kt_replica_allocate(&t->replica, SUMS_BYTES + network_bytes + kt_exchange_shared_bytes(&t->plan),
+                               root_bytes));
     char *memory = kt_replica_memory(&t->replica);
     t->shard_sums = (kt_loss_sums *)(void *)memory;
     kt_status status = kt_network_create_shared(&t->network, spec, max_rows, &t->replica.team, memory + SUMS_BYTES);

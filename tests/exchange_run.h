@@ -76,7 +76,7 @@ static void open_layouts(void)
     for (size_t i = 0; i < N_LAYOUTS; i++) {
         kt_comm *world = i == ALONE ? self : kt_test_world;
         KT_CHECK_STATUS(KT_OK, kt_replica_create(&replicas[i], world, ranks_per_replica[i]));
-        KT_CHECK_STATUS(KT_OK, kt_replica_allocate(&replicas[i], ROOM_BYTES));
+        KT_CHECK_STATUS(KT_OK, kt_replica_allocate(&replicas[i], ROOM_BYTES, 0));
     }
 }
 

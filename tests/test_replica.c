@@ -26,7 +26,7 @@ static kt_replica replica;
 static void create(size_t ranks_per_replica, size_t n_bytes)
 {
     KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, ranks_per_replica));
-    KT_CHECK_STATUS(KT_OK, kt_replica_allocate(&replica, n_bytes));
+    KT_CHECK_STATUS(KT_OK, kt_replica_allocate(&replica, n_bytes, 0));
 }
 
 /* ---- who is where ---- */
@@ -131,7 +131,7 @@ static void impossible_memory_is_refused(void)
 {
     for (size_t k = 1; k <= 2; k++) {
         KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, k));
-        KT_CHECK_STATUS(KT_NO_MEMORY, kt_replica_allocate(&replica, (size_t)1 << 60));
+        KT_CHECK_STATUS(KT_NO_MEMORY, kt_replica_allocate(&replica, (size_t)1 << 60, 0));
         KT_CHECK(replica.shared == NULL);
         kt_replica_free(&replica);
     }

@@ -16,6 +16,11 @@ kt_status kt_comm_split_host(kt_comm *comm, kt_comm **out);
  * how much was asked for and what would help: also when the host or its /dev/shm has less than that left now (memory
  * that was promised before and not yet touched is not counted). *out is NULL on failure. Collective. */
 kt_status kt_shared_create(kt_comm *comm, size_t n_bytes, kt_shared **out);
+/* KT_NO_MEMORY, with a sentence, when this host has no room for n_windows of n_bytes for the ranks of comm and others
+ * like it, besides other_bytes of their own: pages are granted where there are none, and a rank that touches one is
+ * killed. Local. */
+kt_status kt_shared_check_room(const kt_comm *comm, size_t n_bytes, size_t n_windows, size_t other_bytes);
+
 void kt_shared_free(kt_shared *shared); /* NULL is allowed. Collective. */
 
 void *kt_shared_memory(const kt_shared *shared); /* Local. The same memory at another address on each rank. */

@@ -23,6 +23,8 @@ typedef struct kt_machine {
     double core_flops;      /* per second, in products of a core */
     double memory_bytes;    /* per second, all ranks of a host together */
     double barrier_seconds; /* of the ranks of a replica */
+    double cache_bytes;     /* of a host's largest cache */
+    double handover_bytes;  /* per second, from one core's cache to another's: what ranks pay that share a small net */
     kt_link local, network; /* between replicas of one host, and of different hosts */
 } kt_machine;
 
@@ -67,7 +69,8 @@ kt_exchange_cost kt_cost_allreduce(const kt_machine *machine, const kt_layout *l
 
 /* Seconds of forward, backward and (without exchange) update of a whole network. */
 typedef struct kt_step_cost {
-    double forward_seconds, backward_seconds, update_seconds, barrier_seconds;
+    double forward_seconds, backward_seconds, update_seconds;
+    double barrier_seconds; /* and of handing over weights that one rank has updated and another reads */
 } kt_step_cost;
 
 kt_step_cost kt_cost_step(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,

@@ -17,6 +17,7 @@ typedef struct kt_replica {
     kt_comm *leaders; /* the replicas' first ranks, in the replicas' order; NULL on all others */
     size_t number, n_replicas;
     size_t n_hosts;
+    size_t n_here;     /* replicas of this host */
     kt_team team;      /* works after kt_replica_allocate */
     kt_shared *shared; /* NULL before kt_replica_allocate */
     size_t *bounds;    /* [n_replicas + 1]: scratch */
@@ -26,9 +27,9 @@ typedef struct kt_replica {
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
 void kt_replica_free(kt_replica *replica); /* collective; of a zeroed one a call without effect */
 
-/* n_bytes of zeroed memory that the replica's ranks share; once. *replica must not move after: its team points to it.
+/* n_bytes of zeroed memory that the replica's ranks share; once. other_bytes: what rank 0 will need beside it. *replica must not move after: its team points to it.
  * KT_NO_MEMORY. Collective. */
-kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes);
+kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_bytes);
 void *kt_replica_memory(const kt_replica *replica);
 
 /* What the replica's ranks wrote before is seen by all of them after. Collective over the replica. */
