@@ -144,7 +144,7 @@ static double print_exchange(const job *j, const kt_layout *layout, kt_log *log)
     return total;
 }
 
-/* The sums of the loss go round once a step, those of batch norm three times (mean, variance, backward: two of them). */
+/* The sums of the loss go round once a step, those of batch norm three times (mean, variance, and two in backward). */
 static double sums_bytes(const job *j, const kt_layout *layout)
 {
     double doubles = sizeof(kt_loss_sums) / sizeof(double);
@@ -186,7 +186,8 @@ static void print_memory(const job *j, const kt_data *data, const kt_layout *lay
     if (j->exchange.clips && !j->exchange.thin)
         exchange += n_here * vector;
     kt_log_line(log,
-                "memory of a host      %.1f MiB: %.0f x network %.1f, optimizer %.1f, exchange %.1f, data %.1f; and each "
+                "memory of a host      %.1f MiB: %.0f x network %.1f, optimizer %.1f, exchange %.1f, data %.1f; and "
+                "each "
                 "rank's own, 5 to 10",
                 mebibytes(n_here * network + optimizer + exchange + set), n_here, mebibytes(network),
                 mebibytes(optimizer), mebibytes(exchange), mebibytes(set));

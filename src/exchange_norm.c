@@ -33,7 +33,8 @@ static void sum_gram_rows(kt_exchange *x, size_t M, size_t l, double *sums)
     }
 }
 
-/* sums[r] for this rank's rows r of the weight: the squares of row r of the gradient; then of each of its units' bias. */
+/* sums[r] for this rank's rows r of the weight: the squares of row r of the gradient; then of each of its units'
+ * bias. */
 static void sum_gradient_rows(kt_exchange *x, const kt_pass *pass, size_t l, double *sums)
 {
     const kt_factors *f = kt_exchange_factors(x, l);

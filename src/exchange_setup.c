@@ -39,7 +39,8 @@ static kt_status cut_run(kt_exchange *x, kt_run *run)
     run->bounds[n_replicas] = n;
     if (n > INT_MAX)
         return kt_fail(KT_CONFIG,
-                       "%zu parameters in one allreduce: must be fewer than 2^31; parallel.exchange = factors can do it",
+                       "%zu parameters in one allreduce: must be fewer than 2^31; parallel.exchange = factors can do "
+                       "it",
                        n);
     return KT_OK;
 }
@@ -153,7 +154,8 @@ void kt_exchange_free(kt_exchange *x)
     kt_optimizer_free(x->optimizer);
     for (size_t i = 0; i < x->n_runs; i++)
         kt_memory_free(x->runs[i].bounds);
-    void *const parts[] = {x->runs, x->n_parts, x->all_nodes, x->received, x->tile, x->scratch, x->gram, x->transfers, x->sent, x};
+    void *const parts[] = {x->runs,    x->n_parts, x->all_nodes, x->received, x->tile,
+                           x->scratch, x->gram,    x->transfers, x->sent,     x};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         kt_memory_free(parts[i]);
 }

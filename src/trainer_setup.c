@@ -119,8 +119,10 @@ static kt_status agree_on_kernels(kt_trainer *t, kt_network_spec *spec)
     }
     for (size_t r = 1; names != NULL && r < size; r++)
         if (strcmp(names, names + r * NAME_BYTES) != 0) {
-            kt_log_warning(t->log, "OpenBLAS takes its %s kernels on rank 0 and %s on rank %zu: for the same bits in large "
-                                   "batches set OPENBLAS_CORETYPE on all hosts", names, names + r * NAME_BYTES, r);
+            kt_log_warning(t->log,
+                           "OpenBLAS takes its %s kernels on rank 0 and %s on rank %zu: for the same bits in large "
+                           "batches set OPENBLAS_CORETYPE on all hosts",
+                           names, names + r * NAME_BYTES, r);
             break;
         }
     kt_memory_free(users);

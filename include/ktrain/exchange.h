@@ -5,8 +5,9 @@
  * optimizer: no gradient is kept. Between replicas, layer by layer,
  *   factors    every replica gets all samples' inputs x and deltas d of the layer, B (n_in + n_out) floats, forms the
  *              whole gradient itself, and updates its own copy of the parameters and of the optimizer's state;
- *   allreduce  partial sums of the gradient (shards.h) go to the owner of a slice, who adds them, updates the slice, and
- *              sends the parameters to the others. Owners: replica 0 (rank0) or all replicas in equal parts (sharded).
+ *   allreduce  partial sums of the gradient (shards.h) go to the owner of a slice, who adds them, updates the slice,
+ *              and sends the parameters to the others. Owners: replica 0 (rank0) or all replicas in equal parts
+ *              (sharded).
  * Both add in the same order, so the choice changes no bit; with parallel.reproducible = false partial sums are added
  * in MPI's order. */
 #ifndef KTRAIN_EXCHANGE_H
@@ -55,8 +56,8 @@ kt_status kt_exchange_create(kt_exchange **out, kt_replica *replica, const kt_co
                              const kt_exchange_plan *plan, kt_network *network, void *memory);
 void kt_exchange_free(kt_exchange *exchange); /* collective over the replicas' leaders */
 
-/* Makes `pass`, the exchange's rows of a training batch, tell when factors are complete: they are then sent to the other
- * replicas while the next layer's product goes on. Without it they are sent by kt_exchange_apply. Local. */
+/* Makes `pass`, the exchange's rows of a training batch, tell when factors are complete: they are then sent to the
+ * other replicas while the next layer's product goes on. Without it they are sent by kt_exchange_apply. Local. */
 void kt_exchange_listen(kt_exchange *exchange, kt_pass *pass);
 
 /* Ends what is under way of a step that is given up. Collective over the leaders. */
@@ -69,8 +70,8 @@ void kt_exchange_apply(kt_exchange *exchange, int64_t step, double rate, const k
 /* The norm of the last step's gradient, when it was clipped by it; else 0. Local. */
 double kt_exchange_norm(const kt_exchange *exchange);
 
-/* Vectors of optimizer state (0 for sgd) and the name of each; slot s of replica 0 is the state of record once gathered.
- * Local. */
+/* Vectors of optimizer state (0 for sgd) and the name of each; slot s of replica 0 is the state of record once
+ * gathered. Local. */
 size_t kt_exchange_n_slots(const kt_exchange *exchange);
 const char *kt_exchange_slot_name(const kt_exchange *exchange, size_t slot);
 float *kt_exchange_slot(const kt_exchange *exchange, size_t slot); /* [n_parameters], the replica's */

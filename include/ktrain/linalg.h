@@ -19,8 +19,8 @@ int kt_linalg_threads(void);
  * the core. */
 kt_status kt_linalg_self_test(void);
 
-/* Products of one tile each; ld_a floats lie between a's rows. A result's bits depend on the sizes of the call. m may be
- * 0 in all three.
+/* Products of one tile each; ld_a floats lie between a's rows. A result's bits depend on the sizes of the call. m may
+ * be 0 in all three.
  *
  * y[m x n_out] = x[m x n_in] w^T, w[n_out x n_in]. */
 void kt_linalg_forward(size_t m, size_t n_in, size_t n_out, const float *x, size_t ld_x, const float *w, size_t ld_w,

@@ -1,8 +1,8 @@
 /* Replicas: the ranks of a run in groups that share one copy of the network and split each batch among the groups.
  *
  * The ranks of a host are cut into groups of at most ranks_per_replica neighbours, of sizes that differ by one at most;
- * a group is a replica, and the first rank of each is its leader, which talks to the other leaders. Replica r of R takes
- * shards kt_share(V, r, R) of a batch (shards.h); inside, each rank computes its units (team.h). */
+ * a group is a replica, and the first rank of each is its leader, which talks to the other leaders. Replica r of R
+ * takes shards kt_share(V, r, R) of a batch (shards.h); inside, each rank computes its units (team.h). */
 #ifndef KTRAIN_REPLICA_H
 #define KTRAIN_REPLICA_H
 
@@ -27,8 +27,8 @@ typedef struct kt_replica {
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
 void kt_replica_free(kt_replica *replica); /* collective; of a zeroed one a call without effect */
 
-/* n_bytes of zeroed memory that the replica's ranks share; once. other_bytes: what rank 0 will need beside it. *replica must not move after: its team points to it.
- * KT_NO_MEMORY. Collective. */
+/* n_bytes of zeroed memory that the replica's ranks share; once. other_bytes: what rank 0 will need beside it. *replica
+ * must not move after: its team points to it. KT_NO_MEMORY. Collective. */
 kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_bytes);
 void *kt_replica_memory(const kt_replica *replica);
 

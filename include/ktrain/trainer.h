@@ -13,7 +13,8 @@ typedef struct kt_trainer kt_trainer;
 
 /* A trainer at step 0, weights initialized. comm, config, data and log are borrowed for its lifetime; dir is where
  * checkpoints/, best.h5 and history.csv go (NULL: nothing is written). Collective. *out is NULL on failure. */
-kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log, const char *dir);
+kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log,
+                            const char *dir);
 void kt_trainer_free(kt_trainer *trainer); /* collective */
 
 /* Takes over the state in rank 0's `file` (NULL elsewhere), written for the same network. Collective. */
