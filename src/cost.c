@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "ktrain/dense.h"
 #include "ktrain/shards.h"
 #include "ktrain/share.h"
 
@@ -69,13 +70,9 @@ kt_exchange_cost kt_cost_factors(const kt_machine *machine, const kt_layout *lay
     const double R = (double)layout->n_replicas, n = parameters_of(layer);
     double most_rows = 0;
     for (size_t r = 0; r < layout->n_replicas; r++) {
-        size_t first, last, begin, end;
-        kt_share(job->n_shards, r, layout->n_replicas, &first, &last);
-        if (first == last)
-            continue;
-        kt_share(job->batch_size, first, job->n_shards, &begin, &end);
-        kt_share(job->batch_size, last - 1, job->n_shards, &last, &end);
-        most_rows = larger(most_rows, (double)(end - begin));
+        kt_rows rows = {.M = job->batch_size, .shards = job->n_shards};
+        kt_share(job->n_shards, r, layout->n_replicas, &rows.first, &rows.end);
+        most_rows = larger(most_rows, (double)(kt_rows_end(&rows) - kt_rows_begin(&rows)));
     }
     kt_exchange_cost cost = {.messages = 2};
     const double row_bytes = (double)(layer.n_in + layer.n_out) * sizeof(float);

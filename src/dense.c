@@ -15,6 +15,11 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+kt_range kt_range_from(size_t begin, size_t n, size_t end)
+{
+    return (kt_range){begin, smaller(begin + n, end)};
+}
+
 size_t kt_rows_begin(const kt_rows *rows)
 {
     size_t begin, end;
@@ -35,54 +40,55 @@ size_t kt_rows_end(const kt_rows *rows)
 
 kt_range kt_dense_own(size_t n_units, bool thin, const kt_team *team)
 {
-    const size_t tile = thin ? THIN_TILE : BLAS_TILE;
     kt_range own;
-    kt_share((n_units + tile - 1) / tile, team->part, team->n_parts, &own.begin, &own.end);
-    own.begin = smaller(own.begin * tile, n_units);
-    own.end = smaller(own.end * tile, n_units);
+    kt_share_tiles(n_units, thin ? THIN_TILE : BLAS_TILE, team->part, team->n_parts, &own.begin, &own.end);
     return own;
+}
+
+/* What one call computes: rows [begin, begin + m) and units [unit, unit + n). */
+typedef struct block {
+    size_t begin, m, unit, n;
+} block;
+
+/* Block number k of the rows here and the units of `own`; false when there are no more. Own kernels take all at once,
+ * OpenBLAS a shard and a tile. */
+static bool cut(bool thin, const kt_rows *rows, kt_range own, size_t k, block *out)
+{
+    const size_t tile = thin ? own.end - own.begin : BLAS_TILE, end = kt_rows_end(rows);
+    const size_t n_tiles = own.begin < own.end ? (own.end - own.begin + tile - 1) / tile : 0;
+    if (k >= (thin ? 1 : rows->end - rows->first) * n_tiles)
+        return false;
+    *out = (block){.begin = kt_rows_begin(rows), .unit = own.begin + k % n_tiles * tile};
+    out->m = end - out->begin;
+    out->n = smaller(tile, own.end - out->unit);
+    if (!thin) {
+        size_t shard_end;
+        kt_share(rows->M, rows->first + k / n_tiles, rows->shards, &out->begin, &shard_end);
+        out->m = shard_end - out->begin;
+    }
+    return true;
 }
 
 /* y = x w^T with w[n_out x n_in], for the outputs of `own`. */
 static void multiply_by_rows(const kt_kernels *kernels, const kt_rows *rows, kt_range own, size_t n_in, size_t n_out,
                              const float *x, const float *w, float *y)
 {
-    if (own.begin == own.end)
-        return;
-    if (kernels != NULL) {
-        const size_t begin = kt_rows_begin(rows), m = kt_rows_end(rows) - begin;
-        kernels->forward(m, n_in, own.end - own.begin, x + begin * n_in, n_in, w + own.begin * n_in, n_in,
-                         y + begin * n_out + own.begin, n_out);
-        return;
-    }
-    for (size_t v = rows->first; v < rows->end; v++) {
-        size_t begin, end;
-        kt_share(rows->M, v, rows->shards, &begin, &end);
-        for (size_t o = own.begin; o < own.end; o += BLAS_TILE)
-            kt_linalg_forward(end - begin, n_in, smaller(BLAS_TILE, own.end - o), x + begin * n_in, n_in, w + o * n_in,
-                              n_in, y + begin * n_out + o, n_out);
-    }
+    block b;
+    for (size_t k = 0; cut(kernels != NULL, rows, own, k, &b); k++)
+        (kernels != NULL ? kernels->forward : kt_linalg_forward)(b.m, n_in, b.n, x + b.begin * n_in, n_in,
+                                                                 w + b.unit * n_in, n_in,
+                                                                 y + b.begin * n_out + b.unit, n_out);
 }
 
 /* dx = d w with w[n_out x n_in], for the inputs of `own`. */
 static void multiply_by_columns(const kt_kernels *kernels, const kt_rows *rows, kt_range own, size_t n_in,
                                 size_t n_out, const float *d, const float *w, float *dx)
 {
-    if (own.begin == own.end)
-        return;
-    if (kernels != NULL) {
-        const size_t begin = kt_rows_begin(rows), m = kt_rows_end(rows) - begin;
-        kernels->backward(m, own.end - own.begin, n_out, d + begin * n_out, n_out, w + own.begin, n_in,
-                          dx + begin * n_in + own.begin, n_in);
-        return;
-    }
-    for (size_t v = rows->first; v < rows->end; v++) {
-        size_t begin, end;
-        kt_share(rows->M, v, rows->shards, &begin, &end);
-        for (size_t i = own.begin; i < own.end; i += BLAS_TILE)
-            kt_linalg_backward(end - begin, smaller(BLAS_TILE, own.end - i), n_out, d + begin * n_out, n_out, w + i,
-                               n_in, dx + begin * n_in + i, n_in);
-    }
+    block b;
+    for (size_t k = 0; cut(kernels != NULL, rows, own, k, &b); k++)
+        (kernels != NULL ? kernels->backward : kt_linalg_backward)(b.m, b.n, n_out, d + b.begin * n_out, n_out,
+                                                                   w + b.unit, n_in, dx + b.begin * n_in + b.unit,
+                                                                   n_in);
 }
 
 void kt_dense_forward(const kt_dense *dense, const kt_rows *rows, kt_range own, const float *x, const float *w,

@@ -1,14 +1,10 @@
 #include <string.h>
 
 #include "exchange_private.h"
+#include "ktrain/memory.h"
 #include "ktrain/share.h"
 
 const kt_tile_size kt_exchange_thin_tile = {16, 1024}, kt_exchange_blas_tile = {KT_DENSE_UNITS, KT_DENSE_COLUMNS};
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 static bool is_thin(const kt_exchange *x, const kt_pass *pass)
 {
@@ -50,9 +46,9 @@ static void each_tile(const kt_exchange *x, const kt_rows *rows, kt_shard_node n
     const kt_tile_size size = thin ? kt_exchange_thin_tile : kt_exchange_blas_tile;
     const kt_range own = kt_dense_own(f->tall, thin, &x->replica->team);
     for (size_t r = own.begin; r < own.end; r += size.units) {
-        const kt_range tall = {r, smaller(r + size.units, own.end)};
+        const kt_range tall = kt_range_from(r, size.units, own.end);
         for (size_t c = 0; c < f->wide; c += size.columns) {
-            const kt_range wide = {c, smaller(c + size.columns, f->wide)};
+            const kt_range wide = kt_range_from(c, size.columns, f->wide);
             const size_t at = f->weight + r * f->wide + c;
             float *g = vector != NULL ? vector + at : x->tile;
             const size_t ld_g = vector != NULL ? f->wide : wide.end - wide.begin;
@@ -72,7 +68,7 @@ static kt_range bias_tile(const kt_exchange *x, const kt_rows *rows, kt_shard_no
 {
     const kt_factors *f = kt_exchange_factors(x, l);
     const kt_dense products = kt_network_products(x->network, l, rows->M);
-    const kt_range units = {begin, smaller(begin + KT_DENSE_UNITS, own.end)};
+    const kt_range units = kt_range_from(begin, KT_DENSE_UNITS, own.end);
     kt_dense_bias_gradient(&products, rows, node, units, f->delta, g);
     if (f->lost_bias)
         memset(g, 0, (units.end - units.begin) * sizeof *g);
@@ -96,15 +92,12 @@ void kt_exchange_form(const kt_exchange *x, const kt_rows *rows, kt_shard_node n
 
 /* ---- combining over the replicas ---- */
 
-/* Leaders: sends this replica's rows of a layer's inputs or deltas, when they are needed whole and not yet sent, and
- * moves on what is under way. */
+/* Leaders: sends this replica's rows of a layer's inputs or deltas, when they are needed whole and not yet sent. */
 static void send_factor(kt_exchange *x, const kt_rows *rows, size_t l, bool deltas)
 {
     const kt_factors *f = kt_exchange_factors(x, l);
     const size_t which = 2 * l + deltas;
     const bool for_norm = x->clip_norm > 0 && kt_network_is_thin(x->network, rows->M);
-    for (size_t i = 0; i < 2 * x->plan->n_layers; i++)
-        kt_transfer_progress(x->transfers[i]);
     if (x->sent[which] || (!x->plan->by_factors[l] && !for_norm))
         return;
     kt_replica_start_rows(x->replica, rows, deltas ? f->n_out : f->n_in, deltas ? f->delta : f->x,
@@ -115,8 +108,11 @@ static void send_factor(kt_exchange *x, const kt_rows *rows, size_t l, bool delt
 static void on_announcement(void *context, size_t layer, bool deltas)
 {
     kt_exchange *x = context;
-    if (x->replica->leaders != NULL)
-        send_factor(x, &x->rows, layer, deltas);
+    if (x->replica->leaders == NULL)
+        return;
+    for (size_t i = 0; i < 2 * x->plan->n_layers; i++)
+        kt_transfer_progress(x->transfers[i]); /* what is under way moves only when MPI is called */
+    send_factor(x, &x->rows, layer, deltas);
 }
 
 void kt_exchange_listen(kt_exchange *x, kt_pass *pass)
@@ -236,15 +232,12 @@ static void update_kept(const kt_exchange *x, size_t l, const step *s)
 /* This replica's slice of a run, split among its ranks, then everybody's parameters. */
 static void update_run(kt_exchange *x, const kt_run *run, const step *s)
 {
-    enum { LINE = 16 }; /* floats of a cache line */
-    const size_t begin = run->begin + run->bounds[x->replica->number];
-    const size_t end = run->begin + run->bounds[x->replica->number + 1];
+    const size_t *slice = run->bounds + x->replica->number, begin = run->begin + slice[0];
     float *w = kt_network_parameters(x->network);
     size_t first, last;
-    kt_share((end - begin + LINE - 1) / LINE, x->replica->team.part, x->replica->team.n_parts, &first, &last);
-    first = smaller(begin + first * LINE, end);
-    last = smaller(begin + last * LINE, end);
-    kt_optimizer_update(x->optimizer, s->number, s->rate, s->scale, s->M, first, last, w, x->gradient + first);
+    kt_share_tiles(slice[1] - slice[0], KT_LINE_FLOATS, x->replica->team.part, x->replica->team.n_parts, &first, &last);
+    kt_optimizer_update(x->optimizer, s->number, s->rate, s->scale, s->M, begin + first, begin + last, w,
+                        x->gradient + begin + first);
     kt_replica_barrier(x->replica);
     if (x->replica->leaders != NULL)
         kt_comm_share_slices(x->replica->leaders, run->bounds, w + run->begin);

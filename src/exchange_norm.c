@@ -5,7 +5,6 @@
  * so that no gradient is stored or formed twice; a larger batch's from the gradient, which then is kept. Either way the
  * sums are of fixed rows, added in their order, whatever rank computed them. */
 #include <math.h>
-#include <string.h>
 
 #include "exchange_private.h"
 #include "ktrain/linalg.h"

@@ -6,11 +6,9 @@
 #include "ktrain/share.h"
 #include "ktrain/timer.h"
 
-enum { LINE = 16 }; /* floats of a cache line */
-
 size_t kt_exchange_vector(const kt_exchange_plan *plan)
 {
-    return (plan->n_parameters + LINE - 1) / LINE * LINE;
+    return kt_memory_in_lines(plan->n_parameters);
 }
 
 /* Shards of a batch: as configured, or, when the order is MPI's, as few as give every replica one. */
@@ -63,7 +61,7 @@ static double time_share(kt_replica *replica, size_t n, float *values)
     return best;
 }
 
-/* The link as the leaders see it; the slowest one's view is everybody's. */
+/* The link as rank 0 sees it. */
 static kt_status measure_link(kt_replica *replica, kt_link *link)
 {
     enum { SMALL = 16, LARGE = 1 << 16 }; /* floats */

@@ -5,8 +5,6 @@
 #include "ktrain/memory.h"
 #include "ktrain/share.h"
 
-enum { LINE = 16 }; /* floats of a cache line */
-
 static kt_status allocate(kt_exchange *x)
 {
     const size_t n_replicas = x->replica->n_replicas;
@@ -30,9 +28,8 @@ static kt_status cut_run(kt_exchange *x, kt_run *run)
     const size_t n = run->end - run->begin, n_replicas = x->replica->n_replicas;
     KT_TRY(KT_NEW(run->bounds, n_replicas + 1));
     for (size_t r = 0; r < n_replicas; r++) {
-        size_t begin, end;
-        kt_share((n + LINE - 1) / LINE, r, n_replicas, &begin, &end);
-        run->bounds[r] = begin * LINE < n ? begin * LINE : n;
+        size_t end;
+        kt_share_tiles(n, KT_LINE_FLOATS, r, n_replicas, &run->bounds[r], &end);
         if (x->plan->rank0)
             run->bounds[r] = r == 0 ? 0 : n;
     }

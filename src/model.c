@@ -54,10 +54,7 @@ static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_log *
     }
     KT_TRY(create_network(comm, max_rows, model));
     KT_TRY(kt_comm_agree(comm, root ? read_tensors(*file, model->network) : KT_OK));
-    kt_replica_spread(&model->replica, kt_network_parameters(model->network),
-                      kt_network_n_parameters(model->network) * sizeof(float));
-    kt_replica_spread(&model->replica, kt_network_state(model->network),
-                      kt_network_n_state(model->network) * sizeof(float));
+    kt_replica_spread_network(&model->replica, model->network);
     return KT_OK;
 }
 

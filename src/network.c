@@ -10,12 +10,6 @@ typedef struct plan {
     size_t n_layers, n_dense, n_formed, n_parameters, n_state, n_workspace, n_tensors, n_state_tensors;
 } plan;
 
-/* n floats in whole cache lines. */
-static size_t in_lines(size_t n)
-{
-    return (n + 15) / 16 * 16;
-}
-
 /* A mask of a byte for each unit and row. */
 static size_t mask_floats(size_t max_rows, size_t n)
 {
@@ -61,14 +55,14 @@ static kt_status make_plan(const kt_network_spec *spec, size_t max_rows, plan *p
     size_t n_in = spec->n_in;
     memset(p, 0, sizeof *p);
     KT_TRY(check_spec(spec, max_rows));
-    p->n_workspace = in_lines(max_rows * spec->n_in);
+    p->n_workspace = kt_memory_in_lines(max_rows * spec->n_in);
     for (size_t i = 0; i <= spec->n_hidden; i++) {
         const bool hidden = i < spec->n_hidden, batch_norm = hidden && spec->batch_norm;
         const size_t n = hidden ? (size_t)spec->hidden[i] : spec->n_classes;
         const size_t n_layers = hidden ? (size_t)2 + spec->batch_norm + (spec->dropout > 0) : 1;
-        const size_t n_norm = batch_norm ? in_lines(2 * n) + 2 * kt_batch_norm_scratch(in_lines(n), n_shards) : 0;
-        const size_t n_mask = hidden && spec->dropout > 0 ? in_lines(mask_floats(max_rows, n)) : 0;
-        const size_t n_here = (n_layers + 1) * in_lines(max_rows * n) + n_norm + n_mask; /* outputs and delta */
+        const size_t n_norm = batch_norm ? kt_memory_in_lines(2 * n) + 2 * kt_batch_norm_scratch(kt_memory_in_lines(n), n_shards) : 0;
+        const size_t n_mask = hidden && spec->dropout > 0 ? kt_memory_in_lines(mask_floats(max_rows, n)) : 0;
+        const size_t n_here = (n_layers + 1) * kt_memory_in_lines(max_rows * n) + n_norm + n_mask; /* outputs and delta */
         p->n_layers += n_layers;
         p->n_dense++;
         p->n_formed += batch_norm;
@@ -88,7 +82,7 @@ static kt_status make_plan(const kt_network_spec *spec, size_t max_rows, plan *p
 
 static size_t shared_floats(const plan *p)
 {
-    return in_lines(p->n_parameters) + in_lines(p->n_state) + p->n_workspace;
+    return kt_memory_in_lines(p->n_parameters) + kt_memory_in_lines(p->n_state) + p->n_workspace;
 }
 
 size_t kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_parameters)
@@ -117,7 +111,7 @@ static kt_status allocate(kt_network *net, const plan *p)
 static float *take(float **memory, size_t n)
 {
     float *here = *memory;
-    *memory += in_lines(n);
+    *memory += kt_memory_in_lines(n);
     return here;
 }
 
@@ -194,7 +188,7 @@ static void add_batch_norm(kt_network *net, const kt_network_spec *spec, unsigne
     layer->epsilon = spec->batch_norm_epsilon;
     layer->d_weight = take(memory, 2 * n);
     layer->d_bias = layer->d_weight + n;
-    const size_t n_scratch = kt_batch_norm_scratch(in_lines(n), spec->n_shards > 0 ? spec->n_shards : 1);
+    const size_t n_scratch = kt_batch_norm_scratch(kt_memory_in_lines(n), spec->n_shards > 0 ? spec->n_shards : 1);
     layer->scratch = (double *)(void *)take(memory, 2 * n_scratch);
     net->formed[net->n_formed++] = (kt_formed){weight, 2 * n, layer->d_weight};
 }

@@ -1,6 +1,3 @@
-#include <string.h>
-
-#include "ktrain/memory.h"
 #include "network_private.h"
 
 bool kt_network_is_thin(const kt_network *net, size_t M)
@@ -81,42 +78,5 @@ kt_status kt_network_backward(kt_network *net, const kt_pass *pass)
     }
     kt_team_barrier(&net->team);
     announce(pass, 0, true);
-    return KT_OK;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static void dense_gradient(const kt_network *net, const kt_pass *pass, size_t l, float *gradient, float *scratch)
-{
-    const kt_factors *f = &net->factors[l];
-    const kt_dense products = kt_network_products(net, l, pass->rows.M);
-    const kt_shard_node all = {0, pass->rows.shards};
-    for (size_t r = 0; r < f->tall; r += KT_DENSE_UNITS)
-        for (size_t c = 0; c < f->wide; c += KT_DENSE_COLUMNS) {
-            const kt_range tall = {r, smaller(r + KT_DENSE_UNITS, f->tall)};
-            const kt_range wide = {c, smaller(c + KT_DENSE_COLUMNS, f->wide)};
-            kt_dense_gradient(&products, &pass->rows, all, tall, wide, f->delta, f->x,
-                              gradient + f->weight + r * f->wide + c, f->wide, NULL, scratch);
-        }
-    for (size_t o = 0; o < f->n_out; o += KT_DENSE_UNITS)
-        kt_dense_bias_gradient(&products, &pass->rows, all, (kt_range){o, smaller(o + KT_DENSE_UNITS, f->n_out)},
-                               f->delta, gradient + f->bias + o);
-    if (f->lost_bias && pass->training)
-        memset(gradient + f->bias, 0, f->n_out * sizeof *gradient);
-}
-
-kt_status kt_network_gradient(const kt_network *net, const kt_pass *pass, float *gradient)
-{
-    float *scratch = NULL;
-    if (!kt_network_is_thin(net, pass->rows.M))
-        KT_TRY(KT_NEW(scratch, kt_dense_scratch()));
-    for (size_t l = 0; l < net->n_dense; l++)
-        dense_gradient(net, pass, l, gradient, scratch);
-    for (const kt_formed *f = net->formed; f < net->formed + net->n_formed; f++)
-        memcpy(gradient + f->offset, f->gradient, f->count * sizeof *gradient);
-    kt_memory_free(scratch);
     return KT_OK;
 }

@@ -143,3 +143,9 @@ void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes)
         kt_comm_broadcast(replica->leaders, 0, data, n_bytes);
     kt_replica_barrier(replica);
 }
+
+void kt_replica_spread_network(kt_replica *replica, kt_network *network)
+{
+    kt_replica_spread(replica, kt_network_parameters(network), kt_network_n_parameters(network) * sizeof(float));
+    kt_replica_spread(replica, kt_network_state(network), kt_network_n_state(network) * sizeof(float));
+}

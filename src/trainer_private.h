@@ -36,9 +36,6 @@ kt_status kt_trainer_save(kt_trainer *trainer);
 /* Rank 0 writes best.h5 unless the best epoch's is on disk already. Local. */
 kt_status kt_trainer_write_best(kt_trainer *trainer);
 
-/* Rank 0's parameters and running statistics to all replicas. Collective; ends with a barrier of the replica. */
-void kt_trainer_spread_model(kt_trainer *trainer);
-
 /* Adds a part's samples to the metrics. Collective. */
 kt_status kt_trainer_score(kt_trainer *trainer, kt_part part, kt_metrics *metrics);
 

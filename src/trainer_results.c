@@ -18,7 +18,7 @@ static void swap_best(kt_trainer *t)
         swap(kt_network_parameters(t->network), t->state.best_parameters, kt_network_n_parameters(t->network));
         swap(kt_network_state(t->network), t->state.best_state, kt_network_n_state(t->network));
     }
-    kt_trainer_spread_model(t);
+    kt_replica_spread_network(&t->replica, t->network);
 }
 
 static kt_status score_parts(kt_trainer *t, kt_scores scores[KT_N_PARTS], kt_metrics *detail, kt_part detail_part)

@@ -96,38 +96,40 @@ static kt_status allocate(kt_trainer *t, const kt_network_spec *spec, size_t max
                               memory + SUMS_BYTES + network_bytes);
 }
 
-/* Ranks on different processors would round differently: all take the kernels of the least of them. Rank 0 hears of
- * different kernels of OpenBLAS, which only its environment can set. */
-static kt_status agree_on_kernels(kt_trainer *t, kt_network_spec *spec)
+/* Ranks on different processors would round differently: all take the kernels of the least of them. */
+static kt_status agree_on_kernels(kt_comm *comm, kt_network_spec *spec)
+{
+    int64_t *users;
+    kt_status status = kt_comm_agree(comm, KT_NEW(users, kt_n_kernels + 1));
+    for (size_t k = 0; k < kt_n_kernels && status == KT_OK; k++)
+        users[k + 1] = spec->kernels == 0 ? kt_kernels_table[k] == kt_kernels_best() : (int)k + 1 == spec->kernels;
+    if (status == KT_OK)
+        kt_comm_sum_i64(comm, users, kt_n_kernels + 1);
+    for (size_t k = 1; k <= kt_n_kernels && status == KT_OK; k++)
+        spec->kernels = users[k] > 0 ? (int)k : spec->kernels;
+    kt_memory_free(users);
+    return status;
+}
+
+/* Different kernels of OpenBLAS only its environment can mend. */
+static kt_status compare_blas(kt_comm *comm, kt_log *log)
 {
     enum { NAME_BYTES = 32 };
     char own[NAME_BYTES] = "", *names = NULL;
-    int64_t *users;
-    const size_t size = (size_t)kt_comm_size(t->comm);
-    kt_status status = KT_NEW(users, kt_n_kernels + 1);
-    if (status == KT_OK && t->root)
-        status = KT_NEW(names, size * NAME_BYTES);
-    status = kt_comm_agree(t->comm, status);
-    if (status == KT_OK) {
-        for (size_t k = 0; k < kt_n_kernels; k++)
-            users[k + 1] = spec->kernels == 0 ? kt_kernels_table[k] == kt_kernels_best() : (int)k + 1 == spec->kernels;
-        kt_comm_sum_i64(t->comm, users, kt_n_kernels + 1);
-        for (size_t k = 1; k <= kt_n_kernels; k++)
-            spec->kernels = users[k] > 0 ? (int)k : spec->kernels;
-        snprintf(own, sizeof own, "%s", kt_linalg_core());
-        kt_comm_gather(t->comm, own, sizeof own, names);
-    }
-    for (size_t r = 1; names != NULL && r < size; r++)
-        if (strcmp(names, names + r * NAME_BYTES) != 0) {
-            kt_log_warning(t->log,
-                           "OpenBLAS takes its %s kernels on rank 0 and %s on rank %zu: for the same bits in large "
-                           "batches set OPENBLAS_CORETYPE on all hosts",
-                           names, names + r * NAME_BYTES, r);
-            break;
-        }
-    kt_memory_free(users);
+    const size_t size = (size_t)kt_comm_size(comm);
+    KT_TRY(kt_comm_agree(comm, kt_comm_rank(comm) == 0 ? KT_NEW(names, size * NAME_BYTES) : KT_OK));
+    snprintf(own, sizeof own, "%s", kt_linalg_core());
+    kt_comm_gather(comm, own, sizeof own, names);
+    size_t other = 1;
+    while (names != NULL && other < size && strcmp(names, names + other * NAME_BYTES) == 0)
+        other++;
+    if (names != NULL && other < size)
+        kt_log_warning(log,
+                       "OpenBLAS takes its %s kernels on rank 0 and %s on rank %zu: for the same bits in large batches "
+                       "set OPENBLAS_CORETYPE on all hosts",
+                       names, names + other * NAME_BYTES, other);
     kt_memory_free(names);
-    return status;
+    return KT_OK;
 }
 
 static kt_status lay_out(kt_trainer *t, const kt_network_spec *spec, size_t max_rows, size_t ranks_per_replica)
@@ -153,7 +155,8 @@ static kt_status build(kt_trainer *t)
     const kt_dataset *set = &t->data->set;
     kt_network_spec spec = kt_config_network(t->config, set->d, set->n_classes);
     KT_TRY(kt_comm_agree(t->comm, prepare_batches(t)));
-    KT_TRY(agree_on_kernels(t, &spec));
+    KT_TRY(agree_on_kernels(t->comm, &spec));
+    KT_TRY(compare_blas(t->comm, t->log));
     const size_t max_rows = kt_trainer_max_rows(t->batches.batch_size, &t->data->split);
     const size_t together = kt_trainer_ranks_per_replica(t->config, t->batches.batch_size);
     KT_TRY(kt_comm_agree(t->comm, check_memory(&spec, max_rows, 0)));

@@ -11,13 +11,6 @@ double kt_trainer_seconds(const kt_trainer *t)
     return t->seconds_before + kt_timer_seconds() - t->start_seconds;
 }
 
-void kt_trainer_spread_model(kt_trainer *t)
-{
-    kt_replica_spread(&t->replica, kt_network_parameters(t->network),
-                      kt_network_n_parameters(t->network) * sizeof(float));
-    kt_replica_spread(&t->replica, kt_network_state(t->network), kt_network_n_state(t->network) * sizeof(float));
-}
-
 /* The state of record stands in replica 0's memory: it is saved from there, and read back to there. */
 static void name_slots(kt_trainer *t)
 {
@@ -104,7 +97,7 @@ kt_status kt_trainer_resume(kt_trainer *t, kt_hdf5 *file)
     KT_TRY(kt_comm_agree(t->comm, find_saved_step(t)));
     kt_comm_broadcast(t->comm, 0, &t->saved_step, sizeof t->saved_step);
     kt_exchange_scatter_state(t->exchange);
-    kt_trainer_spread_model(t);
+    kt_replica_spread_network(&t->replica, t->network);
     kt_comm_broadcast(t->comm, 0, &t->state.progress, sizeof t->state.progress);
     kt_comm_broadcast(t->comm, 0, &t->state.stopping, sizeof t->state.stopping);
     kt_comm_broadcast(t->comm, 0, &t->state.schedule, sizeof t->state.schedule);

@@ -11,6 +11,7 @@
 #include "ktrain/loss.h"
 #include "ktrain/random.h"
 #include "test.h"
+#include "whole_gradient.h"
 
 enum { N_IN = 37, N_CLASSES = 5, MAX_ROWS = 24, STEPS = 3, ALL = 1 << 20, MAX_KEYS = 16, KEY_BYTES = 64 };
 enum { MOST = 26000 }; /* more than the parameters of any network here */
@@ -237,7 +238,7 @@ static void train_plainly(const kt_config *config, result *out)
         const kt_pass pass = pass_of(config, step, (kt_rows){rows_of_step[step], V, 0, V});
         double squares = 0, clip = config->train.clip_norm;
         make_factors(network, &pass);
-        KT_CHECK_STATUS(KT_OK, kt_network_gradient(network, &pass, gradient));
+        KT_CHECK_STATUS(KT_OK, network_whole_gradient(network, &pass, gradient));
         for (size_t i = 0; i < out->n; i++)
             squares += (double)gradient[i] * (double)gradient[i];
         out->norm[step] = sqrt(squares);

@@ -71,25 +71,20 @@ static size_t all_kernels(const kt_kernels *all[MOST_KERNELS])
     return n;
 }
 
-static kt_range up_to(size_t begin, size_t most, size_t end)
-{
-    return (kt_range){begin, begin + most < end ? begin + most : end};
-}
-
 /* g[n_out x n_in], the sums over `node` in tiles of the largest size. */
 static void gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, float *g)
 {
     for (size_t o = 0; o < dense->n_out; o += KT_DENSE_UNITS)
         for (size_t i = 0; i < dense->n_in; i += KT_DENSE_COLUMNS)
-            kt_dense_gradient(dense, rows, node, up_to(o, KT_DENSE_UNITS, dense->n_out),
-                              up_to(i, KT_DENSE_COLUMNS, dense->n_in), d, x, g + o * dense->n_in + i, dense->n_in, NULL,
+            kt_dense_gradient(dense, rows, node, kt_range_from(o, KT_DENSE_UNITS, dense->n_out),
+                              kt_range_from(i, KT_DENSE_COLUMNS, dense->n_in), d, x, g + o * dense->n_in + i, dense->n_in, NULL,
                               scratch());
 }
 
 static void bias_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, float *g)
 {
     for (size_t o = 0; o < dense->n_out; o += KT_DENSE_UNITS)
-        kt_dense_bias_gradient(dense, rows, node, up_to(o, KT_DENSE_UNITS, dense->n_out), d, g + o);
+        kt_dense_bias_gradient(dense, rows, node, kt_range_from(o, KT_DENSE_UNITS, dense->n_out), d, g + o);
 }
 
 /* ---- who owns what ---- */
@@ -316,8 +311,8 @@ static void gradient_in_any_tile(void)
                 for (size_t o = 0; o < N_OUT; o += height)
                     for (size_t i = 0; i < N_IN; i += width) {
                         const kt_ahead ahead = {2, {w + o * N_IN + i, whole + o * N_IN + i}, N_IN};
-                        kt_dense_gradient(&dense, &rows, (kt_shard_node){0, V}, up_to(o, height, N_OUT),
-                                          up_to(i, width, N_IN), d, x, result + o * N_IN + i, N_IN,
+                        kt_dense_gradient(&dense, &rows, (kt_shard_node){0, V}, kt_range_from(o, height, N_OUT),
+                                          kt_range_from(i, width, N_IN), d, x, result + o * N_IN + i, N_IN,
                                           width % 2 ? &ahead : NULL, NULL);
                     }
                 CU_ASSERT(same(N_OUT * N_IN, result, whole));
@@ -346,7 +341,7 @@ static void transposed(void)
         kt_dense_forward(&turned, &rows, all_in, d, w, whole);
         CU_ASSERT(same(M * N_IN, result, whole));
         for (size_t i = 0; i < N_IN; i += KT_DENSE_UNITS) {
-            const kt_range tall = up_to(i, KT_DENSE_UNITS, N_IN);
+            const kt_range tall = kt_range_from(i, KT_DENSE_UNITS, N_IN);
             kt_dense_gradient(&kept, &rows, (kt_shard_node){0, V}, tall, all_out, d, x, result + i * N_OUT, N_OUT, NULL,
                               scratch());
             kt_dense_gradient(&turned, &rows, (kt_shard_node){0, V}, tall, all_out, x, d, whole + i * N_OUT, N_OUT,

@@ -11,6 +11,7 @@
 #include "golden.h"
 #include "gradient.h"
 #include "test.h"
+#include "whole_gradient.h"
 
 const char *const kt_test_suite = "network";
 
@@ -66,7 +67,7 @@ static kt_loss_sums step(bench *b, const float **logits, float *gradient)
     KT_CHECK_STATUS(KT_OK, kt_network_forward(b->network, &b->pass, logits));
     kt_loss_softmax(&b->loss, M, M, *logits, b->y, &sums, kt_network_d_logits(b->network));
     KT_CHECK_STATUS(KT_OK, kt_network_backward(b->network, &b->pass));
-    KT_CHECK_STATUS(KT_OK, kt_network_gradient(b->network, &b->pass, gradient));
+    KT_CHECK_STATUS(KT_OK, network_whole_gradient(b->network, &b->pass, gradient));
     return sums;
 }
 

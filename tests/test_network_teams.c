@@ -9,6 +9,7 @@
 #include "ktrain/random.h"
 
 #include "crew.h"
+#include "whole_gradient.h"
 
 const char *const kt_test_suite = "network_teams";
 
@@ -137,7 +138,7 @@ static kt_status descend(kt_network *net, const kt_pass *pass, float *gradient)
     kt_pass all = *pass;
     float *parameters = kt_network_parameters(net);
     all.rows.first = 0, all.rows.end = SHARDS;
-    KT_TRY(kt_network_gradient(net, &all, gradient));
+    KT_TRY(network_whole_gradient(net, &all, gradient));
     for (size_t i = 0; i < kt_network_n_parameters(net); i++)
         parameters[i] -= 0.3f * gradient[i];
     return KT_OK;

@@ -166,7 +166,11 @@ def memory_while_training(n_ranks, folder, arguments):
                 most, n_looks = max(most, sum_of_pss(ranks_of(mpirun))), n_looks + 1
     finally:
         mpirun.terminate()
-        mpirun.wait()
+        try:
+            mpirun.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            mpirun.kill()
+            mpirun.wait()
     return most
 
 

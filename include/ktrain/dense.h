@@ -26,6 +26,9 @@ typedef struct kt_range {
     size_t begin, end;
 } kt_range;
 
+/* n from begin, or what is left of them up to end. */
+kt_range kt_range_from(size_t begin, size_t n, size_t end);
+
 typedef struct kt_dense {
     size_t n_in, n_out;
     const kt_kernels *kernels; /* NULL: OpenBLAS */

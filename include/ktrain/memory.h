@@ -6,6 +6,14 @@
 
 #include "ktrain/status.h"
 
+/* n floats in whole cache lines: what a float vector takes that others follow. */
+enum { KT_LINE_FLOATS = 16 };
+
+static inline size_t kt_memory_in_lines(size_t n)
+{
+    return (n + KT_LINE_FLOATS - 1) / KT_LINE_FLOATS * KT_LINE_FLOATS;
+}
+
 /* `count` elements of `bytes_each`, zeroed, aligned to 64 bytes (one cache line, one AVX-512 vector).
  * count = 0 gives a valid pointer. NULL, with the error recorded, on overflow or when there is no memory.
  * The caller owns it and gives it back with kt_memory_free. */

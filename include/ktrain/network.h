@@ -110,8 +110,4 @@ const kt_kernels *kt_network_kernels(const kt_network *network);
 /* One layer's products, as dense.h wants them, for a batch of M rows. */
 kt_dense kt_network_products(const kt_network *network, size_t layer, size_t M);
 
-/* gradient[n_parameters] over all rows of the pass, which must be here: for tests and large batches. One rank forms
- * all of it. KT_NO_MEMORY. */
-kt_status kt_network_gradient(const kt_network *network, const kt_pass *pass, float *gradient);
-
 #endif

@@ -8,8 +8,7 @@
 
 #include "ktrain/comm.h"
 #include "ktrain/comm_shared.h"
-#include "ktrain/dense.h"
-#include "ktrain/team.h"
+#include "ktrain/network.h"
 
 typedef struct kt_replica {
     kt_comm *world;   /* borrowed: all ranks of the run */
@@ -44,5 +43,8 @@ void kt_replica_start_rows(kt_replica *replica, const kt_rows *rows, size_t widt
 
 /* The leader's n_bytes of replica 0 to all replicas' shared memory. Collective over all ranks; ends with a barrier. */
 void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes);
+
+/* The same for parameters and running statistics of a network in the replicas' memory. */
+void kt_replica_spread_network(kt_replica *replica, kt_network *network);
 
 #endif
