@@ -8,6 +8,9 @@
 
 enum { SUM_AT_ONCE = 512 };
 
+/* Transfers of comm_slices.c have tags from 1 on. */
+enum { MAIL_TAG = 0 };
+
 kt_status kt_comm_wrap(MPI_Comm mpi, bool crowded, kt_comm **out)
 {
     int size, length, failed;
@@ -129,14 +132,18 @@ void kt_comm_barrier(kt_comm *comm)
     MPI_Barrier(comm->mpi);
 }
 
+static void nap(long nanoseconds)
+{
+    nanosleep(&(struct timespec){.tv_nsec = nanoseconds}, NULL);
+}
+
 void kt_comm_barrier_asleep(kt_comm *comm)
 {
-    const struct timespec nap = {.tv_nsec = 1000000};
     MPI_Request request;
     int done = 0;
     MPI_Ibarrier(comm->mpi, &request);
     for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
-        nanosleep(&nap, NULL);
+        nap(1000000);
 }
 
 void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes)
@@ -151,6 +158,30 @@ void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes)
 void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all)
 {
     MPI_Gather(data, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, comm->mpi);
+}
+
+void kt_comm_send(kt_comm *comm, int to, const void *data, size_t n_bytes)
+{
+    MPI_Send(data, (int)n_bytes, MPI_BYTE, to, MAIL_TAG, comm->mpi);
+}
+
+bool kt_comm_poll(kt_comm *comm, int *from)
+{
+    int there;
+    MPI_Status status;
+    MPI_Iprobe(MPI_ANY_SOURCE, MAIL_TAG, comm->mpi, &there, &status);
+    if (there)
+        *from = status.MPI_SOURCE;
+    return there;
+}
+
+void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes)
+{
+    int done = 0;
+    MPI_Request request;
+    MPI_Irecv(data, (int)n_bytes, MPI_BYTE, from, MAIL_TAG, comm->mpi, &request);
+    for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
+        nap(100000);
 }
 
 /* The parts go to everyone, who adds them in rank order: MPI_Allreduce may choose another order for another size or

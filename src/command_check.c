@@ -6,8 +6,8 @@
 #include "ktrain/batches.h"
 #include "ktrain/command.h"
 #include "ktrain/config.h"
-#include "ktrain/cost.h"
 #include "ktrain/data.h"
+#include "ktrain/forecast.h"
 #include "ktrain/memory.h"
 #include "ktrain/shards.h"
 #include "ktrain/share.h"
@@ -17,16 +17,6 @@ typedef struct check_arguments {
     size_t n_ranks, n_hosts;
     double gigabits, microseconds; /* of the network between hosts; 0: typical */
 } check_arguments;
-
-/* What the costs are computed from. */
-typedef struct job {
-    const kt_config *config;
-    kt_network_spec spec;
-    kt_exchange_job exchange;
-    size_t n_layers, max_rows, n_parameters;
-    kt_layer_shape *layers; /* owned */
-    kt_machine machine;
-} job;
 
 static double mebibytes(double n_bytes)
 {
@@ -71,70 +61,23 @@ static kt_status parse(int argc, char **argv, check_arguments *a)
     return optind < argc ? KT_OK : kt_fail(KT_USAGE, "check takes a configuration: ktrain check CONFIG.ini");
 }
 
-static kt_status describe(const kt_config *config, const kt_data *data, const check_arguments *a, job *j)
+static kt_status describe(const kt_config *config, const kt_data *data, const check_arguments *a, kt_forecast *j)
 {
-    const kt_dataset *set = &data->set;
-    const size_t n_train = data->split.n[KT_TRAIN], batch = kt_config_batch_size(config);
-    *j = (job){.config = config, .machine = kt_machine_typical};
-    j->spec = kt_config_network(config, set->d, set->n_classes);
-    const size_t batch_size = batch == 0 || batch > n_train ? n_train : batch;
-    const size_t k = kt_trainer_ranks_per_replica(config, batch_size);
-    j->exchange = kt_exchange_job_of(config, batch_size, kt_cost_layout(a->n_ranks, a->n_hosts, k).n_replicas);
-    j->max_rows = kt_trainer_max_rows(j->exchange.batch_size, &data->split);
-    if (kt_network_shared_bytes(&j->spec, j->max_rows, &j->n_parameters) == 0)
-        return kt_fail(KT_CONFIG, "model.hidden makes a network larger than this machine can address: must be smaller");
+    KT_TRY(kt_forecast_create(j, config, data, a->n_ranks, a->n_hosts));
     if (a->gigabits > 0)
         j->machine.network.bytes_per_second = a->gigabits * 1e9 / 8;
     if (a->microseconds > 0)
         j->machine.network.latency_seconds = a->microseconds * 1e-6;
-    j->n_layers = j->spec.n_hidden + 1;
-    KT_TRY(KT_NEW(j->layers, j->n_layers));
-    for (size_t l = 0; l < j->n_layers; l++) {
-        j->layers[l].n_in = l == 0 ? set->d : j->layers[l - 1].n_out;
-        j->layers[l].n_out = l < j->spec.n_hidden ? (size_t)j->spec.hidden[l] : set->n_classes;
-    }
     return KT_OK;
 }
 
-static kt_layout layout_on(const job *j, size_t n_ranks, size_t n_hosts)
-{
-    const size_t k = kt_trainer_ranks_per_replica(j->config, j->exchange.batch_size);
-    return kt_cost_layout(n_ranks, n_hosts, k);
-}
-
-typedef struct layer_costs {
-    kt_exchange_cost factors, allreduce;
-    bool by_factors;
-} layer_costs;
-
-static layer_costs cost_of(const job *j, const kt_layout *layout, size_t l)
-{
-    return (layer_costs){kt_cost_factors(&j->machine, layout, &j->exchange, j->layers[l]),
-                         kt_cost_allreduce(&j->machine, layout, &j->exchange, j->layers[l]),
-                         kt_exchange_by_factors(j->config, &j->machine, layout, &j->exchange, j->layers[l])};
-}
-
-/* Of a step: products and barriers, then exchange and update of every layer. */
-static double step_seconds(const job *j, const kt_layout *layout)
-{
-    const kt_step_cost step = kt_cost_step(&j->machine, layout, &j->exchange, j->layers, j->n_layers);
-    double seconds = step.forward_seconds + step.backward_seconds + step.barrier_seconds;
-    if (layout->n_replicas == 1)
-        return seconds + step.update_seconds;
-    for (size_t l = 0; l < j->n_layers; l++) {
-        const layer_costs c = cost_of(j, layout, l);
-        seconds += c.by_factors ? c.factors.seconds : c.allreduce.seconds;
-    }
-    return seconds;
-}
-
 /* One line a layer: what each exchange would send, and which it is. Returns all bytes of a step. */
-static double print_exchange(const job *j, const kt_layout *layout, kt_log *log)
+static double print_exchange(const kt_forecast *j, const kt_layout *layout, kt_log *log)
 {
     double total = 0;
     kt_log_line(log, "exchange              %-14s %14s %14s   choice", "layer", "factors", "allreduce");
     for (size_t l = 0; l < j->n_layers; l++) {
-        const layer_costs c = cost_of(j, layout, l);
+        const kt_layer_costs c = kt_forecast_layer(j, layout, l);
         char shape[40];
         snprintf(shape, sizeof shape, "%zu x %zu", j->layers[l].n_in, j->layers[l].n_out);
         kt_log_line(log, "  bytes a step        %-14s %14.0f %14.0f   %s", shape, c.factors.total_bytes,
@@ -145,7 +88,7 @@ static double print_exchange(const job *j, const kt_layout *layout, kt_log *log)
 }
 
 /* The sums of the loss go round once a step, those of batch norm three times (mean, variance, and two in backward). */
-static double sums_bytes(const job *j, const kt_layout *layout)
+static double sums_bytes(const kt_forecast *j, const kt_layout *layout)
 {
     double doubles = sizeof(kt_loss_sums) / sizeof(double);
     for (size_t l = 0; j->spec.batch_norm && l < j->spec.n_hidden; l++)
@@ -155,7 +98,7 @@ static double sums_bytes(const job *j, const kt_layout *layout)
 
 /* How often the replicas of a host, n_here of which n_owned slices of the whole are theirs, keep the gradient of what
  * they allreduce: as partial sums, and as what owners receive and add. */
-static double adding_vectors(const job *j, const kt_layout *layout, double n_here, double n_owned)
+static double adding_vectors(const kt_forecast *j, const kt_layout *layout, double n_here, double n_owned)
 {
     kt_shard_node nodes[KT_MAX_SHARD_NODES];
     size_t most = 1, total = 0;
@@ -170,7 +113,7 @@ static double adding_vectors(const job *j, const kt_layout *layout, double n_her
 }
 
 /* Of the first host. Pages that nobody touches do not count: the state and the sums of slices that others own. */
-static void print_memory(const job *j, const kt_data *data, const kt_layout *layout, kt_log *log)
+static void print_memory(const kt_forecast *j, const kt_data *data, const kt_layout *layout, kt_log *log)
 {
     const double vector = (double)j->n_parameters * sizeof(float), slots = (double)j->exchange.n_slots;
     const double network = (double)kt_network_shared_bytes(&j->spec, j->max_rows, NULL);
@@ -179,7 +122,7 @@ static void print_memory(const job *j, const kt_data *data, const kt_layout *lay
     const double set = (double)(data->set.n * (data->set.d * kt_type_bytes(data->set.type) + sizeof(int32_t)));
     double allreduced = 0;
     for (size_t l = 0; l < j->n_layers && layout->n_replicas > 1; l++)
-        if (!cost_of(j, layout, l).by_factors)
+        if (!kt_forecast_layer(j, layout, l).by_factors)
             allreduced += (double)((j->layers[l].n_in + 1) * j->layers[l].n_out) * sizeof(float);
     const double optimizer = slots * (n_here * (vector - allreduced) + n_owned * allreduced);
     double exchange = allreduced * adding_vectors(j, layout, n_here, n_owned);
@@ -196,10 +139,10 @@ static void print_memory(const job *j, const kt_data *data, const kt_layout *lay
 }
 
 /* Ranks that bring less than half of what they could are better used otherwise. */
-static void print_advice(const job *j, const kt_layout *layout, double seconds, kt_log *log)
+static void print_advice(const kt_forecast *j, const kt_layout *layout, double seconds, kt_log *log)
 {
-    const kt_layout alone = layout_on(j, 1, 1);
-    const double one = step_seconds(j, &alone), gain = one / seconds;
+    const kt_layout alone = kt_forecast_layout(j, 1, 1);
+    const double one = kt_forecast_step(j, &alone), gain = one / seconds;
     kt_log_line(log, "predicted step        %.3g ms (1 rank: %.3g ms), %.2f times as fast", 1e3 * seconds, 1e3 * one,
                 gain);
     if (layout->n_ranks > 1 && gain < 0.5 * (double)layout->n_ranks)
@@ -209,9 +152,9 @@ static void print_advice(const job *j, const kt_layout *layout, double seconds, 
                     layout->n_ranks, gain, layout->n_ranks, layout->n_ranks);
 }
 
-static void print_cost(const job *j, const kt_data *data, const check_arguments *a, kt_log *log)
+static void print_cost(const kt_forecast *j, const kt_data *data, const check_arguments *a, kt_log *log)
 {
-    const kt_layout layout = layout_on(j, a->n_ranks, a->n_hosts);
+    const kt_layout layout = kt_forecast_layout(j, a->n_ranks, a->n_hosts);
     const size_t n_train = data->split.n[KT_TRAIN], batch = j->exchange.batch_size;
     kt_log_line(log, "parameters            %zu", j->n_parameters);
     kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu", (n_train + batch - 1) / batch,
@@ -230,7 +173,7 @@ static void print_cost(const job *j, const kt_data *data, const check_arguments 
     }
     kt_log_line(log, "arithmetic of a step  %.3g GFLOP",
                 6e-9 * (double)j->n_parameters * (double)j->exchange.batch_size);
-    print_advice(j, &layout, step_seconds(j, &layout), log);
+    print_advice(j, &layout, kt_forecast_step(j, &layout), log);
 }
 
 kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log)
@@ -250,13 +193,13 @@ kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log)
         status = kt_data_summary(&data, &config, &text);
     }
     if (status == KT_OK) {
-        job j;
+        kt_forecast j;
         kt_log_text(log, text);
         kt_memory_free(text);
         status = describe(&config, &data, &a, &j);
         if (status == KT_OK)
             print_cost(&j, &data, &a, log);
-        kt_memory_free(j.layers);
+        kt_forecast_free(&j);
     }
     kt_data_free(&data);
     return status;

@@ -8,6 +8,8 @@
 #include "ktrain/linalg.h"
 #include "ktrain/memory.h"
 #include "ktrain/placement.h"
+#include "ktrain/space.h"
+#include "ktrain/text.h"
 #include "ktrain/version.h"
 
 static const char markdown_head[] = "# The configuration\n"
@@ -18,6 +20,26 @@ static const char markdown_head[] = "# The configuration\n"
                                     "that name the line. This page is the output of\n"
                                     "`ktrain options --markdown`.\n"
                                     "\n";
+
+/* The keys of one section, or of all: a job's, then [sweep]'s. *text is owned by the caller. */
+static kt_status document(const char *section, bool markdown, char **text)
+{
+    kt_text_buffer both = {0};
+    char *part;
+    if (section != NULL)
+        return kt_options_document(strcmp(section, "sweep") == 0 ? &kt_sweep_options : &kt_config_options, section,
+                                   markdown, text);
+    KT_TRY(kt_options_document(&kt_config_options, NULL, markdown, &part));
+    kt_text_append(&both, "%s\n", part);
+    kt_memory_free(part);
+    kt_status status = kt_options_document(&kt_sweep_options, NULL, markdown, &part);
+    kt_text_append(&both, "%s", status == KT_OK ? part : "");
+    kt_memory_free(part);
+    if (status == KT_OK)
+        return kt_text_take(&both, text);
+    kt_memory_free(both.bytes);
+    return status;
+}
 
 kt_status kt_command_options(kt_comm *world, int argc, char **argv, kt_log *log)
 {
@@ -33,7 +55,7 @@ kt_status kt_command_options(kt_comm *world, int argc, char **argv, kt_log *log)
         else
             section = argv[i];
     }
-    KT_TRY(kt_options_document(&kt_config_options, section, markdown, &text));
+    KT_TRY(document(section, markdown, &text));
     if (markdown)
         kt_log_text(log, markdown_head);
     kt_log_text(log, text);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ktrain/file.h"
+#include "ktrain/hash.h"
 #include "ktrain/memory.h"
 
 #define NO_MIN (-DBL_MAX)
@@ -68,14 +69,14 @@ static const char *l2_form_name(size_t i)
 }
 
 #define AT(field) offsetof(kt_config, field)
-enum { DEF = KT_OPTION_DEFINES, ABOVE = KT_OPTION_ABOVE, BELOW = KT_OPTION_BELOW };
+enum { DEF = KT_OPTION_DEFINES, ABOVE = KT_OPTION_ABOVE, BELOW = KT_OPTION_BELOW, PLACE = KT_OPTION_PLACE };
 
 static const kt_option rows[] = {
-    {"run", "dir", KT_OPTION_TEXT, AT(run.dir), "runs/default", 0, 0, NULL, 0,
+    {"run", "dir", KT_OPTION_TEXT, AT(run.dir), "runs/default", 0, 0, NULL, PLACE,
      "directory of everything the run writes; made when it is not there"},
     {"run", "seed", KT_OPTION_INT, AT(run.seed), "1", 0, MANY, NULL, DEF,
      "seed of the initial weights, the order of the samples and dropout"},
-    {"run", "log_steps", KT_OPTION_INT, AT(run.log_steps), "0", 0, 1e9, NULL, 0,
+    {"run", "log_steps", KT_OPTION_INT, AT(run.log_steps), "0", 0, 1e9, NULL, PLACE,
      "write the loss of each of the first so many steps to steps.csv"},
 
     {"data", "features", KT_OPTION_TEXT, AT(data.features), "", 0, 0, NULL, 0,
@@ -172,12 +173,12 @@ static const kt_option rows[] = {
      "instruction set of ktrain's own kernels; auto = the best that the processor has"},
     {"parallel", "threads", KT_OPTION_INT, AT(parallel.threads), "auto", 1, 1024, auto_word, 0, "BLAS threads of a rank; auto = 1"},
 
-    {"checkpoint", "every_epochs", KT_OPTION_INT, AT(checkpoint.every_epochs), "1", 0, 1e9, NULL, 0,
+    {"checkpoint", "every_epochs", KT_OPTION_INT, AT(checkpoint.every_epochs), "1", 0, 1e9, NULL, PLACE,
      "epochs between checkpoints; 0 = only at the end of the run"},
-    {"checkpoint", "every_steps", KT_OPTION_INT, AT(checkpoint.every_steps), "0", 0, MANY, NULL, 0,
+    {"checkpoint", "every_steps", KT_OPTION_INT, AT(checkpoint.every_steps), "0", 0, MANY, NULL, PLACE,
      "steps between checkpoints within an epoch; 0 = none"},
-    {"checkpoint", "keep", KT_OPTION_INT, AT(checkpoint.keep), "2", 1, 1e6, NULL, 0, "newest checkpoints kept, besides best.h5"},
-    {"checkpoint", "resume", KT_OPTION_TEXT, AT(checkpoint.resume), "auto", 0, 0, NULL, 0,
+    {"checkpoint", "keep", KT_OPTION_INT, AT(checkpoint.keep), "2", 1, 1e6, NULL, PLACE, "newest checkpoints kept, besides best.h5"},
+    {"checkpoint", "resume", KT_OPTION_TEXT, AT(checkpoint.resume), "auto", 0, 0, NULL, PLACE,
      "auto goes on from the run's newest good checkpoint; never starts again, moving an older run aside; or the path of a checkpoint"},
 };
 
@@ -232,7 +233,7 @@ static kt_status check_data(const char *name, const kt_config *c)
     return KT_OK;
 }
 
-static kt_status check(const char *name, const kt_config *c)
+kt_status kt_config_check(const char *name, const kt_config *c)
 {
     KT_TRY(check_data(name, c));
     if ((c->parallel.shards & (c->parallel.shards - 1)) != 0)
@@ -246,43 +247,96 @@ static kt_status check(const char *name, const kt_config *c)
     return KT_OK;
 }
 
+static kt_status refuse_sweep(void *context, const char *where, const char *key, const char *text)
+{
+    const char *const *name = context;
+    (void)key;
+    (void)text;
+    return kt_fail(KT_CONFIG, "%s: [sweep] is for ktrain sweep: say ktrain sweep %s", where, *name);
+}
+
 kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides, char *const *overrides, kt_config *out)
 {
+    const kt_option_section sweep = {"sweep", refuse_sweep, &name};
     memset(out, 0, sizeof *out); /* padding too: two equal configurations are equal bytes */
     KT_TRY(kt_options_defaults(&kt_config_options, out));
-    KT_TRY(kt_options_read_ini(&kt_config_options, out, name, text, n_bytes));
+    KT_TRY(kt_options_read_ini(&kt_config_options, out, &sweep, name, text, n_bytes));
     for (size_t i = 0; i < n_overrides; i++)
         KT_TRY(kt_options_override(&kt_config_options, out, overrides[i]));
-    return check(name, out);
+    return kt_config_check(name, out);
+}
+
+kt_status kt_config_read_text(kt_comm *comm, const char *path, char **text, size_t *n_bytes)
+{
+    unsigned char *bytes = NULL;
+    uint64_t n = 0;
+    bool root = kt_comm_rank(comm) == 0;
+    kt_status status = KT_OK;
+    *text = NULL;
+    *n_bytes = 0;
+    if (root) {
+        size_t n_read = 0;
+        status = kt_file_read(path, &bytes, &n_read);
+        n = n_read;
+    }
+    KT_TRY(kt_comm_agree(comm, status));
+    kt_comm_broadcast(comm, 0, &n, sizeof n);
+    if (!root)
+        status = KT_NEW(bytes, n + 1);
+    status = kt_comm_agree(comm, status);
+    if (status != KT_OK) {
+        kt_memory_free(bytes);
+        return status;
+    }
+    kt_comm_broadcast(comm, 0, bytes, n);
+    *text = (char *)bytes;
+    *n_bytes = n;
+    return KT_OK;
 }
 
 kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, char *const *overrides, kt_config *out)
 {
-    unsigned char *text = NULL;
-    uint64_t n_bytes = 0;
-    bool root = kt_comm_rank(comm) == 0;
-    kt_status status = KT_OK;
-    if (root) {
-        size_t n = 0;
-        status = kt_file_read(path, &text, &n);
-        n_bytes = n;
-    }
-    KT_TRY(kt_comm_agree(comm, status));
-    kt_comm_broadcast(comm, 0, &n_bytes, sizeof n_bytes);
-    if (!root)
-        status = KT_NEW(text, n_bytes + 1);
-    status = kt_comm_agree(comm, status);
-    if (status == KT_OK) {
-        kt_comm_broadcast(comm, 0, text, n_bytes);
-        status = kt_comm_agree(comm, kt_config_parse(path, (const char *)text, n_bytes, n_overrides, overrides, out));
-    }
+    char *text;
+    size_t n_bytes;
+    KT_TRY(kt_config_read_text(comm, path, &text, &n_bytes));
+    kt_status status = kt_comm_agree(comm, kt_config_parse(path, text, n_bytes, n_overrides, overrides, out));
     kt_memory_free(text);
     return status;
 }
 
+/* "section.key=value\n" of a row in line; its length. */
+static size_t write_line(const kt_option *option, const kt_config *config, char *line, size_t size)
+{
+    size_t n = (size_t)snprintf(line, size, "%s.%s=", option->section, option->key);
+    kt_options_format(option, config, line + n, size - n - 1);
+    n += strlen(line + n);
+    line[n] = '\n';
+    return n + 1;
+}
+
+uint64_t kt_config_key(const kt_config *config)
+{
+    enum { N_ROWS = sizeof rows / sizeof rows[0] };
+    static char line[KT_VALUE_BYTES + 128]; /* too long for a stack frame */
+    static uint64_t default_hash[N_ROWS];   /* of each row's line; filled by the first call */
+    static kt_config defaults;
+    if (default_hash[0] == 0 && kt_options_defaults(&kt_config_options, &defaults) == KT_OK)
+        for (size_t i = 0; i < N_ROWS; i++)
+            default_hash[i] = kt_hash_bytes(KT_HASH_START, line, write_line(&rows[i], &defaults, line, sizeof line));
+    uint64_t key = KT_HASH_START;
+    for (size_t i = 0; i < N_ROWS; i++) {
+        if (rows[i].flags & KT_OPTION_PLACE)
+            continue;
+        size_t n = write_line(&rows[i], config, line, sizeof line);
+        if (kt_hash_bytes(KT_HASH_START, line, n) != default_hash[i])
+            key = kt_hash_bytes(key, line, n);
+    }
+    return key;
+}
+
 const kt_option *kt_config_difference(const kt_config *a, const kt_config *b)
 {
-    static char text_a[32 * KT_MAX_REALS], text_b[32 * KT_MAX_REALS]; /* too long for a stack frame */
+    static char text_a[KT_VALUE_BYTES], text_b[KT_VALUE_BYTES]; /* too long for a stack frame */
     for (size_t i = 0; i < kt_config_options.n; i++) {
         const kt_option *o = &rows[i];
         if (!(o->flags & KT_OPTION_DEFINES))

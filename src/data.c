@@ -9,10 +9,12 @@
 
 void kt_data_free(kt_data *data)
 {
-    kt_dataset_free(&data->set);
     kt_split_free(&data->split);
-    kt_shared_free(data->window);
-    kt_comm_free(data->host);
+    if (!data->view) {
+        kt_dataset_free(&data->set);
+        kt_shared_free(data->window);
+        kt_comm_free(data->host);
+    }
     *data = (kt_data){0};
 }
 
@@ -29,23 +31,16 @@ static void main_file_fractions(const kt_config *config, double fractions[KT_N_P
         fractions[p] /= sum;
 }
 
-/* Appends the samples of a part's own files to the set, and makes them the part. */
+/* Appends the samples of a part's own files to the set. */
 static kt_status append_part(kt_data *data, kt_part part, const char *features, const char *labels)
 {
     kt_dataset extra;
-    size_t first = data->set.n;
     KT_TRY(kt_dataset_read(features, labels, NULL, &extra));
-    size_t n = extra.n;
+    data->own_files[part].first = data->set.n;
+    data->own_files[part].n = extra.n;
     kt_status status = kt_dataset_append(&data->set, &extra, features);
     kt_dataset_free(&extra);
-    KT_TRY(status);
-    kt_memory_free(data->split.index[part]);
-    data->split.n[part] = 0;
-    KT_TRY(KT_NEW(data->split.index[part], n));
-    data->split.n[part] = n;
-    for (size_t i = 0; i < n; i++)
-        data->split.index[part][i] = (uint32_t)(first + i);
-    return KT_OK;
+    return status;
 }
 
 /* A class that is only validated or tested can never be right: that is a mistake in the files. */
@@ -74,17 +69,48 @@ static kt_status name_keys(const char *keys, kt_status status)
     return status == KT_OK ? KT_OK : kt_fail_context(status, "%s", keys);
 }
 
-static kt_status read_all(const kt_config *config, kt_data *data)
+/* A part with files of its own is all of their rows. */
+static kt_status take_own_rows(kt_data *data, int part)
+{
+    const size_t first = data->own_files[part].first, n = data->own_files[part].n;
+    kt_memory_free(data->split.index[part]);
+    data->split.n[part] = 0;
+    KT_TRY(KT_NEW(data->split.index[part], n));
+    data->split.n[part] = n;
+    for (size_t i = 0; i < n; i++)
+        data->split.index[part][i] = (uint32_t)(first + i);
+    return KT_OK;
+}
+
+/* Everything that is not in the files: the parts, and whether inputs of this scale can be used. */
+static kt_status cut(const kt_config *config, kt_data *data)
 {
     double fractions[KT_N_PARTS];
+    size_t n_main = data->set.n;
+    for (int p = 0; p < KT_N_PARTS; p++)
+        n_main -= data->own_files[p].n;
+    main_file_fractions(config, fractions);
+    KT_TRY(name_keys("data.split",
+                     kt_split_create(&data->split, n_main, data->set.labels, data->set.n_classes, fractions,
+                                     config->data.shuffle, config->data.stratify, (uint64_t)config->data.split_seed)));
+    for (int p = 0; p < KT_N_PARTS; p++)
+        if (data->own_files[p].n > 0)
+            KT_TRY(take_own_rows(data, p));
+    double largest = fmax(fabs(data->statistics.min), fabs(data->statistics.max)) / config->data.scale;
+    if (largest > 1e18)
+        return kt_fail(
+            KT_CONFIG,
+            "data.scale = %g makes inputs as large as %g: must leave them below 1e18, and does best below 10",
+            config->data.scale, largest);
+    return check_classes(data);
+}
+
+static kt_status read_all(const kt_config *config, kt_data *data)
+{
     KT_TRY(name_keys("data.features, data.labels", kt_dataset_read(config->data.features, config->data.labels,
                                                                    config->data.class_names, &data->set)));
     if (data->set.n_classes < 2)
         return kt_fail(KT_DATA, "%s: holds only class 0: must hold at least two classes", config->data.labels);
-    main_file_fractions(config, fractions);
-    KT_TRY(name_keys("data.split",
-                     kt_split_create(&data->split, data->set.n, data->set.labels, data->set.n_classes, fractions,
-                                     config->data.shuffle, config->data.stratify, (uint64_t)config->data.split_seed)));
     if (kt_config_has_files(config, KT_VALIDATION))
         KT_TRY(name_keys(
             "data.validation_features, data.validation_labels",
@@ -94,13 +120,28 @@ static kt_status read_all(const kt_config *config, kt_data *data)
                          append_part(data, KT_TEST, config->data.test_features, config->data.test_labels)));
     data->statistics = kt_dataset_describe(&data->set);
     data->fingerprint = kt_dataset_fingerprint(&data->set);
-    double largest = fmax(fabs(data->statistics.min), fabs(data->statistics.max)) / config->data.scale;
-    if (largest > 1e18)
-        return kt_fail(
-            KT_CONFIG,
-            "data.scale = %g makes inputs as large as %g: must leave them below 1e18, and does best below 10",
-            config->data.scale, largest);
-    return check_classes(data);
+    return cut(config, data);
+}
+
+bool kt_data_same_files(const kt_config *a, const kt_config *b)
+{
+    return strcmp(a->data.features, b->data.features) == 0 && strcmp(a->data.labels, b->data.labels) == 0 &&
+           strcmp(a->data.class_names, b->data.class_names) == 0 &&
+           strcmp(a->data.validation_features, b->data.validation_features) == 0 &&
+           strcmp(a->data.validation_labels, b->data.validation_labels) == 0 &&
+           strcmp(a->data.test_features, b->data.test_features) == 0 &&
+           strcmp(a->data.test_labels, b->data.test_labels) == 0;
+}
+
+kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *out)
+{
+    *out = *data;
+    out->split = (kt_split){0};
+    out->view = true;
+    const kt_status status = cut(config, out);
+    if (status != KT_OK)
+        kt_data_free(out);
+    return status;
 }
 
 static kt_status read_file(const char *features, const char *labels, kt_data *data)
@@ -193,7 +234,35 @@ static kt_status fill(kt_comm *comm, kt_comm *firsts, kt_data *data, const size_
     return KT_OK;
 }
 
-/* Everyone gets rank 0's data. Class names stay on rank 0, which alone prints and saves. */
+/* Rank 0's class names, one after the other with their NULs, to all. */
+static kt_status send_names(kt_comm *comm, kt_dataset *set)
+{
+    uint64_t n_bytes = 0;
+    char *text = NULL;
+    for (size_t c = 0; set->class_names != NULL && c < set->n_classes; c++)
+        n_bytes += strlen(set->class_names[c]) + 1;
+    kt_comm_broadcast(comm, 0, &n_bytes, sizeof n_bytes);
+    if (n_bytes == 0)
+        return KT_OK;
+    kt_status status = KT_NEW(text, n_bytes);
+    if (status == KT_OK && set->class_names == NULL)
+        status = KT_NEW(set->class_names, set->n_classes);
+    else if (status == KT_OK)
+        for (size_t c = 0, at = 0; c < set->n_classes; at += strlen(set->class_names[c++]) + 1)
+            strcpy(text + at, set->class_names[c]);
+    status = kt_comm_agree(comm, status);
+    if (status == KT_OK) {
+        kt_comm_broadcast(comm, 0, text, n_bytes);
+        for (size_t c = 0, at = 0; c < set->n_classes && status == KT_OK; at += strlen(text + at) + 1, c++)
+            if (set->class_names[c] == NULL && (status = KT_NEW(set->class_names[c], strlen(text + at) + 1)) == KT_OK)
+                strcpy(set->class_names[c], text + at);
+        status = kt_comm_agree(comm, status);
+    }
+    kt_memory_free(text);
+    return status;
+}
+
+/* Everyone gets rank 0's data. */
 static kt_status distribute(kt_comm *comm, kt_data *data)
 {
     bool root = kt_comm_rank(comm) == 0;
@@ -212,6 +281,8 @@ static kt_status distribute(kt_comm *comm, kt_data *data)
     kt_status status = group(comm, data, &firsts);
     if (status == KT_OK)
         status = fill(comm, firsts, data, head.split.n, labelled);
+    if (status == KT_OK)
+        status = send_names(comm, &data->set);
     kt_comm_free(firsts);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ktrain/format.h"
+#include "ktrain/hash.h"
 #include "ktrain/labels.h"
 #include "ktrain/memory.h"
 #include "ktrain/simd.h"
@@ -279,24 +280,12 @@ kt_dataset_statistics kt_dataset_describe(const kt_dataset *dataset)
 
 /* ---- fingerprint ---- */
 
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t n_bytes)
-{
-    const unsigned char *p = data;
-    for (size_t i = 0; i < n_bytes; i += 8) {
-        uint64_t word = 0;
-        memcpy(&word, p + i, n_bytes - i < 8 ? n_bytes - i : 8);
-        hash = (hash ^ word) * 0x100000001b3u;
-        hash ^= hash >> 32; /* the product carries only upwards: without this, changes in high bytes would stay there */
-    }
-    return hash;
-}
-
 uint64_t kt_dataset_fingerprint(const kt_dataset *dataset)
 {
     const uint64_t shape[] = {dataset->n, dataset->d, (uint64_t)dataset->type, dataset->labels != NULL};
-    uint64_t hash = hash_bytes(0xcbf29ce484222325u, shape, sizeof shape);
-    hash = hash_bytes(hash, dataset->features, dataset->n * dataset->d * kt_type_bytes(dataset->type));
+    uint64_t hash = kt_hash_bytes(KT_HASH_START, shape, sizeof shape);
+    hash = kt_hash_bytes(hash, dataset->features, dataset->n * dataset->d * kt_type_bytes(dataset->type));
     if (dataset->labels != NULL)
-        hash = hash_bytes(hash, dataset->labels, dataset->n * sizeof *dataset->labels);
+        hash = kt_hash_bytes(hash, dataset->labels, dataset->n * sizeof *dataset->labels);
     return hash;
 }

@@ -3,11 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,22 +67,31 @@ kt_status kt_file_read(const char *path, unsigned char **bytes, size_t *n_bytes)
     return status;
 }
 
-static kt_status write_all(int fd, const char *path, const unsigned char *bytes, size_t n_bytes)
+size_t kt_file_write(int fd, const void *bytes, size_t n_bytes)
 {
     size_t done = 0;
     while (done < n_bytes) {
-        ssize_t wrote = write(fd, bytes + done, n_bytes - done);
+        ssize_t wrote = write(fd, (const char *)bytes + done, n_bytes - done);
         if (wrote < 0 && errno == EINTR)
             continue;
+        if (wrote == 0)
+            errno = EIO;
         if (wrote <= 0)
-            return kt_fail(KT_IO, "%s: writing stopped at byte %zu of %zu: %s", path, done, n_bytes, strerror(errno));
+            break;
         done += (size_t)wrote;
     }
+    return done;
+}
+
+static kt_status write_all(int fd, const char *path, const void *bytes, size_t n_bytes)
+{
+    size_t done = kt_file_write(fd, bytes, n_bytes);
+    if (done < n_bytes)
+        return kt_fail(KT_IO, "%s: writing stopped at byte %zu of %zu: %s", path, done, n_bytes, strerror(errno));
     return KT_OK;
 }
 
-/* The rename lasts through a power cut only once the directory is on disk. */
-static kt_status sync_directory_of(const char *path)
+kt_status kt_file_sync_directory_of(const char *path)
 {
     char directory[KT_PATH_BYTES];
     KT_TRY(kt_file_path(directory, "%s", path));
@@ -91,7 +102,7 @@ static kt_status sync_directory_of(const char *path)
         slash[slash == directory ? 1 : 0] = '\0';
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0) {
-        /* Some file systems cannot sync a directory; the rename has happened all the same. */
+        /* Some file systems cannot sync a directory; the name is in it all the same. */
         bool unsupported = fd >= 0 && errno == EINVAL;
         if (fd >= 0)
             close(fd);
@@ -119,7 +130,7 @@ static kt_status replace_regular(const char *path, const void *bytes, size_t n_b
         unlink(temporary);
         return status;
     }
-    return sync_directory_of(path);
+    return kt_file_sync_directory_of(path);
 }
 
 /* A device or a pipe is written to; a rename would put a file in its place. */
@@ -204,5 +215,34 @@ kt_status kt_file_path(char *path, const char *format, ...)
     va_end(args);
     if (n < 0 || n >= KT_PATH_BYTES)
         return kt_fail(KT_CONFIG, "a path is longer than %d bytes: %.60s...", KT_PATH_BYTES - 1, path);
+    return KT_OK;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)info, (void)kind, (void)place;
+    remove(path);
+    return 0;
+}
+
+void kt_file_remove_tree(const char *path)
+{
+    enum { OPEN_DIRECTORIES = 8 };
+    nftw(path, remove_entry, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+kt_status kt_file_lock(const char *path, bool shared, int *lock)
+{
+    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*lock < 0)
+        return kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
+    /* The ranks of a run whose mpirun was killed live on for a second or two. */
+    for (int tries = 0; tries < 30; tries++) {
+        if (flock(*lock, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+            return KT_OK;
+        usleep(100000);
+    }
+    close(*lock);
+    *lock = -1;
     return KT_OK;
 }

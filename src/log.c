@@ -53,7 +53,7 @@ static void clear_bar(kt_log *log)
 
 static void say(kt_log *log, FILE *stream, const char *prefix, const char *format, va_list args)
 {
-    FILE *const streams[] = {stream, log->file};
+    FILE *const streams[] = {log->quiet ? NULL : stream, log->file};
     clear_bar(log);
     fflush(stdout);
     for (size_t i = 0; i < 2; i++) {
@@ -84,8 +84,10 @@ void kt_log_text(kt_log *log, const char *text)
     if (!log->speaks)
         return;
     clear_bar(log);
-    fputs(text, stdout);
-    fflush(stdout);
+    if (!log->quiet) {
+        fputs(text, stdout);
+        fflush(stdout);
+    }
     if (log->file != NULL) {
         fputs(text, log->file);
         fflush(log->file);

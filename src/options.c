@@ -112,6 +112,8 @@ static bool parse_real(const kt_option *option, const char *text, double *value)
         return false;
     errno = 0;
     *value = strtod(text, &end);
+    if (*value == 0)
+        *value = 0; /* -0 too: equal values are written the same */
     return end != text && *end == '\0' && isfinite(*value) && (errno == 0 || *value == 0) && in_bounds(option, *value);
 }
 
@@ -248,7 +250,7 @@ kt_status kt_options_set(const kt_option_table *table, void *values, const char 
         kt_int_list is;
         kt_real_list rs;
     } value;
-    memset(&value, 0, sizeof value);
+    memset(&value, 0, value_bytes(option->type));
     if (!parse(option, text, &value))
         return malformed(option, where, text);
     memcpy((char *)values + option->offset, &value, value_bytes(option->type));

@@ -8,11 +8,12 @@
 #include "ktrain/options.h"
 #include "ktrain/text.h"
 
-enum { VALUE_BYTES = 32 * KT_MAX_REALS, WHERE_BYTES = 256 };
+enum { WHERE_BYTES = 256 };
 
 typedef struct reader {
     const kt_option_table *table;
     void *values;
+    const kt_option_section *other; /* NULL: none */
     const char *name, *rest, *end;
     int line;                          /* of the line inih has now, from 1 */
     bool indented;                     /* that line begins with white space: inih takes it as a continuation */
@@ -21,6 +22,20 @@ typedef struct reader {
     int value_line;
     kt_status status;
 } reader;
+
+static bool is_other(const reader *r, const char *section)
+{
+    return r->other != NULL && strcmp(r->other->name, section) == 0;
+}
+
+static const char *nearest_section(const reader *r, const char *section)
+{
+    const char *nearest = r->other != NULL ? r->other->name : r->table->options[0].section;
+    for (size_t i = 0; i < r->table->n; i++)
+        if (kt_text_distance(r->table->options[i].section, section) < kt_text_distance(nearest, section))
+            nearest = r->table->options[i].section;
+    return nearest;
+}
 
 /* inih takes no notice of what follows a ']', nor of a section without keys. */
 static void check_section(reader *r, const char *line)
@@ -31,20 +46,25 @@ static void check_section(reader *r, const char *line)
             kt_fail(KT_CONFIG, "%s:%d: text after a section's ']': a key needs a line of its own", r->name, r->line);
         return;
     }
-    char section[64];
+    char section[64], where[WHERE_BYTES];
     snprintf(section, sizeof section, "%.*s", (int)n - 1, line + 1);
-    const char *nearest = r->table->options[0].section;
-    for (size_t i = 0; i < r->table->n; i++)
-        if (kt_text_distance(r->table->options[i].section, section) < kt_text_distance(nearest, section))
-            nearest = r->table->options[i].section;
-    if (line[n] == ']' && strcmp(nearest, section) != 0)
+    const char *nearest = nearest_section(r, section);
+    if (line[n] != ']')
+        return;
+    if (is_other(r, section)) {
+        snprintf(where, sizeof where, "%.200s:%d", r->name, r->line);
+        r->status = r->other->set(r->other->context, where, NULL, NULL);
+    } else if (strcmp(nearest, section) != 0)
         r->status = kt_fail(KT_CONFIG, "%s:%d: there is no section [%s]; did you mean [%s]? (ktrain options lists all)",
                             r->name, r->line, section, nearest);
 }
 
-/* What inih would add to the value before it, or drop, though it was meant as a key. */
+/* What inih would add to the value before it, or drop, though it was meant as a key. After a '|' more must come. */
 static void check_key(reader *r, const char *line)
 {
+    size_t n_value = strlen(r->value);
+    if (r->indented && r->key[0] != '\0' && n_value > 0 && r->value[n_value - 1] == '|')
+        return;
     size_t n = strcspn(line, ";#"), equals = strcspn(line, "="), first = strspn(line, " \t");
     if (equals >= n || line[equals] == '\0')
         return;
@@ -88,13 +108,9 @@ static char *next_line(char *line, int size, void *stream)
     return r->status == KT_OK ? line : NULL;
 }
 
-/* Sets the key whose lines are all in. */
-static void finish_key(reader *r)
+/* Once. */
+static void set_key(reader *r, const char *where)
 {
-    if (r->key[0] == '\0' || r->status != KT_OK)
-        return;
-    char where[WHERE_BYTES];
-    snprintf(where, sizeof where, "%.200s:%d", r->name, r->value_line);
     r->status = kt_options_set(r->table, r->values, where, r->section, r->key, r->value);
     const kt_option *option = kt_options_find(r->table, r->section, r->key);
     if (option != NULL) {
@@ -104,6 +120,19 @@ static void finish_key(reader *r)
                 kt_fail(KT_CONFIG, "%s: %s.%s is set twice, first on line %d", where, r->section, r->key, *seen);
         *seen = r->value_line;
     }
+}
+
+/* Sets the key whose lines are all in. */
+static void finish_key(reader *r)
+{
+    if (r->key[0] == '\0' || r->status != KT_OK)
+        return;
+    char where[WHERE_BYTES];
+    snprintf(where, sizeof where, "%.200s:%d", r->name, r->value_line);
+    if (is_other(r, r->section))
+        r->status = r->other->set(r->other->context, where, r->key, r->value);
+    else
+        set_key(r, where);
     r->key[0] = '\0';
 }
 
@@ -119,10 +148,10 @@ static int take_pair(void *user, const char *section, const char *key, const cha
         r->value_line = r->line;
     }
     size_t n = strlen(r->value);
-    if (n + strlen(value) + 2 > VALUE_BYTES)
+    if (n + strlen(value) + 2 > KT_VALUE_BYTES)
         r->status = kt_fail(KT_CONFIG, "%s:%d: the value of %s.%s is too long", r->name, r->line, section, key);
     else
-        snprintf(r->value + n, VALUE_BYTES - n, "%s%s", n > 0 ? " " : "", value);
+        snprintf(r->value + n, KT_VALUE_BYTES - n, "%s%s", n > 0 ? " " : "", value);
     return r->status == KT_OK;
 }
 
@@ -138,12 +167,13 @@ static kt_status parse(reader *r)
     return KT_OK;
 }
 
-kt_status kt_options_read_ini(const kt_option_table *table, void *values, const char *name, const char *text,
-                              size_t n_bytes)
+kt_status kt_options_read_ini(const kt_option_table *table, void *values, const kt_option_section *other,
+                              const char *name, const char *text, size_t n_bytes)
 {
-    reader r = {.table = table, .values = values, .name = name, .rest = text, .end = text + n_bytes};
+    reader r = {
+        .table = table, .values = values, .other = other, .name = name, .rest = text, .end = text + n_bytes};
     r.seen = kt_memory_new(table->n, sizeof *r.seen);
-    r.value = kt_memory_new(VALUE_BYTES, 1);
+    r.value = kt_memory_new(KT_VALUE_BYTES, 1);
     kt_status status = r.seen == NULL || r.value == NULL ? KT_NO_MEMORY : parse(&r);
     kt_memory_free(r.seen);
     kt_memory_free(r.value);

@@ -1,24 +1,11 @@
 /* The other direction of options.h: values as text, and the keys as a page. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ktrain/memory.h"
 #include "ktrain/options.h"
 #include "ktrain/text.h"
-
-/* The shortest decimal that reads back as the same double. */
-static int format_real(double value, char *text, size_t size)
-{
-    int n = 0;
-    for (int digits = 6; digits <= 17; digits++) {
-        n = snprintf(text, size, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    return n;
-}
 
 static void format_reals(const kt_option *option, const kt_real_list *list, char *text, size_t size)
 {
@@ -29,7 +16,7 @@ static void format_reals(const kt_option *option, const kt_real_list *list, char
     size_t n = 0;
     for (size_t i = 0; i < list->n && n + 32 < size; i++) {
         n += (size_t)snprintf(text + n, size - n, "%s", i > 0 ? ", " : "");
-        n += (size_t)format_real(list->values[i], text + n, size - n);
+        n += (size_t)kt_text_real(list->values[i], text + n, size - n);
     }
 }
 
@@ -49,7 +36,7 @@ void kt_options_format(const kt_option *option, const void *values, char *text, 
             snprintf(text, size, "%" PRId64, *(const int64_t *)value);
         break;
     case KT_OPTION_REAL:
-        format_real(*(const double *)value, text, size);
+        kt_text_real(*(const double *)value, text, size);
         break;
     case KT_OPTION_TEXT:
         snprintf(text, size, "%s", (const char *)value);
@@ -72,36 +59,40 @@ void kt_options_format(const kt_option *option, const void *values, char *text, 
     }
 }
 
-/* inih reads lines of fewer than 200 bytes: longer values are cut at commas into continuation lines. */
-static void append_value(kt_text_buffer *buffer, const char *key, const char *value)
+/* Bytes of text up to the last place to cut among the first 150, else up to the first one; 0: none. inih reads lines
+ * of fewer than 200 bytes, and a key takes a part of the first. */
+static size_t find_cut(const char *text, const char *cuts)
 {
     enum { WIDTH = 150 };
+    size_t cut = 0;
+    for (size_t i = 1; text[0] != '\0' && text[i] != '\0' && (i <= WIDTH || cut == 0); i++)
+        if (text[i] == ' ' && strchr(cuts, text[i - 1]) != NULL)
+            cut = i;
+    return strlen(text) > WIDTH ? cut : 0;
+}
+
+void kt_options_append(kt_text_buffer *buffer, const char *key, const char *value, const char *cuts)
+{
     kt_text_append(buffer, "%s =", key);
-    while (strlen(value) > WIDTH) {
-        size_t cut = WIDTH;
-        while (cut > 0 && value[cut - 1] != ',')
-            cut--;
-        if (cut == 0)
-            break;
+    for (size_t cut = find_cut(value, cuts); cut > 0; cut = find_cut(value, cuts)) {
         kt_text_append(buffer, " %.*s\n   ", (int)cut, value);
-        value += cut + strspn(value + cut, " ");
+        value += cut + 1;
     }
     kt_text_append(buffer, " %s\n", value);
 }
 
 kt_status kt_options_write_ini(const kt_option_table *table, const void *values, char **text)
 {
-    enum { LONGEST = 32 * KT_MAX_REALS };
     kt_text_buffer buffer = {0};
     char *value;
     *text = NULL;
-    KT_TRY(KT_NEW(value, LONGEST));
+    KT_TRY(KT_NEW(value, KT_VALUE_BYTES));
     for (size_t i = 0; i < table->n; i++) {
         const kt_option *o = &table->options[i];
         if (i == 0 || strcmp(o->section, table->options[i - 1].section) != 0)
             kt_text_append(&buffer, "%s[%s]\n", i > 0 ? "\n" : "", o->section);
-        kt_options_format(o, values, value, LONGEST);
-        append_value(&buffer, o->key, value);
+        kt_options_format(o, values, value, KT_VALUE_BYTES);
+        kt_options_append(&buffer, o->key, value, o->type == KT_OPTION_TEXT ? "" : ",");
     }
     kt_memory_free(value);
     return kt_text_take(&buffer, text);

@@ -32,8 +32,7 @@ const char *kt_stop_reason_words(kt_stop_reason reason)
     return reasons[reason].words;
 }
 
-/* "12.3 s", "3:07" or "1:02:45". */
-static void format_duration(double seconds, char *text, size_t size)
+void kt_report_duration(double seconds, char *text, size_t size)
 {
     if (seconds < 60) {
         snprintf(text, size, "%.1f s", seconds);
@@ -54,7 +53,7 @@ void kt_report_bar(kt_log *log, const kt_epoch_progress *p)
     memset(bar, ' ', WIDTH);
     memset(bar, '=', full);
     bar[WIDTH] = '\0';
-    format_duration(p->seconds_left, left, sizeof left);
+    kt_report_duration(p->seconds_left, left, sizeof left);
     if (isfinite(p->validation_loss))
         snprintf(validation, sizeof validation, " val %.3f", p->validation_loss);
     kt_log_bar(log, "epoch %" PRId64 "/%" PRId64 " [%s] %zu/%zu  %.0f/s  train %.3f%s  ETA %s", p->epoch, p->epochs,
@@ -157,7 +156,7 @@ void kt_report_scores(kt_log *log, const kt_scores scores[KT_N_PARTS], const cha
 void kt_report_results(kt_log *log, const kt_results *r, const char *dir)
 {
     char duration[32];
-    format_duration(r->seconds, duration, sizeof duration);
+    kt_report_duration(r->seconds, duration, sizeof duration);
     kt_log_line(log, "%s", "");
     kt_log_line(log, "weights of the %s epoch (%" PRId64 ")", r->leaves_best ? "best" : "last",
                 r->leaves_best ? r->best_epoch : r->epochs);

@@ -70,29 +70,36 @@ static kt_status train(kt_comm *comm, const kt_config *config, const kt_data *da
                                                     : status;
 }
 
+kt_status kt_run_train_on(kt_comm *comm, const kt_config *config, const kt_data *data, kt_pulse pulse, kt_log *log,
+                          kt_results *results)
+{
+    kt_trainer *trainer = NULL;
+    kt_run_directory directory = {.lock = -1};
+    *results = (kt_results){0};
+    /* The trainer first: what it refuses leaves the directory untouched. */
+    kt_status status = kt_trainer_create(&trainer, comm, config, data, log, config->run.dir);
+    if (status == KT_OK) {
+        kt_trainer_set_pulse(trainer, pulse);
+        bool root = kt_comm_rank(comm) == 0;
+        status = kt_comm_agree(comm, root ? kt_run_directory_open(&directory, config, data, log) : KT_OK);
+    }
+    if (status == KT_OK)
+        status = train(comm, config, data, trainer, &directory, log, results);
+    kt_run_directory_close(&directory);
+    kt_trainer_free(trainer);
+    return status;
+}
+
 kt_status kt_run_train(kt_comm *comm, const kt_config *config, kt_log *log, kt_results *results)
 {
     kt_data data;
-    kt_trainer *trainer = NULL;
-    kt_run_directory directory = {.lock = -1};
     kt_results own = {0};
-    if (results != NULL)
-        *results = own;
+    if (results == NULL)
+        results = &own;
+    *results = own;
     KT_TRY(kt_data_load(comm, config, &data));
-    /* The trainer first: what it refuses leaves the directory untouched. */
-    kt_status status = kt_trainer_create(&trainer, comm, config, &data, log, config->run.dir);
-    if (status == KT_OK) {
-        bool root = kt_comm_rank(comm) == 0;
-        status = kt_comm_agree(comm, root ? kt_run_directory_open(&directory, config, &data, log) : KT_OK);
-    }
-    if (status == KT_OK)
-        status = train(comm, config, &data, trainer, &directory, log, &own);
-    kt_run_directory_close(&directory);
-    kt_trainer_free(trainer);
+    const kt_status status = kt_run_train_on(comm, config, &data, (kt_pulse){0}, log, results);
     kt_data_free(&data);
-    if (results != NULL)
-        *results = own;
-    else
-        kt_metrics_free(&own.detail);
+    kt_metrics_free(&own.detail);
     return status;
 }

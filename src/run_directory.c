@@ -1,12 +1,10 @@
 #include "ktrain/run_directory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,20 +17,11 @@ static kt_status lock_directory(const char *dir, int *lock)
     KT_TRY(kt_file_path(path, "%s/checkpoints", dir));
     KT_TRY(kt_file_make_directory(path));
     KT_TRY(kt_file_path(path, "%s/.lock", dir));
-    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*lock < 0)
-        return kt_fail(KT_IO, "%s: cannot be written: %s", dir, strerror(errno));
-    /* The ranks of a run whose mpirun was killed live on for a second or two. */
-    for (int tries = 0; tries < 30; tries++) {
-        if (flock(*lock, LOCK_EX | LOCK_NB) == 0 ||
-            errno != EWOULDBLOCK) /* a file system without locks is no reason to stop */
-            return KT_OK;
-        usleep(100000);
-    }
-    close(*lock);
-    *lock = -1;
-    return kt_fail(KT_CONFIG, "run.dir = %s is in use by another ktrain: wait for it, or choose another directory",
-                   dir);
+    KT_TRY(kt_file_lock(path, false, lock));
+    return *lock >= 0 ? KT_OK
+                      : kt_fail(KT_CONFIG,
+                                "run.dir = %s is in use by another ktrain: wait for it, or choose another directory",
+                                dir);
 }
 
 static bool holds_run(const char *dir)

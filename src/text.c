@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ktrain/memory.h"
@@ -50,6 +51,17 @@ kt_status kt_text_take(kt_text_buffer *buffer, char **text)
         kt_memory_free(buffer->bytes);
     *buffer = (kt_text_buffer){0};
     return status;
+}
+
+int kt_text_real(double value, char *text, size_t size)
+{
+    int n = 0;
+    for (int digits = 6; digits <= 17; digits++) {
+        n = snprintf(text, size, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    return n;
 }
 
 size_t kt_text_distance(const char *a, const char *b)

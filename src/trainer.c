@@ -227,6 +227,8 @@ static kt_status train_epoch(kt_trainer *t, double *rate)
     for (size_t step = (size_t)p->step_in_epoch; step < n_steps && !reached_max_steps(t); step++) {
         KT_TRY(train_step(t, step, rate));
         draw_bar(t, n_steps);
+        if (t->pulse.beat != NULL)
+            t->pulse.beat(t->pulse.context);
         if (t->config->checkpoint.every_steps > 0 && p->step % t->config->checkpoint.every_steps == 0 &&
             step + 1 < n_steps)
             KT_TRY(kt_trainer_save(t));

@@ -12,6 +12,7 @@ struct kt_trainer {
     const kt_data *data;
     kt_log *log;
     const char *dir;
+    kt_pulse pulse;
     bool root;
     kt_replica replica;
     kt_exchange_plan plan;

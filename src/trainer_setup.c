@@ -221,6 +221,11 @@ kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *co
     return KT_OK;
 }
 
+void kt_trainer_set_pulse(kt_trainer *t, kt_pulse pulse)
+{
+    t->pulse = pulse;
+}
+
 void kt_trainer_free(kt_trainer *t)
 {
     if (t == NULL)

@@ -263,6 +263,29 @@ static void a_group_splits_in_groups_of_its_own(void)
     kt_comm_free(half);
 }
 
+/* Everyone writes to rank 0 while rank 0 answers in the order of arrival. */
+static void messages_find_their_rank(void)
+{
+    enum { ROUNDS = 20, LENGTH = 3000 };
+    double letter[LENGTH] = {0};
+    for (int i = 0; i < ROUNDS && rank() > 0; i++) {
+        letter[0] = 100 * rank() + i;
+        kt_comm_send(kt_test_world, 0, letter, sizeof letter);
+        kt_comm_receive(kt_test_world, 0, letter, sizeof letter);
+        KT_CHECK(letter[0] == -(100 * rank() + i));
+    }
+    for (int left = ROUNDS * (size() - 1), from = -1; left > 0 && rank() == 0;) {
+        if (!kt_comm_poll(kt_test_world, &from))
+            continue;
+        kt_comm_receive(kt_test_world, from, letter, sizeof letter);
+        KT_CHECK((int)letter[0] / 100 == from);
+        letter[0] = -letter[0];
+        kt_comm_send(kt_test_world, from, letter, sizeof letter);
+        left--;
+    }
+    kt_comm_barrier(kt_test_world);
+}
+
 const kt_test kt_tests[] = {
     {"agreement without failure is KT_OK", agreement_without_failure_is_ok},
     {"everyone hears of the lowest failing rank", everyone_hears_of_the_lowest_failing_rank},
@@ -275,5 +298,6 @@ const kt_test kt_tests[] = {
     {"sums of doubles add in rank order", sums_of_doubles_add_in_rank_order},
     {"rows are gathered in rank order, also from ranks with none", rows_are_gathered_in_rank_order},
     {"a group splits in groups of its own", a_group_splits_in_groups_of_its_own},
+    {"messages find their rank", messages_find_their_rank},
     {NULL, NULL},
 };

@@ -145,6 +145,76 @@ static void an_unlabelled_file_is_all_test(void)
     kt_data_free(&data);
 }
 
+/* Loaded with this seed, and seen so from data that were loaded with another: the same parts. */
+static void check_view(bool with_test_files, const kt_data *data, int64_t seed, const char *fractions)
+{
+    kt_data view;
+    kt_config config;
+    char text[256];
+    int n = snprintf(text, sizeof text,
+                     "[data]\nfeatures = main_x.csv\nlabels = main_y.csv\nsplit = %s\nsplit_seed = %lld\n%s", fractions,
+                     (long long)seed,
+                     with_test_files ? "test_features = test_x.csv\ntest_labels = test_y.csv\n" : "");
+    KT_CHECK_STATUS(KT_OK, kt_config_parse("x.ini", text, (size_t)n, 0, NULL, &config));
+    KT_CHECK_STATUS(KT_OK, kt_data_view(data, &config, &view));
+    KT_CHECK(view.set.features == data->set.features && view.fingerprint == data->fingerprint);
+    double parts[KT_N_PARTS];
+    kt_split expected;
+    for (int p = 0; p < KT_N_PARTS; p++)
+        parts[p] = config.data.split.values[p];
+    if (with_test_files) {
+        parts[KT_TRAIN] /= 1 - parts[KT_TEST];
+        parts[KT_VALIDATION] /= 1 - parts[KT_TEST];
+        parts[KT_TEST] = 0;
+    }
+    KT_CHECK_STATUS(KT_OK,
+                    kt_split_create(&expected, 40, data->set.labels, 2, parts, true, true, (uint64_t)seed));
+    for (int p = 0; p < (with_test_files ? KT_TEST : KT_N_PARTS); p++)
+        KT_CHECK(view.split.n[p] == expected.n[p] &&
+                 memcmp(view.split.index[p], expected.index[p], expected.n[p] * sizeof *expected.index[p]) == 0);
+    KT_CHECK(!with_test_files || (view.split.n[KT_TEST] == 6 && view.split.index[KT_TEST][0] == 40));
+    kt_split_free(&expected);
+    kt_data_free(&view);
+}
+
+static void loaded_data_can_be_seen_with_any_split(void)
+{
+    kt_data data, view;
+    kt_config config;
+    for (int with_test_files = 0; with_test_files < 2; with_test_files++) {
+        KT_CHECK(load(with_test_files, &data) == KT_OK);
+        for (int64_t seed = 1; seed < 5; seed++) {
+            check_view(with_test_files, &data, seed, "0.5, 0.25, 0.25");
+            check_view(with_test_files, &data, seed, "0.6, 0.2, 0.2");
+        }
+        kt_config_parse("x.ini", ini, strlen(ini), 0, NULL, &config);
+        config.data.scale = 1e-30;
+        KT_CHECK(kt_data_view(&data, &config, &view) == KT_CONFIG && view.set.features == NULL);
+        KT_CHECK(data.set.n >= 40 && data.split.n[KT_TRAIN] > 0); /* what was viewed is still there */
+        kt_data_free(&data);
+    }
+}
+
+static void every_rank_knows_the_names_of_classes(void)
+{
+    kt_data data;
+    kt_config config;
+    char path[KT_PATH_BYTES];
+    KT_CHECK(load(false, &data) == KT_OK);
+    kt_data_free(&data);
+    kt_file_path(path, "%s/names.csv", directory);
+    if (kt_comm_rank(kt_test_world) == 0)
+        KT_CHECK_STATUS(KT_OK, kt_file_replace(path, "index,name\n0,left\n1,right hand\n", 31));
+    kt_config_parse("x.ini", ini, strlen(ini), 0, NULL, &config);
+    snprintf(config.data.features, KT_TEXT_BYTES, "%.120s/main_x.csv", directory);
+    snprintf(config.data.labels, KT_TEXT_BYTES, "%.120s/main_y.csv", directory);
+    snprintf(config.data.class_names, KT_TEXT_BYTES, "%.120s/names.csv", directory);
+    KT_CHECK(kt_data_load(kt_test_world, &config, &data) == KT_OK);
+    KT_CHECK(data.set.class_names != NULL && strcmp(data.set.class_names[0], "left") == 0 &&
+             strcmp(data.set.class_names[1], "right hand") == 0);
+    kt_data_free(&data);
+}
+
 const kt_test kt_tests[] = {
     {"every rank has the same samples and parts", every_rank_has_the_same_samples_and_parts},
     {"the ranks of a host share the samples", the_ranks_of_a_host_share_the_samples},
@@ -152,5 +222,7 @@ const kt_test kt_tests[] = {
     {"files of their own replace a part", files_of_their_own_replace_a_part},
     {"a class that is only tested is refused on every rank", a_class_that_is_only_tested_is_refused_on_every_rank},
     {"an unlabelled file is all test", an_unlabelled_file_is_all_test},
+    {"loaded data can be seen with any split", loaded_data_can_be_seen_with_any_split},
+    {"every rank knows the names of classes", every_rank_knows_the_names_of_classes},
     {NULL, NULL},
 };

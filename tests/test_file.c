@@ -117,6 +117,35 @@ static void a_path_that_does_not_fit_is_refused(void)
     KT_CHECK_STATUS(KT_CONFIG, kt_file_path(path, "%s", text));
 }
 
+static void a_tree_is_removed_and_nothing_beside_it(void)
+{
+    KT_CHECK_STATUS(KT_OK, kt_file_make_directory(kt_test_scratch("tree/a/b")));
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(kt_test_scratch("tree/a/b/file"), "x", 1));
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(kt_test_scratch("kept"), "x", 1));
+    CU_ASSERT(symlink(kt_test_scratch("kept"), kt_test_scratch("tree/a/link")) == 0);
+    kt_file_remove_tree(kt_test_scratch("tree"));
+    CU_ASSERT(!kt_file_exists(kt_test_scratch("tree")));
+    CU_ASSERT(kt_file_exists(kt_test_scratch("kept")));
+    kt_file_remove_tree(kt_test_scratch("nothing"));
+}
+
+static void a_lock_is_held_by_one_or_shared_by_many(void)
+{
+    int one, other;
+    const char *path = kt_test_scratch("lock");
+    KT_CHECK_STATUS(KT_OK, kt_file_lock(path, true, &one));
+    KT_CHECK_STATUS(KT_OK, kt_file_lock(path, true, &other));
+    CU_ASSERT(one >= 0 && other >= 0);
+    close(other);
+    KT_CHECK_STATUS(KT_OK, kt_file_lock(path, false, &other));
+    CU_ASSERT(other == -1);
+    close(one);
+    KT_CHECK_STATUS(KT_OK, kt_file_lock(path, false, &other));
+    CU_ASSERT(other >= 0);
+    close(other);
+    KT_CHECK_STATUS(KT_IO, kt_file_lock(kt_test_scratch("no/such/lock"), false, &other));
+}
+
 const kt_test kt_tests[] = {
     {"what is written is read back", what_is_written_is_read_back},
     {"what cannot be read is no input", what_cannot_be_read_is_no_input},
@@ -124,5 +153,7 @@ const kt_test kt_tests[] = {
     {"links stay, and devices and pipes are written to", links_stay_and_devices_are_written_to},
     {"directories are made with their parents", directories_are_made_with_their_parents},
     {"a path that does not fit is refused", a_path_that_does_not_fit_is_refused},
+    {"a tree is removed and nothing beside it", a_tree_is_removed_and_nothing_beside_it},
+    {"a lock is held by one or shared by many", a_lock_is_held_by_one_or_shared_by_many},
     {NULL, NULL},
 };

@@ -52,7 +52,7 @@ static kt_status read_text(values *v, const char *text)
 {
     memset(v, 0, sizeof *v);
     kt_options_defaults(&table, v);
-    return kt_options_read_ini(&table, v, "x.ini", text, strlen(text));
+    return kt_options_read_ini(&table, v, NULL, "x.ini", text, strlen(text));
 }
 
 static void defaults_are_what_the_table_says(void)
@@ -126,7 +126,7 @@ static void a_line_too_long_or_binary_is_refused(void)
     text[sizeof text - 1] = '\0';
     KT_CHECK_STATUS(KT_CONFIG, read_text(&v, text));
     KT_CHECK_MESSAGE("x.ini:2: the line is longer");
-    KT_CHECK_STATUS(KT_CONFIG, kt_options_read_ini(&table, &v, "x.ini", "[a]\ncount = \0 3\n", 17));
+    KT_CHECK_STATUS(KT_CONFIG, kt_options_read_ini(&table, &v, NULL, "x.ini", "[a]\ncount = \0 3\n", 17));
     KT_CHECK_MESSAGE("NUL");
 }
 

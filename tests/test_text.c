@@ -28,6 +28,21 @@ static void taking_nothing_gives_an_empty_text(void)
     kt_memory_free(text);
 }
 
+static void a_number_is_the_shortest_that_reads_back(void)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {{0.1, "0.1"}, {0.1 + 0.2, "0.30000000000000004"}, {1e-8, "1e-08"}, {0, "0"}, {-2.5, "-2.5"},
+                 {1234567, "1234567"}, {1.4321234567, "1.4321234567"}};
+    char text[32];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const int n = kt_text_real(cases[i].value, text, sizeof text);
+        CU_ASSERT_STRING_EQUAL(text, cases[i].text);
+        CU_ASSERT(n == (int)strlen(text));
+    }
+}
+
 static void the_distance_counts_edits(void)
 {
     CU_ASSERT(kt_text_distance("batch_size", "batch_size") == 0);
@@ -43,6 +58,7 @@ static void the_distance_counts_edits(void)
 const kt_test kt_tests[] = {
     {"appending grows the text", appending_grows_the_text},
     {"taking nothing gives an empty text", taking_nothing_gives_an_empty_text},
+    {"a number is the shortest text that reads back the same", a_number_is_the_shortest_that_reads_back},
     {"the distance counts edits, also of long words", the_distance_counts_edits},
     {NULL, NULL},
 };

@@ -1,5 +1,6 @@
 #!/bin/bash
-# packages.sh GROUP...: installs the Debian packages of the groups that are missing here. Groups: build, data, test.
+# packages.sh GROUP...: installs the Debian packages of the groups that are missing here. Groups: build, data, test,
+# compare (for tools/sweep_comparison.py; nothing else needs it).
 # When nothing is missing it needs neither apt nor sudo nor a network. Exit code 69: something is missing and cannot be
 # installed from here; the message says what an administrator must run.
 set -euo pipefail
@@ -10,6 +11,7 @@ declare -A groups=(
     [data]="dataset-fashion-mnist"
     [test]="libcunit1-dev clang valgrind python3 python3-numpy python3-h5py python3-torch hdf5-tools
              iproute2"
+    [compare]="python3 python3-numpy python3-h5py python3-sklearn python3-torch"
 )
 
 stop() {

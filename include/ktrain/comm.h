@@ -1,7 +1,7 @@
 /* A group of ranks. The only module that knows MPI.
  *
  * Every function that takes a non-const kt_comm * is collective over it: all its ranks call it, in the same order,
- * with the same counts. Failures inside MPI itself are fatal for all ranks (MPI's own handler), so communication
+ * with the same counts; but for messages between two ranks. Failures inside MPI itself are fatal for all ranks (MPI's own handler), so communication
  * returns nothing. */
 #ifndef KTRAIN_COMM_H
 #define KTRAIN_COMM_H
@@ -44,6 +44,13 @@ void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes);
 
 /* all[size x n_bytes] on rank 0 (NULL elsewhere) = every rank's data[n_bytes]. */
 void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all);
+
+/* Messages between two ranks, outside the collectives' order. Local, though a send may wait until it is received; what
+ * one rank sends another arrives in order. A poll tells whether a message has come, and from whom. Receiving waits
+ * asleep, so that it leaves its core to others, and takes a message of exactly n_bytes. */
+void kt_comm_send(kt_comm *comm, int to, const void *data, size_t n_bytes);
+bool kt_comm_poll(kt_comm *comm, int *from);
+void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes);
 
 /* values[n] = sum over ranks, in place, doubles added in rank order; every rank gets the same. */
 void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n);

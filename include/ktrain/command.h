@@ -19,6 +19,7 @@ extern const kt_command kt_commands[];
 extern const size_t kt_n_commands;
 
 kt_status kt_command_train(kt_comm *world, int argc, char **argv, kt_log *log);
+kt_status kt_command_sweep(kt_comm *world, int argc, char **argv, kt_log *log);
 kt_status kt_command_evaluate(kt_comm *world, int argc, char **argv, kt_log *log);
 kt_status kt_command_predict(kt_comm *world, int argc, char **argv, kt_log *log);
 kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log);

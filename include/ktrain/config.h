@@ -69,8 +69,19 @@ extern const kt_option_table kt_config_options;
  * whole. Collective. KT_NO_INPUT, KT_CONFIG, KT_USAGE. */
 kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, char *const *overrides, kt_config *out);
 
-/* The same from a text in memory. Local. */
+/* The same from a text in memory. Local. A [sweep] section is refused: it is for space.h. */
 kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides, char *const *overrides, kt_config *out);
+
+/* Whether the keys fit together. `name` begins the message. KT_CONFIG. */
+kt_status kt_config_check(const char *name, const kt_config *config);
+
+/* Rank 0 reads a file; everyone gets its bytes in *text (NUL-terminated; owned by the caller, kt_memory_free).
+ * Collective. KT_NO_INPUT. *text is NULL on failure. */
+kt_status kt_config_read_text(kt_comm *comm, const char *path, char **text, size_t *n_bytes);
+
+/* A hash of all that a run computes: of the keys that are not at their defaults, without KT_OPTION_PLACE. A key that a
+ * later version adds, at its default, does not change it. */
+uint64_t kt_config_key(const kt_config *config);
 
 /* The first key that defines a run (KT_OPTION_DEFINES) and differs; NULL when none does. */
 const kt_option *kt_config_difference(const kt_config *a, const kt_config *b);

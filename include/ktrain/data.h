@@ -11,10 +11,14 @@ typedef struct kt_data {
     kt_dataset set; /* all parts' samples; rows of separate validation and test files follow the others. Read only: the
                      * ranks of a host have one copy */
     kt_split split;
+    struct {
+        size_t first, n;
+    } own_files[KT_N_PARTS]; /* the rows of parts that have files of their own; n = 0: cut from the main file */
     uint64_t fingerprint;
     kt_dataset_statistics statistics; /* of all samples */
     kt_comm *host;                    /* the ranks of this host; NULL when there is one rank in all */
     kt_shared *window;                /* of host, where the set's arrays lie; NULL: this rank has its own */
+    bool view;                /* all but the split belongs to another kt_data */
 } kt_data;
 
 /* Rank 0 reads and checks the files, every host gets a copy that its ranks share (every rank one of its own where a
@@ -22,10 +26,15 @@ typedef struct kt_data {
  * validation or test that training lacks; parts of different width), KT_CONFIG. *out is zeroed on failure. */
 kt_status kt_data_load(kt_comm *comm, const kt_config *config, kt_data *out);
 
+/* The samples of `data` split as another configuration says, which names the same files (kt_data_same_files): what
+ * kt_data_load of it would give. Borrows data. Local. KT_DATA, KT_CONFIG. *out is zeroed on failure. */
+kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *out);
+bool kt_data_same_files(const kt_config *a, const kt_config *b);
+
 /* The same for one file of samples, labelled or not ("" or NULL), all of it the test part. Collective. */
 kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, kt_data *out);
 
-/* Collective over the ranks that loaded it, except for a zeroed *data. */
+/* Collective over the ranks that loaded it, except for a view or a zeroed *data. */
 void kt_data_free(kt_data *data);
 
 /* A few lines on size, range, parts and class balance; owned by the caller (kt_memory_free). Local. */

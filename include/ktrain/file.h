@@ -23,6 +23,13 @@ kt_status kt_file_read(const char *path, unsigned char **bytes, size_t *n_bytes)
  * when the disk is full or the directory cannot be written. */
 kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes);
 
+/* How many of the bytes are written: fewer than n_bytes when an error (errno) has stopped it. A call that a signal
+ * interrupts is made again. */
+size_t kt_file_write(int fd, const void *bytes, size_t n_bytes);
+
+/* A file that was made or renamed lasts through a power cut only once its directory is on disk. KT_IO. */
+kt_status kt_file_sync_directory_of(const char *path);
+
 /* Removes the temporary files that killed processes have left in a directory: call it where no other process writes.
  * What cannot be removed does no harm, and stays. */
 void kt_file_remove_leftovers(const char *directory);
@@ -32,6 +39,14 @@ kt_status kt_file_replace_text(const char *path, kt_text_buffer *text);
 
 /* Makes the directory and its parents; fine when it exists. KT_IO. */
 kt_status kt_file_make_directory(const char *path);
+
+/* Removes a directory and all that is in it. What is not there or cannot be removed is no failure. */
+void kt_file_remove_tree(const char *path);
+
+/* Locks a file, which is made when it is not there, for this process alone or (shared) for all who share it; waits up
+ * to 3 s for those who are about to end. *lock is the open descriptor, closing it unlocks; -1 when another holds it. A
+ * file system without locks locks nothing. KT_IO. */
+kt_status kt_file_lock(const char *path, bool shared, int *lock);
 
 /* Writes the printf-formatted path to path[KT_PATH_BYTES]; KT_CONFIG when it does not fit. */
 kt_status kt_file_path(char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));

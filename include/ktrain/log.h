@@ -10,6 +10,7 @@
 
 typedef struct kt_log {
     bool speaks;    /* rank 0 */
+    bool quiet;     /* only log.txt hears it: a run among many */
     bool terminal;  /* standard output is one: a bar may be drawn */
     bool bar;       /* a bar stands on the current line */
     FILE *file;     /* log.txt, or NULL; owned */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "ktrain/status.h"
+#include "ktrain/text.h"
 
 typedef enum kt_option_type {
     KT_OPTION_BOOL,   /* bool */
@@ -20,6 +21,7 @@ typedef enum kt_option_type {
 } kt_option_type;
 
 enum { KT_TEXT_BYTES = 160, KT_MAX_INTS = 64, KT_MAX_REALS = 1024 };
+enum { KT_VALUE_BYTES = 32 * KT_MAX_REALS }; /* of the longest value as text, with its end */
 
 typedef char kt_text[KT_TEXT_BYTES];
 
@@ -40,7 +42,8 @@ typedef struct kt_real_list {
 enum {
     KT_OPTION_ABOVE = 1,   /* the value must be > min, not only >= */
     KT_OPTION_BELOW = 2,   /* the value must be < max, not only <= */
-    KT_OPTION_DEFINES = 4  /* part of what a run is: may not change when it is resumed */
+    KT_OPTION_DEFINES = 4, /* part of what a run is: may not change when it is resumed */
+    KT_OPTION_PLACE = 8    /* where a run writes and how often: no part of what it computes */
 };
 
 typedef struct kt_option {
@@ -70,9 +73,18 @@ kt_status kt_options_defaults(const kt_option_table *table, void *values);
  * nearest), malformed or out-of-bounds value. */
 kt_status kt_options_set(const kt_option_table *table, void *values, const char *where, const char *section, const char *key, const char *text);
 
-/* Reads an INI text of n_bytes. `name` is the file's name in messages. KT_CONFIG at the first thing that is wrong,
- * with its line: unknown section or key, duplicate, garbage, a line that is too long. */
-kt_status kt_options_read_ini(const kt_option_table *table, void *values, const char *name, const char *text, size_t n_bytes);
+/* A section that is not the table's: set() takes its keys, and what is a duplicate is up to it. With key and text NULL
+ * it is told that the section begins. `where` is "file:line". */
+typedef struct kt_option_section {
+    const char *name;
+    kt_status (*set)(void *context, const char *where, const char *key, const char *text);
+    void *context;
+} kt_option_section;
+
+/* Reads an INI text of n_bytes. `name` is the file's name in messages. `other` may be NULL. KT_CONFIG at the first
+ * thing that is wrong, with its line: unknown section or key, duplicate, garbage, a line that is too long. */
+kt_status kt_options_read_ini(const kt_option_table *table, void *values, const kt_option_section *other,
+                              const char *name, const char *text, size_t n_bytes);
 
 /* Sets from "section.key=value", as on a command line. */
 kt_status kt_options_override(const kt_option_table *table, void *values, const char *argument);
@@ -83,6 +95,10 @@ void kt_options_describe(const kt_option *option, char *text, size_t size);
 
 /* The value as the INI would have it, in text[size]; real numbers so that they read back the same. */
 void kt_options_format(const kt_option *option, const void *values, char *text, size_t size);
+
+/* "key = value" and the end of the line, in lines that inih can read: cut where one of the characters of `cuts` has a
+ * space behind it ("": nowhere). */
+void kt_options_append(kt_text_buffer *buffer, const char *key, const char *value, const char *cuts);
 
 /* All values as an INI text; owned by the caller (kt_memory_free). */
 kt_status kt_options_write_ini(const kt_option_table *table, const void *values, char **text);

@@ -20,6 +20,10 @@ void kt_text_append(kt_text_buffer *buffer, const char *format, ...) __attribute
  * frees it. */
 kt_status kt_text_take(kt_text_buffer *buffer, char **text);
 
+/* The shortest decimal of at least six digits that reads back as the same double, in text[size] ("0.1", "1e-08"); returns
+ * its length. 32 bytes are enough. */
+int kt_text_real(double value, char *text, size_t size);
+
 /* Edit distance (Levenshtein) between two short words; used to suggest the nearest name. */
 size_t kt_text_distance(const char *a, const char *b);
 

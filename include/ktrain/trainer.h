@@ -11,11 +11,21 @@
 
 typedef struct kt_trainer kt_trainer;
 
+/* What a rank does between two steps, some ten thousand times a second in a small net: it may not call anything that
+ * is collective over the trainer's ranks. A zeroed struct is nothing. */
+typedef struct kt_pulse {
+    void (*beat)(void *context);
+    void *context; /* borrowed */
+} kt_pulse;
+
 /* A trainer at step 0, weights initialized. comm, config, data and log are borrowed for its lifetime; dir is where
  * checkpoints/, best.h5 and history.csv go (NULL: nothing is written). Collective. *out is NULL on failure. */
 kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log,
                             const char *dir);
 void kt_trainer_free(kt_trainer *trainer); /* collective */
+
+/* From now on this rank's pulse. Local. */
+void kt_trainer_set_pulse(kt_trainer *trainer, kt_pulse pulse);
 
 /* Takes over the state in rank 0's `file` (NULL elsewhere), written for the same network. Collective. */
 kt_status kt_trainer_resume(kt_trainer *trainer, kt_hdf5 *file);

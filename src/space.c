@@ -1,0 +1,194 @@
+#include "ktrain/space.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ktrain/memory.h"
+#include "ktrain/text.h"
+#include "space_private.h"
+
+/* ---- keys ---- */
+
+#define WORDS(name, ...)                                                    \
+    static const char *name(size_t i)                                       \
+    {                                                                       \
+        static const char *const words[] = {__VA_ARGS__};                   \
+        return i < sizeof words / sizeof words[0] ? words[i] : NULL;        \
+    }
+
+WORDS(objective_words, "validation_cross_entropy", "validation_accuracy")
+WORDS(seeds_vary_words, "training", "split", "both")
+WORDS(keep_words, "best", "all")
+WORDS(auto_word, "auto")
+
+static const char *strategy_name(size_t i)
+{
+    return i < kt_n_strategies ? kt_strategies[i]->name : NULL;
+}
+
+#define AT(field) offsetof(kt_sweep_settings, field)
+
+static const kt_option rows[] = {
+    {"sweep", "strategy", KT_OPTION_CHOICE, AT(strategy), "grid", 0, 0, strategy_name, 0,
+     "grid tries every point; random draws some; greedy goes from point to point, changing one key at a time; halving "
+     "gives many points few epochs and the best ones more"},
+    {"sweep", "objective", KT_OPTION_CHOICE, AT(objective), "validation_cross_entropy", 0, 0, objective_words, 0,
+     "what is best: the lowest cross-entropy or the highest accuracy of the weights that a trial leaves; mean over "
+     "repetitions"},
+    {"sweep", "seeds", KT_OPTION_INT, AT(seeds), "1", 1, 1000, NULL, 0,
+     "repetitions of each point, whose seeds count up from the job's own"},
+    {"sweep", "seeds_vary", KT_OPTION_CHOICE, AT(seeds_vary), "training", 0, 0, seeds_vary_words, 0,
+     "what differs between repetitions: run.seed (training), data.split_seed (split) or both"},
+    {"sweep", "ranks_per_trial", KT_OPTION_INT, AT(ranks_per_trial), "1", 1, 4096, NULL, 0,
+     "ranks that share a trial: must divide the ranks of the sweep; trials run side by side, each on a group of so "
+     "many"},
+    {"sweep", "points", KT_OPTION_INT, AT(points), "auto", 1, 1e9, auto_word, 0,
+     "points that random and halving draw; auto = all, in a random order"},
+    {"sweep", "seed", KT_OPTION_INT, AT(seed), "1", 0, 1e15, NULL, 0, "seed of these draws"},
+    {"sweep", "rounds", KT_OPTION_INT, AT(rounds), "10", 1, 1e6, NULL, 0,
+     "times that greedy goes through all axes, at most; it ends when a round finds nothing better"},
+    {"sweep", "min_epochs", KT_OPTION_INT, AT(min_epochs), "3", 1, 1e9, NULL, 0,
+     "epochs of halving's first rung; the last has train.epochs"},
+    {"sweep", "reduction", KT_OPTION_INT, AT(reduction), "4", 2, 1000, NULL, 0,
+     "of a rung of halving the best one in so many go on, with so many times the epochs"},
+    {"sweep", "keep_trials", KT_OPTION_CHOICE, AT(keep_trials), "best", 0, 0, keep_words, 0,
+     "whose directories stay: best = only the best point's; all = every trial's; results are on record for all"},
+};
+
+static const char *section_help(const char *section)
+{
+    return strcmp(section, "sweep") != 0
+               ? NULL
+               : "What ktrain sweep searches, and how; other commands refuse a file with this section. Besides the "
+                 "keys below it holds the axes: any key of another section that touches what is computed, as "
+                 "section.key = its values. Values are separated by '|', or by commas where there is no '|': "
+                 "optimizer.learning_rate = 0.001, 0.01; model.hidden = [32] | [64, 32]. Texts and data.split take "
+                 "'|' only. The points are all combinations. On the command line sweep.seeds=3 sets a key and "
+                 "sweep.optimizer.learning_rate=0.01,0.1 an axis.";
+}
+
+const kt_option_table kt_sweep_options = {rows, sizeof rows / sizeof rows[0], section_help};
+
+/* ---- points ---- */
+
+void kt_axis_free(kt_axis *axis)
+{
+    for (size_t i = 0; i < axis->n; i++)
+        kt_memory_free(axis->values[i]);
+    kt_memory_free(axis->values);
+    *axis = (kt_axis){0};
+}
+
+void kt_space_free(kt_space *space)
+{
+    for (size_t i = 0; i < space->n_axes; i++)
+        kt_axis_free(&space->axes[i]);
+    kt_memory_free(space->axes);
+    memset(space, 0, sizeof *space);
+}
+
+void kt_space_indices(const kt_space *space, uint64_t point, size_t *index)
+{
+    for (size_t i = space->n_axes; i-- > 0; point /= space->axes[i].n)
+        index[i] = (size_t)(point % space->axes[i].n);
+}
+
+static const char *value_at(const kt_space *space, uint64_t point, size_t axis)
+{
+    for (size_t i = space->n_axes; i-- > axis + 1;)
+        point /= space->axes[i].n;
+    return space->axes[axis].values[point % space->axes[axis].n];
+}
+
+void kt_space_describe(const kt_space *space, uint64_t point, char *text, size_t size)
+{
+    if (size > 0)
+        text[0] = '\0';
+    for (size_t i = 0, n = 0; i < space->n_axes && n < size; i++) {
+        const kt_option *o = space->axes[i].option;
+        n += (size_t)snprintf(text + n, size - n, "%s%s.%s = %s", i > 0 ? ", " : "", o->section, o->key,
+                              value_at(space, point, i));
+    }
+}
+
+static kt_status set_value(const kt_axis *axis, const char *value, kt_config *config)
+{
+    return kt_options_set(&kt_config_options, config, "axis", axis->option->section, axis->option->key, value);
+}
+
+kt_status kt_space_config(const kt_space *space, uint64_t point, int64_t repetition, int64_t epochs, kt_config *out)
+{
+    uint64_t rest = point;
+    *out = space->base;
+    for (size_t i = space->n_axes; i-- > 0; rest /= space->axes[i].n)
+        KT_TRY(set_value(&space->axes[i], space->axes[i].values[rest % space->axes[i].n], out));
+    if (kt_space_varies_training(space))
+        out->run.seed += repetition;
+    if (kt_space_varies_split(space))
+        out->data.split_seed += repetition;
+    if (epochs > 0)
+        out->train.epochs = epochs;
+    if (kt_config_check("", out) == KT_OK)
+        return KT_OK;
+    char text[400], name[420]; /* of the rare case only */
+    kt_space_describe(space, point, text, sizeof text);
+    snprintf(name, sizeof name, "the point %s", text);
+    return kt_config_check(name, out);
+}
+
+bool kt_space_has(const kt_space *space, const kt_config *config)
+{
+    kt_config a = space->base, b = *config;
+    for (size_t i = 0; i < space->n_axes; i++) {
+        const kt_axis *axis = &space->axes[i];
+        if (set_value(axis, axis->values[0], &a) != KT_OK || set_value(axis, axis->values[0], &b) != KT_OK)
+            return false;
+    }
+    if (kt_space_varies_training(space))
+        b.run.seed = a.run.seed;
+    if (kt_space_varies_split(space))
+        b.data.split_seed = a.data.split_seed;
+    if (kt_space_varies_epochs(space))
+        b.train.epochs = a.train.epochs;
+    return kt_config_key(&a) == kt_config_key(&b);
+}
+
+/* ---- writing ---- */
+
+static kt_status append_table(kt_text_buffer *buffer, const kt_option_table *table, const void *values)
+{
+    char *text;
+    KT_TRY(kt_options_write_ini(table, values, &text));
+    kt_text_append(buffer, "%s", text);
+    kt_memory_free(text);
+    return KT_OK;
+}
+
+static kt_status append_axis(kt_text_buffer *buffer, const kt_axis *axis)
+{
+    kt_text_buffer joined = {0};
+    char key[128], *values;
+    for (size_t i = 0; i < axis->n; i++)
+        kt_text_append(&joined, "%s%s", i > 0 ? " | " : "", axis->values[i]);
+    KT_TRY(kt_text_take(&joined, &values));
+    snprintf(key, sizeof key, "%s.%s", axis->option->section, axis->option->key);
+    kt_options_append(buffer, key, values, axis->option->type == KT_OPTION_TEXT ? "|" : "|,");
+    kt_memory_free(values);
+    return KT_OK;
+}
+
+kt_status kt_space_write(const kt_space *space, char **text)
+{
+    kt_text_buffer buffer = {0};
+    *text = NULL;
+    kt_status status = append_table(&buffer, &kt_config_options, &space->base);
+    kt_text_append(&buffer, "\n");
+    if (status == KT_OK)
+        status = append_table(&buffer, &kt_sweep_options, &space->settings);
+    for (size_t i = 0; i < space->n_axes && status == KT_OK; i++)
+        status = append_axis(&buffer, &space->axes[i]);
+    if (status == KT_OK)
+        return kt_text_take(&buffer, text);
+    kt_memory_free(buffer.bytes);
+    return status;
+}

@@ -1,0 +1,187 @@
+/* What a sweep would do: its points, what each costs, and how long all take, from a few steps trained on this machine. */
+#include <math.h>
+#include <string.h>
+
+#include "ktrain/forecast.h"
+#include "ktrain/memory.h"
+#include "ktrain/report.h"
+#include "ktrain/timer.h"
+#include "sweep_private.h"
+
+enum { N_SAMPLES = 5 };
+
+typedef struct sample {
+    kt_proposal proposal;
+    int64_t repetition;
+    double cost; /* expected seconds */
+} sample;
+
+/* The beats of a run: one a step. */
+typedef struct beats {
+    size_t n;
+    double first, last;
+} beats;
+
+static void beat(void *context)
+{
+    beats *b = context;
+    b->last = kt_timer_seconds();
+    b->first = b->n++ == 0 ? b->last : b->first;
+}
+
+/* Seconds of a step of this job, validation included, as it runs on this group. NaN when it cannot be trained. */
+static double measure(kt_comm *group, const kt_config *config, const kt_data *data)
+{
+    beats b = {0};
+    kt_trainer *trainer;
+    kt_stop_reason reason;
+    kt_log silent = {0};
+    kt_status status = kt_trainer_create(&trainer, group, config, data, &silent, NULL);
+    if (status == KT_OK) {
+        kt_trainer_set_pulse(trainer, (kt_pulse){beat, &b});
+        status = kt_trainer_run(trainer, &reason);
+    }
+    kt_trainer_free(trainer);
+    return (status == KT_OK || status == KT_DIVERGED) && b.n > 1 ? (b.last - b.first) / (double)(b.n - 1) : NAN;
+}
+
+/* Expected and measured seconds of a step of one sample, on all groups at the same time, as they will run. */
+static void try_sample(kt_comm *group, const kt_space *space, const kt_sweep_data *sets, const kt_trials_source *source,
+                       const sample *tried, kt_config *config, double seconds[2])
+{
+    enum { MOST_STEPS = 2000 };
+    const double enough = 0.5;
+    kt_data view = {0};
+    kt_status status = kt_trial_config(space, source, &tried->proposal, tried->repetition, config);
+    const kt_data *set = status == KT_OK ? kt_sweep_find_data(sets, config) : NULL;
+    if (status == KT_OK)
+        status = kt_data_view(set, config, &view);
+    if (kt_comm_agree(group, status) != KT_OK)
+        return;
+    const size_t n = view.split.n[KT_TRAIN], batch = kt_config_batch_size(config);
+    const size_t M = batch == 0 || batch > n ? n : batch, steps = (n + M - 1) / M;
+    const double expected = tried->cost / (double)config->train.epochs / (double)steps;
+    config->train.max_steps = (int64_t)fmin(fmax(enough / expected, 10), MOST_STEPS);
+    config->train.epochs = 1000000;
+    config->train.early_stopping = false;
+    const double measured = measure(group, config, &view);
+    if (isfinite(measured)) {
+        seconds[0] += expected * (double)steps;
+        seconds[1] += measured * (double)steps;
+    }
+    kt_data_free(&view);
+}
+
+/* A few trials from the longest to the shortest, as far as they are known now. */
+static kt_status choose(kt_trials *t, sample samples[N_SAMPLES])
+{
+    size_t i;
+    kt_status status = KT_OK;
+    KT_TRY(kt_trials_plan(t));
+    if (t->n == 0)
+        while (t->n < 100 * N_SAMPLES && kt_trials_next(t, &i, &status) == KT_PROPOSED) {
+        }
+    for (size_t k = 0; k < N_SAMPLES && t->n > 0; k++) {
+        const kt_trial *trial = &t->all[k * (t->n - 1) / (N_SAMPLES - 1)];
+        samples[k] = (sample){trial->proposal, trial->repetition, trial->cost};
+    }
+    return status;
+}
+
+static void print_points(const kt_trials *t, double ratio, kt_log *log)
+{
+    char text[512], at_most[32];
+    kt_log_line(log, "%8s  %10s  %12s  %s", "trial", "at most", "ms an epoch", "point");
+    for (size_t i = 0; i < t->n; i++) {
+        const kt_trial *trial = &t->all[i];
+        if (kt_trials_config(t, trial, t->scratch) != KT_OK)
+            continue;
+        const double seconds = trial->cost * ratio;
+        kt_space_describe(t->space, trial->proposal.point, text, sizeof text);
+        kt_report_duration(seconds, at_most, sizeof at_most);
+        kt_log_line(log, "%8zu  %10s  %12.1f  %s%s", i + 1, at_most,
+                    1e3 * seconds / (double)t->scratch->train.epochs, text,
+                    trial->repetition > 0 ? "  (repetition)" : "");
+    }
+}
+
+/* Of n_groups groups that share the trials: all epochs, and the fewest before early stopping can end a trial. */
+static void print_time(const kt_trials *t, double ratio, size_t n_groups, kt_log *log)
+{
+    double most = 0, least = 0, longest = 0;
+    char least_text[32], most_text[32];
+    for (size_t i = 0; i < t->n; i++) {
+        const kt_trial *trial = &t->all[i];
+        if (kt_trials_config(t, trial, t->scratch) != KT_OK)
+            continue;
+        const double epochs = (double)t->scratch->train.epochs;
+        const bool stops = t->scratch->train.early_stopping;
+        const double fewest = stops ? fmin(epochs, (double)t->scratch->train.patience + 1) : epochs;
+        most += trial->cost * ratio;
+        least += trial->cost * ratio * fewest / epochs;
+        longest = fmax(longest, trial->cost * ratio);
+    }
+    const double all = (double)kt_trials_expected(t) / (double)(t->n > 0 ? t->n : 1); /* more may be proposed later */
+    kt_report_duration(all * least / (double)n_groups, least_text, sizeof least_text);
+    kt_report_duration(fmax(all * most / (double)n_groups, longest), most_text, sizeof most_text);
+    kt_log_line(log, "%s", "");
+    kt_log_line(log, "%llu trials by %zu group%s of %lld rank%s: %s%s%s on this machine%s",
+                (unsigned long long)kt_trials_expected(t), n_groups, n_groups == 1 ? "" : "s",
+                (long long)t->space->settings.ranks_per_trial, t->space->settings.ranks_per_trial == 1 ? "" : "s",
+                least < most ? least_text : "", least < most ? " to " : "", most_text,
+                least < most ? ", depending on when early stopping ends them" : "");
+    kt_log_line(log, "a few steps trained here took %.2f times what the cost model of a typical machine says", ratio);
+}
+
+static kt_status dry_run(kt_comm *world, kt_comm *group, const kt_space *space, const kt_sweep_plan *plan,
+                         const kt_sweep_data *sets, size_t n_ranks, kt_log *log)
+{
+    const bool root = kt_comm_rank(world) == 0;
+    const size_t each = (size_t)space->settings.ranks_per_trial;
+    kt_sweep_costs costs = {sets, each};
+    const kt_trials_source source = kt_sweep_source(&costs);
+    kt_trials trials = {0};
+    kt_config *config;
+    sample samples[N_SAMPLES] = {0};
+    double seconds[2] = {0};
+    kt_status status = KT_NEW(config, 1);
+    if (status == KT_OK && root)
+        status = kt_trials_create(&trials, space, plan->shard, plan->n_shards, source);
+    if (status == KT_OK && root)
+        status = choose(&trials, samples);
+    status = kt_comm_agree(world, status);
+    if (status == KT_OK) {
+        kt_comm_broadcast(world, 0, samples, sizeof samples);
+        for (size_t k = 0; k < N_SAMPLES && samples[k].cost > 0; k++)
+            try_sample(group, space, sets, &source, &samples[k], config, seconds);
+    }
+    if (status == KT_OK && root) {
+        const double ratio = seconds[0] > 0 ? seconds[1] / seconds[0] : 1;
+        print_points(&trials, ratio, log);
+        print_time(&trials, ratio, n_ranks / each, log);
+    }
+    kt_trials_free(&trials);
+    kt_memory_free(config);
+    return status;
+}
+
+kt_status kt_sweep_dry_run(kt_comm *world, const kt_space *space, const kt_sweep_plan *plan, size_t n_ranks,
+                           kt_log *log)
+{
+    kt_comm *group = NULL;
+    kt_sweep_data sets = {0};
+    const size_t each = (size_t)space->settings.ranks_per_trial;
+    if (n_ranks % each != 0 || n_ranks < each)
+        return kt_fail(KT_CONFIG, "sweep.ranks_per_trial = %zu on %zu rank%s: must divide their number", each, n_ranks,
+                       n_ranks == 1 ? "" : "s");
+    /* fewer ranks than a trial's can only be tried as one */
+    kt_status status = (size_t)kt_comm_size(world) % each == 0 ? kt_sweep_split(world, space, &group)
+                                                              : kt_comm_split(world, 0, &group);
+    if (status == KT_OK)
+        status = kt_sweep_load_data(world, space, &sets);
+    if (status == KT_OK)
+        status = dry_run(world, group, space, plan, &sets, n_ranks, log);
+    kt_sweep_free_data(&sets);
+    kt_comm_free(group);
+    return status;
+}

@@ -1,0 +1,193 @@
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ktrain/memory.h"
+#include "sweep_private.h"
+
+/* What reading journals comes to. */
+typedef struct reading {
+    const kt_space *space;
+    kt_trials *trials;
+    kt_journal *target; /* lines of this sweep also go here, unless it has them; NULL: nowhere */
+    size_t n, n_own, n_same_data;
+} reading;
+
+static kt_status take(void *context, const kt_config *config, const kt_outcome *outcome)
+{
+    reading *r = context;
+    r->n++;
+    const bool own = kt_space_has(r->space, config);
+    r->n_own += own;
+    const kt_trials_source *source = &r->trials->source;
+    if (kt_trial_key(config, source->fingerprint(source->context, config)) == outcome->key)
+        r->n_same_data++;
+    if (own && r->target != NULL && !kt_trials_knows(r->trials, outcome->key))
+        KT_TRY(kt_journal_append(r->target, config, outcome));
+    return kt_trials_remember(r->trials, outcome);
+}
+
+static kt_status read_journal(reading *r, const char *path, kt_log *log)
+{
+    size_t n_damaged, first;
+    KT_TRY(kt_journal_read(path, take, r, &n_damaged, &first));
+    if (n_damaged > 0)
+        kt_log_warning(log, "%s: %zu line%s damaged, the first is line %zu: what they told of is run again", path,
+                       n_damaged, n_damaged == 1 ? " is" : "s are", first);
+    return KT_OK;
+}
+
+/* All journals of a directory: that of whole sweeps first, then those of shards. What target lacks goes there. */
+static kt_status read_directory(reading *r, const char *dir, kt_journal *target, bool is_targets, kt_log *log)
+{
+    char pattern[KT_PATH_BYTES];
+    glob_t found = {0};
+    r->target = is_targets ? NULL : target;
+    KT_TRY(kt_file_path(pattern, "%s/journal.jsonl", dir));
+    KT_TRY(read_journal(r, pattern, log));
+    r->target = target;
+    KT_TRY(kt_file_path(pattern, "%s/journal-*-of-*.jsonl", dir));
+    kt_status status = KT_OK;
+    if (glob(pattern, 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc && status == KT_OK; i++)
+            status = read_journal(r, found.gl_pathv[i], log);
+    globfree(&found);
+    return status;
+}
+
+static kt_status check_own(const reading *r, const char *dir)
+{
+    if (r->n > 0 && r->n_own == 0)
+        return kt_fail(KT_CONFIG,
+                       "%s: the journal holds %zu trial%s of another sweep, none of this job: choose another run.dir",
+                       dir, r->n, r->n == 1 ? "" : "s");
+    if (r->n > 0 && r->n_same_data == 0)
+        return kt_fail(KT_DATA,
+                       "%s: the journal's %zu trial%s learned from other data: choose another run.dir, or put the same "
+                       "files back",
+                       dir, r->n, r->n == 1 ? "" : "s");
+    return KT_OK;
+}
+
+/* Shards share the directory among themselves, not with the whole sweep. */
+static kt_status lock(kt_sweep_files *f, const char *name, bool shared, int *lock)
+{
+    char path[KT_PATH_BYTES];
+    KT_TRY(kt_file_path(path, "%s/%s", f->dir, name));
+    KT_TRY(kt_file_lock(path, shared, lock));
+    return *lock >= 0 ? KT_OK
+                      : kt_fail(KT_CONFIG, "run.dir = %s is in use by another sweep: wait for it, or choose another",
+                                f->dir);
+}
+
+static kt_status lock_directory(kt_sweep_files *f)
+{
+    char path[KT_PATH_BYTES], name[80];
+    KT_TRY(kt_file_path(path, "%s/trials", f->dir));
+    KT_TRY(kt_file_make_directory(path));
+    const bool whole = f->suffix[0] == '\0';
+    KT_TRY(lock(f, ".lock", !whole, &f->locks[0]));
+    snprintf(name, sizeof name, ".lock%s", f->suffix);
+    if (!whole)
+        KT_TRY(lock(f, name, false, &f->locks[1]));
+    else
+        kt_file_remove_leftovers(f->dir);
+    return KT_OK;
+}
+
+static kt_status write_sweep(const kt_sweep_files *f, const kt_space *space)
+{
+    char path[KT_PATH_BYTES], *text;
+    KT_TRY(kt_file_path(path, "%s/sweep.ini", f->dir));
+    KT_TRY(kt_space_write(space, &text));
+    const kt_status status = kt_file_replace(path, text, strlen(text));
+    kt_memory_free(text);
+    return status;
+}
+
+static kt_status refuse_run(const kt_sweep_files *f)
+{
+    char path[KT_PATH_BYTES];
+    KT_TRY(kt_file_path(path, "%s/config.ini", f->dir));
+    return kt_file_exists(path) ? kt_fail(KT_CONFIG,
+                                          "run.dir = %s holds a training run: a sweep must have a directory of its own",
+                                          f->dir)
+                                : KT_OK;
+}
+
+/* Journals of other directories that are joined, too. */
+static kt_status read_sources(const kt_sweep_files *f, const kt_space *space, const kt_sweep_plan *plan,
+                              kt_trials *trials, kt_log *log)
+{
+    for (size_t i = 0; i < plan->n_sources; i++) {
+        reading r = {.space = space, .trials = trials};
+        if (!kt_file_exists(plan->sources[i]))
+            return kt_fail(KT_NO_INPUT, "%s: there is no such directory", plan->sources[i]);
+        KT_TRY(read_directory(&r, plan->sources[i], f->journal, kt_file_same(plan->sources[i], f->dir), log));
+        if (r.n == 0)
+            return kt_fail(KT_NO_INPUT, "%s: holds no journal of a sweep", plan->sources[i]);
+        KT_TRY(check_own(&r, plan->sources[i]));
+    }
+    return KT_OK;
+}
+
+static kt_status open_all(kt_sweep_files *f, const kt_space *space, const kt_sweep_plan *plan, kt_trials *trials,
+                          kt_log *log)
+{
+    char path[KT_PATH_BYTES];
+    reading r = {.space = space, .trials = trials};
+    KT_TRY(refuse_run(f));
+    KT_TRY(lock_directory(f));
+    KT_TRY(kt_file_path(path, "%s/journal%s.jsonl", f->dir, f->suffix));
+    KT_TRY(kt_journal_open(path, &f->journal));
+    KT_TRY(read_directory(&r, f->dir, plan->merge ? f->journal : NULL, true, log));
+    KT_TRY(check_own(&r, f->dir));
+    KT_TRY(kt_file_path(path, "%s/log%s.txt", f->dir, f->suffix));
+    KT_TRY(kt_log_open_file(log, path));
+    KT_TRY(write_sweep(f, space));
+    return read_sources(f, space, plan, trials, log);
+}
+
+kt_status kt_sweep_open_files(kt_sweep_files *files, const kt_space *space, const kt_sweep_plan *plan,
+                              kt_trials *trials, kt_log *log)
+{
+    *files = (kt_sweep_files){.dir = space->base.run.dir, .locks = {-1, -1}};
+    if (plan->n_shards > 1) /* part 0 is the last one, as people count */
+        snprintf(files->suffix, sizeof files->suffix, "-%zu-of-%zu", plan->shard == 0 ? plan->n_shards : plan->shard,
+                 plan->n_shards);
+    const kt_status status = open_all(files, space, plan, trials, log);
+    if (status != KT_OK)
+        kt_sweep_close_files(files);
+    return status;
+}
+
+void kt_sweep_close_files(kt_sweep_files *files)
+{
+    kt_journal_close(files->journal);
+    for (size_t i = 0; i < 2; i++)
+        if (files->locks[i] >= 0)
+            close(files->locks[i]);
+    *files = (kt_sweep_files){.locks = {-1, -1}};
+}
+
+static bool is_needed(const kt_trials *t, size_t i, uint64_t best)
+{
+    const kt_trial *trial = &t->all[i];
+    const size_t seeds = (size_t)t->space->settings.seeds;
+    return trial->proposal.point == best || t->n_left[i / seeds] > 0 || kt_trials_may_go_on(t, i);
+}
+
+void kt_sweep_clear_directories(kt_trials *trials, uint64_t best)
+{
+    static kt_config config; /* too large for a stack frame */
+    for (size_t i = 0; i < trials->n; i++) {
+        kt_trial *trial = &trials->all[i];
+        if (trial->state != KT_TRIAL_DONE || !trial->has_directory || is_needed(trials, i, best))
+            continue;
+        if (kt_trials_config(trials, trial, &config) == KT_OK)
+            kt_file_remove_tree(config.run.dir);
+        trial->has_directory = false;
+    }
+}
