@@ -92,7 +92,8 @@ static kt_status run_command(kt_comm *world, int argc, char **argv, kt_log *log)
 /* What was printed must have arrived. A run has its files, and its exit code tells of those. */
 static kt_status check_output(kt_comm *world, int argc, char **argv)
 {
-    bool trains = argc > 1 && (strcmp(argv[1], "train") == 0 || find_command(argv[1]) == NULL);
+    bool trains = argc > 1 && (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "sweep") == 0 ||
+                               find_command(argv[1]) == NULL);
     bool lost = kt_comm_rank(world) == 0 && (fflush(stdout) != 0 || ferror(stdout));
     return kt_comm_agree(world, lost && !trains ? kt_fail(KT_IO, "standard output cannot be written") : KT_OK);
 }

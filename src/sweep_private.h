@@ -1,11 +1,13 @@
-/* What the files of sweep share: sweep.c (the sweep as rank 0 and the others go through it), sweep_setup.c (groups of
- * ranks, data, one trial), sweep_files.c (journals, directories) and sweep_dry_run.c. */
+/* What the files of sweep share: sweep.c (the sweep as all ranks go through it), sweep_root.c (what rank 0 knows, hands
+ * out and puts on record), sweep_setup.c (groups of ranks, data, one trial), sweep_files.c (journals, directories) and
+ * sweep_dry_run.c. */
 #ifndef KTRAIN_SWEEP_PRIVATE_H
 #define KTRAIN_SWEEP_PRIVATE_H
 
 #include "ktrain/data.h"
 #include "ktrain/file.h"
 #include "ktrain/journal.h"
+#include "ktrain/strategy.h"
 #include "ktrain/sweep.h"
 #include "ktrain/trainer.h"
 #include "ktrain/trials.h"
@@ -39,6 +41,9 @@ kt_trials_source kt_sweep_source(kt_sweep_costs *costs);
 void kt_sweep_train(kt_comm *group, const kt_config *config, const kt_sweep_data *data, kt_pulse pulse,
                     kt_outcome *outcome);
 
+/* What came of a trial, of which the error record tells when it failed. Local. */
+void kt_sweep_fill_outcome(kt_status status, const kt_results *results, kt_outcome *outcome);
+
 /* ---- rank 0's files; local ---- */
 
 typedef struct kt_sweep_files {
@@ -57,5 +62,71 @@ void kt_sweep_close_files(kt_sweep_files *files);
 /* Removes the directories of trials that are done and not needed any more: but for the point `best` (the number of a
  * point; UINT64_MAX: none), of which all stay. */
 void kt_sweep_clear_directories(kt_trials *trials, uint64_t best);
+
+/* ---- the sweep under way ---- */
+
+/* What the first rank of a group tells rank 0: what came of its trial (none yet: trial = KT_NO_TRIAL), and how long it has
+ * waited for trials so far. */
+typedef struct kt_sweep_news {
+    uint64_t trial;
+    double idle_seconds;
+    kt_outcome outcome;
+} kt_sweep_news;
+
+/* What rank 0 answers. */
+typedef struct kt_sweep_order {
+    bool stop;
+    uint64_t trial;
+    kt_proposal proposal;
+    int64_t repetition;
+} kt_sweep_order;
+
+#define KT_NO_TRIAL UINT64_MAX
+
+typedef struct kt_sweep {
+    kt_comm *world, *mail, *group; /* mail: rank 0 and the first ranks of groups; all others stay silent on it */
+    const kt_space *space;
+    const kt_sweep_plan *plan;
+    kt_log *log;
+    kt_sweep_data data;
+    kt_sweep_costs costs;
+    kt_trials_source source;
+    kt_config *config; /* of the trial under way */
+    /* rank 0's */
+    kt_trials trials;
+    kt_sweep_files files;
+    bool *waits;             /* [ranks]: first rank of a group that waits for an order */
+    size_t n_groups, n_stopped, n_running, n_trained;
+    kt_point_result best;    /* mean INFINITY: none yet */
+    double start_seconds, bar_seconds, line_seconds, files_seconds;
+    double idle_seconds, busy_until; /* of all groups; when the last trial was handed out */
+    kt_status failure;       /* why the sweep must end early */
+    char message[KT_MESSAGE_BYTES];
+} kt_sweep;
+
+/* ---- rank 0's part (sweep_root.c); local, but that it talks to the first ranks of groups ---- */
+
+/* Opens the files and asks for all trials that are known beforehand. */
+kt_status kt_sweep_open(kt_sweep *s);
+
+/* What a group is to do next; KT_WAIT when that is not known yet. */
+kt_answer kt_sweep_next(kt_sweep *s, kt_sweep_order *out);
+
+/* A trial's end: on record first, then everything else. */
+void kt_sweep_take(kt_sweep *s, size_t i, kt_outcome *outcome);
+
+/* Takes news that have come, answers those who wait, and shows how far it all is. Between two steps of rank 0's own
+ * trial (context is the kt_sweep), and while it waits. */
+void kt_sweep_serve(void *context);
+
+/* Without training: what is on record, and how much is missing. */
+void kt_sweep_take_what_is_there(kt_sweep *s);
+
+/* Whether best.ini's directory must be made: its trial's was cleared by an earlier start, or lies on another host. */
+bool kt_sweep_lacks_best(kt_sweep *s, kt_sweep_order *o);
+
+/* Start and end as the user sees them; conclude also leaves tables and files of whatever there is. */
+void kt_sweep_report_start(kt_sweep *s);
+kt_status kt_sweep_conclude(kt_sweep *s);
 
 #endif

@@ -103,12 +103,14 @@ static void append_trial(kt_text_buffer *buffer, const kt_space *space, const kt
     const kt_outcome *outcome = &trial->outcome;
     append_axes(buffer, space, trial->proposal.point);
     append_seeds(buffer, space, trial->repetition);
-    for (kt_sweep_number s = 0; s < KT_SWEEP_N_SCORES; s++)
+    for (kt_sweep_number s = 0; s < KT_SWEEP_N_MEANS; s++)
         append_exact(buffer, kt_sweep_number_of(outcome, s));
     kt_text_append(buffer, "%" PRId64 ",", outcome->epochs);
-    append_number(buffer, outcome->best_epoch > 0 ? (double)outcome->best_epoch : NAN);
     append_number(buffer, outcome->seconds);
     append_text(buffer, stop_reason(outcome));
+    append_number(buffer, outcome->best_epoch > 0 ? (double)outcome->best_epoch : NAN);
+    for (kt_sweep_number s = KT_SWEEP_N_MEANS; s < KT_SWEEP_N_SCORES; s++)
+        append_exact(buffer, kt_sweep_number_of(outcome, s));
     append_text(buffer, outcome->error);
     kt_text_append(buffer, "%016" PRIx64 "\n", outcome->key);
 }
@@ -148,9 +150,12 @@ static kt_status write_trials(const kt_trials *trials, const char *suffix)
     KT_TRY(sort_done(trials, &n, &sorted));
     append_axis_heads(&buffer, trials->space);
     append_seed_heads(&buffer, trials->space);
-    for (kt_sweep_number s = 0; s < KT_SWEEP_N_SCORES; s++)
+    for (kt_sweep_number s = 0; s < KT_SWEEP_N_MEANS; s++)
         kt_text_append(&buffer, "%s,", score_names[s]);
-    kt_text_append(&buffer, "epochs,best_epoch,seconds,stop_reason,error,key\n");
+    kt_text_append(&buffer, "epochs,seconds,stop_reason,best_epoch,");
+    for (kt_sweep_number s = KT_SWEEP_N_MEANS; s < KT_SWEEP_N_SCORES; s++)
+        kt_text_append(&buffer, "%s,", score_names[s]);
+    kt_text_append(&buffer, "error,key\n");
     for (size_t i = 0; i < n; i++)
         if (i == 0 || sorted[i]->proposal.point != sorted[i - 1]->proposal.point ||
             sorted[i]->repetition != sorted[i - 1]->repetition)

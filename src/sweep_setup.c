@@ -132,7 +132,7 @@ static kt_status train(kt_comm *group, const kt_config *config, const kt_sweep_d
     return status;
 }
 
-static void fill(kt_status status, const kt_results *results, kt_outcome *o)
+void kt_sweep_fill_outcome(kt_status status, const kt_results *results, kt_outcome *o)
 {
     const bool has_results = status == KT_OK || status == KT_DIVERGED;
     const kt_scores *left = kt_results_left(results);
@@ -166,6 +166,6 @@ void kt_sweep_train(kt_comm *group, const kt_config *config, const kt_sweep_data
             kt_file_remove_tree(config->run.dir);
         status = train(group, config, data, pulse, &results);
     }
-    fill(status, &results, outcome);
+    kt_sweep_fill_outcome(status, &results, outcome);
     kt_metrics_free(&results.detail);
 }

@@ -180,21 +180,6 @@ def again():
     e2e.same_bytes(f"{where}/best.h5", "again-plain/best.h5", "model")
 
 
-def killed():
-    """A sweep that is killed goes on where it was, and comes to the same."""
-    keys = ("sweep.keep_trials=all", "train.epochs=60", "train.early_stopping=false")
-    for n in (1, 3):
-        directory = f"killed-{n}"
-        started = e2e.Process(["sweep", "grid.ini", f"run.dir={directory}", *keys], n)
-        e2e.wait_for(lambda: os.path.exists(f"{directory}/journal.jsonl") and len(journal(directory)) >= 3, "third trial")
-        started.kill()
-        n_before = len(journal(directory))
-        check_trained(sweep(directory, *keys, ranks=2), 12 - n_before, n_before)
-        assert len(journal(directory)) == 12
-    same_rows("killed-1", "killed-3")
-    check_ordinary(rows("killed-3")[5], "killed-plain", *keys[1:])
-
-
 # ---- strategies ----
 
 def random():
@@ -268,19 +253,12 @@ def halving():
 
 
 def halving_keeps_what_it_needs():
-    """halving that keeps only the best goes on from checkpoints all the same, also after a kill."""
+    """halving that keeps only the best goes on from checkpoints all the same."""
     keys = ("sweep.strategy=halving", "sweep.min_epochs=1", "sweep.reduction=2", "train.epochs=8", "train.early_stopping=false")
     sweep("lean-all", "sweep.keep_trials=all", *keys)
     sweep("lean", *keys, ranks=2)
     same_rows("lean-all", "lean")
     assert directories("lean") == [os.path.basename(check_best("lean", best_of(rows("lean"))))]
-    started = e2e.Process(["sweep", "grid.ini", "run.dir=lean-killed", *keys], 2)
-    e2e.wait_for(lambda: os.path.exists("lean-killed/journal.jsonl") and len(journal("lean-killed")) >= 5, "fifth trial")
-    started.kill()
-    n_before, n = len(journal("lean-killed")), len(journal("lean"))
-    check_trained(sweep("lean-killed", *keys, ranks=3), n - n_before, n_before)
-    same_rows("lean-all", "lean-killed")
-    assert directories("lean-killed") == directories("lean")
 
 
 # ---- what is compared ----
@@ -402,7 +380,7 @@ def trials_without_a_result():
 def data_as_axes():
     """The parts of the data, and the files, can vary, too."""
     e2e.write_data("other-", seed=2)
-    write_sweep("data.ini", "data.split_seed = 3, 4\ndata.features = x.npy, other-x.npy\ndata.labels = y.npy, other-y.npy\n")
+    write_sweep("data.ini", "data.split_seed = 3, 4\ndata.features = x.npy | other-x.npy\ndata.labels = y.npy | other-y.npy\n")
     axes = ("data.split_seed", "data.features", "data.labels")
     sweep("data", job="data.ini")
     found = rows("data")
@@ -432,5 +410,5 @@ def dry_run():
 e2e.write_data()
 e2e.write_job()
 e2e.write_job("grid.ini", GRID)
-e2e.main(grid, any_ranks, again, killed, random, greedy, halving, halving_keeps_what_it_needs, seeds, by_accuracy, shards, shards_elsewhere,
-         trials_without_a_result, data_as_axes, dry_run)
+e2e.main(any_ranks, dry_run, again, shards_elsewhere, halving, seeds, trials_without_a_result, shards, greedy, halving_keeps_what_it_needs,
+         data_as_axes, random, grid, by_accuracy)

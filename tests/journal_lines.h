@@ -92,6 +92,8 @@ static inline void append_one(const char *path, uint64_t key)
 
 static inline void put(const char *path, const char *mode, const void *bytes, size_t n)
 {
+    if (mode[0] == 'w')
+        unlink(path); /* a file system may hurry to put on disk what replaces a file's content */
     FILE *file = fopen(path, mode);
     CU_ASSERT(file != NULL && fwrite(bytes, 1, n, file) == n);
     if (file != NULL)

@@ -75,6 +75,42 @@ static void only_what_defines_a_run_makes_a_difference(void)
     CU_ASSERT(other != NULL && strcmp(other->key, "learning_rate") == 0);
 }
 
+static void a_key_is_of_what_is_computed(void)
+{
+    kt_config a, b;
+    KT_CHECK_STATUS(KT_OK, parse(&a, ""));
+    static const char *const same[] = {
+        "[run]\ndir = elsewhere\nlog_steps = 3\n"
+        "[checkpoint]\nevery_epochs = 0\nevery_steps = 5\nkeep = 9\nresume = never\n",
+        /* the defaults */
+        "split = 0.7, .15, 0.150\n[train]\nbatch_size = 16\n[optimizer]\nlearning_rate = 1e-3\nl2 = -0\n",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        KT_CHECK_STATUS(KT_OK, parse(&b, same[i]));
+        CU_ASSERT(kt_config_key(&b) == kt_config_key(&a));
+    }
+    static const char *const other[] = {
+        "", "scale = 2\n", "split_seed = 2\n", "class_names = a\n", "[run]\nseed = 2\n", "[train]\nepochs = 2\n",
+        "[model]\nhidden = [12, 8]\n", "[model]\nhidden = [128]\ndropout = 0.1\n",
+        "[parallel]\nreproducible = false\n", "[train]\nbatch_size = full\n",
+        "[train]\nclass_weights = balanced\n",
+    };
+    uint64_t keys[sizeof other / sizeof other[0]];
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+        KT_CHECK_STATUS(KT_OK, parse(&b, other[i]));
+        keys[i] = kt_config_key(&b);
+        for (size_t j = 0; j < i; j++)
+            CU_ASSERT(keys[i] != keys[j]);
+    }
+}
+
+static void a_sweep_is_refused(void)
+{
+    kt_config c;
+    KT_CHECK_STATUS(KT_CONFIG, parse(&c, "[sweep]\nmodel.dropout = 0, 0.1\n"));
+    KT_CHECK_MESSAGE("x.ini:4: [sweep] is for ktrain sweep: say ktrain sweep x.ini");
+}
+
 static void every_row_is_well_formed(void)
 {
     for (size_t i = 0; i < kt_config_options.n; i++) {
@@ -110,6 +146,8 @@ const kt_test kt_tests[] = {
     {"what contradicts itself is refused", what_contradicts_itself_is_refused},
     {"every key survives writing and reading", every_key_survives_writing_and_reading},
     {"only what defines a run makes a difference", only_what_defines_a_run_makes_a_difference},
+    {"a key is of what is computed, where it is not the default", a_key_is_of_what_is_computed},
+    {"a file with a sweep is refused", a_sweep_is_refused},
     {"every row is well formed and its own", every_row_is_well_formed},
     {"every rank reads the same file and overrides", every_rank_reads_the_same_file_and_overrides},
     {"a missing file is the same failure on every rank", a_missing_file_is_the_same_failure_on_every_rank},

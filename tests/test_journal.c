@@ -190,6 +190,9 @@ static void what_cannot_be_used_is_refused(void)
     KT_CHECK_STATUS(KT_IO, kt_journal_append(journal, small_config(), &outcome));
     KT_CHECK_MESSAGE("device: cannot be written: No space left on device");
     kt_journal_close(journal);
+    KT_CHECK_STATUS(KT_OK, kt_journal_open("/dev/null", &journal));
+    KT_CHECK_STATUS(KT_IO, kt_journal_append(journal, small_config(), &outcome)); /* takes it, but cannot keep it */
+    kt_journal_close(journal);
     KT_CHECK_STATUS(KT_OK, kt_file_path(inside, "%s/journal", directory));
     KT_CHECK_STATUS(KT_OK, kt_file_path(below, "%s/journal", kt_test_scratch("file")));
     put(kt_test_scratch("file"), "w", "x", 1);

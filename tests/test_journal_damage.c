@@ -18,8 +18,9 @@ static void a_cut_file_keeps_its_whole_lines(void)
         size_t torn = n > start[whole];
         put(path, "w", bytes, n);
         CU_ASSERT(holds(path, whole, torn, torn ? whole + 1 : 0));
-        if (n < start[2])
-            continue; /* the same again */
+        bool edge = n < start[2] + 2 || n + 2 >= start[3];
+        if (n < start[2] || (!edge && n % 16 != 0))
+            continue; /* the same again, and an fsync may be slow */
         append_one(path, 4);
         CU_ASSERT(holds(path, whole + 1, torn, torn ? whole + 1 : 0));
         for (size_t i = 0; i < whole; i++)

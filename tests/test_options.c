@@ -130,6 +130,31 @@ static void a_line_too_long_or_binary_is_refused(void)
     KT_CHECK_MESSAGE("NUL");
 }
 
+/* What the other section was told, one line each. */
+static kt_status note(void *context, const char *where, const char *key, const char *text)
+{
+    char *notes = context;
+    size_t n = strlen(notes);
+    snprintf(notes + n, 200 - n, "%s %s=%s\n", where, key == NULL ? "" : key, key == NULL ? "" : text);
+    return key != NULL && strcmp(key, "no") == 0 ? kt_fail(KT_CONFIG, "%s: no", where) : KT_OK;
+}
+
+static void another_sections_keys_go_elsewhere(void)
+{
+    values v;
+    char notes[200] = "";
+    const kt_option_section other = {"other", note, notes};
+    const char text[] = "[a]\ncount = 4\n[other]\na.x = 1 |\n  a.y = 2\na.x = 3\n[b]\npath = z\n";
+    kt_options_defaults(&table, &v);
+    KT_CHECK_STATUS(KT_OK, kt_options_read_ini(&table, &v, &other, "x.ini", text, strlen(text)));
+    CU_ASSERT_STRING_EQUAL(notes, "x.ini:3 =\nx.ini:4 a.x=1 | a.y = 2\nx.ini:6 a.x=3\n");
+    CU_ASSERT(v.count == 4 && strcmp(v.path, "z") == 0);
+    KT_CHECK_STATUS(KT_CONFIG, kt_options_read_ini(&table, &v, &other, "x.ini", "[other]\nno = 1\n", 15));
+    KT_CHECK_MESSAGE("x.ini:2: no");
+    KT_CHECK_STATUS(KT_CONFIG, kt_options_read_ini(&table, &v, &other, "x.ini", "[othr]\n", 7));
+    KT_CHECK_MESSAGE("did you mean [other]?");
+}
+
 static void an_override_sets_one_key(void)
 {
     values v;
@@ -178,10 +203,12 @@ static void a_text_that_an_ini_could_not_hold_is_refused(void)
     memset(longest + 7, 'x', KT_TEXT_BYTES);
     KT_CHECK_STATUS(KT_CONFIG, kt_options_override(&table, &v, longest));
     longest[7 + KT_TEXT_BYTES - 1] = '\0';
+    memcpy(longest + 100, ",x, x", 5); /* no place to cut */
     KT_CHECK_STATUS(KT_OK, kt_options_override(&table, &v, longest));
     char *text;
     KT_CHECK_STATUS(KT_OK, kt_options_write_ini(&table, &v, &text));
     KT_CHECK_STATUS(KT_OK, read_text(&v, text));
+    CU_ASSERT_STRING_EQUAL(v.path, longest + 7);
     kt_memory_free(text);
 }
 
@@ -204,6 +231,7 @@ const kt_test kt_tests[] = {
     {"every type is read", every_type_is_read},
     {"bad text is refused with its line, key, value and what would be right", bad_text_is_refused_with_its_line},
     {"a line too long or binary is refused", a_line_too_long_or_binary_is_refused},
+    {"another section's keys go elsewhere", another_sections_keys_go_elsewhere},
     {"an override sets one key or is refused", an_override_sets_one_key},
     {"what is written reads back the same", what_is_written_reads_back_the_same},
     {"a text that an INI could not hold is refused", a_text_that_an_ini_could_not_hold_is_refused},

@@ -124,11 +124,11 @@ static void trials_are_a_row_each_in_the_order_of_the_points(void)
     KT_CHECK_STATUS(KT_OK, kt_sweep_write_trials(&f.trials, "-0-of-2"));
     KT_CHECK(holds(&f, "trials-0-of-2.csv",
                    "model.hidden,optimizer.learning_rate,validation_cross_entropy,validation_accuracy,"
-                   "test_cross_entropy,test_accuracy,train_cross_entropy,train_accuracy,epochs,best_epoch,seconds,"
-                   "stop_reason,error,key\n"
-                   "[32],0.1,12.5,0.02,,,,,3,2,1.5,divergence,the loss is NaN,000000000000abc2\n"
-                   "[32],0.01,,,,,,,0,,,failed,\"x.npy: \"\"f8\"\", which is\nbad\",000000000000abc1\n"
-                   "\"[64, 32]\",0.01,1.4,0.6,0.30000000000000004,0.6666666666666666,1e-09,1,3,2,1.5,patience,,"
+                   "test_cross_entropy,test_accuracy,epochs,seconds,stop_reason,best_epoch,train_cross_entropy,"
+                   "train_accuracy,error,key\n"
+                   "[32],0.1,12.5,0.02,,,3,1.5,divergence,2,,,the loss is NaN,000000000000abc2\n"
+                   "[32],0.01,,,,,0,,failed,,,,\"x.npy: \"\"f8\"\", which is\nbad\",000000000000abc1\n"
+                   "\"[64, 32]\",0.01,1.4,0.6,0.30000000000000004,0.6666666666666666,3,1.5,patience,2,1e-09,1,,"
                    "000000000000abc0\n"));
     char path[KT_PATH_BYTES];
     KT_CHECK_STATUS(KT_OK, kt_file_path(path, "%s/points-0-of-2.csv", f.space.base.run.dir));
@@ -151,11 +151,11 @@ static void of_several_rungs_the_last_counts(void)
     KT_CHECK_STATUS(KT_OK, kt_sweep_write_trials(&f.trials, ""));
     KT_CHECK(holds(&f, "trials.csv",
                    "model.dropout,run.seed,validation_cross_entropy,validation_accuracy,test_cross_entropy,"
-                   "test_accuracy,train_cross_entropy,train_accuracy,epochs,best_epoch,seconds,stop_reason,error,key\n"
-                   "0,5,1.9,0.25,,,,,3,2,1.5,epochs,,000000000000abc2\n"
-                   "0,6,2.1,0.5,,,,,3,2,1.5,epochs,,000000000000abc3\n"
-                   "0.5,5,0.9,0.75,,,,,9,2,1.5,epochs,,000000000000abc4\n"
-                   "0.5,6,1.1,0.5,,,,,3,2,1.5,epochs,,000000000000abc1\n"));
+                   "test_accuracy,epochs,seconds,stop_reason,best_epoch,train_cross_entropy,train_accuracy,error,key\n"
+                   "0,5,1.9,0.25,,,3,1.5,epochs,2,,,,000000000000abc2\n"
+                   "0,6,2.1,0.5,,,3,1.5,epochs,2,,,,000000000000abc3\n"
+                   "0.5,5,0.9,0.75,,,9,1.5,epochs,2,,,,000000000000abc4\n"
+                   "0.5,6,1.1,0.5,,,3,1.5,epochs,2,,,,000000000000abc1\n"));
     kt_space_free(&f.space);
 }
 
@@ -320,7 +320,7 @@ static void the_best_ten_are_a_table(void)
 static void accuracy_orders_when_it_is_the_objective(void)
 {
     fixture f;
-    create(&f, "accuracy", "objective = accuracy\nseeds = 2\nmodel.batch_norm = false, true\n");
+    create(&f, "accuracy", "objective = validation_accuracy\nseeds = 2\nmodel.batch_norm = false, true\n");
     for (size_t p = 0; p < 2; p++)
         for (int r = 0; r < 2; r++)
             add(&f, p, 0, KT_OK, 1 + (double)p, 0.25 + (double)p / 2 + r / 8.0)->epochs = 3 + r;

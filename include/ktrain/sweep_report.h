@@ -2,9 +2,8 @@
  * seeds > 1), best.ini. On standard output: the best ten, the effect of each axis. Local, for rank 0.
  *
  * trials.csv has a column for each axis, named section.key, and with seeds > 1 for the seeds that count up; then
- * validation_cross_entropy, validation_accuracy, test_cross_entropy, test_accuracy, train_cross_entropy,
- * train_accuracy, epochs, best_epoch, seconds, stop_reason (of summary.json, or "failed"), error, key. A number that
- * there is not is empty. Of a point that was tried with more and more epochs only the last trial counts. Rows are in
+ * validation_cross_entropy, validation_accuracy, test_cross_entropy, test_accuracy, epochs, seconds, stop_reason (of
+ * summary.json, or "failed"), best_epoch, train_cross_entropy, train_accuracy, error, key. A number that there is not is empty. Of a point that was tried with more and more epochs only the last trial counts. Rows are in
  * the order of the points, so that two files of the same sweep differ in `seconds` at most.
  *
  * points.csv has a row for each point all of whose repetitions are done: the axes, seeds, and of the first four numbers
