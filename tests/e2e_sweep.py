@@ -19,7 +19,7 @@ train.batch_size = 17, 50
 """
 AXES = {"model.hidden": ("[4]", "[16, 12]", "[24]"), "optimizer.learning_rate": ("0.0003", "0.01"), "train.batch_size": ("17", "50")}
 SCORES = ["validation_cross_entropy", "validation_accuracy", "test_cross_entropy", "test_accuracy", "train_cross_entropy", "train_accuracy"]
-LAST_COLUMNS = SCORES + ["epochs", "best_epoch", "seconds", "stop_reason", "error", "key"]
+LAST_COLUMNS = SCORES[:4] + ["epochs", "seconds", "stop_reason", "best_epoch"] + SCORES[4:] + ["error", "key"]
 LOSS, ACCURACY = SCORES[:2]
 
 
