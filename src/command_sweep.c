@@ -91,6 +91,8 @@ static kt_status parse(int argc, char **argv, sweep_arguments *a)
     if (a->plan.n_sources > 0 && !a->plan.merge)
         return kt_fail(KT_USAGE, "%.200s: not of the form section.key=value, like optimizer.learning_rate=0.01",
                        a->plan.sources[0]);
+    if (a->n_ranks > 0 && !a->dry_run)
+        return kt_fail(KT_USAGE, "sweep: --ranks goes with --dry-run only: the ranks of a sweep are those of mpirun");
     if (a->plan.merge && (a->plan.n_shards > 1 || a->dry_run || a->plan.retry))
         return kt_fail(KT_USAGE, "sweep: --merge only joins journals: it goes with no other option");
     return KT_OK;

@@ -24,6 +24,15 @@ static kt_status lock_directory(const char *dir, int *lock)
                                 dir);
 }
 
+static kt_status refuse_sweep(const char *dir)
+{
+    char path[KT_PATH_BYTES];
+    KT_TRY(kt_file_path(path, "%s/sweep.ini", dir));
+    return kt_file_exists(path)
+               ? kt_fail(KT_CONFIG, "run.dir = %s holds a sweep: a run must have a directory of its own", dir)
+               : KT_OK;
+}
+
 static bool holds_run(const char *dir)
 {
     char path[KT_PATH_BYTES];
@@ -212,6 +221,8 @@ kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, 
     char checkpoints[KT_PATH_BYTES];
     *out = (kt_run_directory){.lock = -1};
     kt_status status = kt_file_path(checkpoints, "%s/checkpoints", config->run.dir);
+    if (status == KT_OK)
+        status = refuse_sweep(config->run.dir);
     if (status == KT_OK)
         status = lock_directory(config->run.dir, &out->lock);
     if (status == KT_OK) { /* before anything is written: they may be what fills the disk */

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,8 +35,8 @@ static kt_status read_journal(reading *r, const char *path, kt_log *log)
     size_t n_damaged, first;
     KT_TRY(kt_journal_read(path, take, r, &n_damaged, &first));
     if (n_damaged > 0)
-        kt_log_warning(log, "%s: %zu line%s damaged, the first is line %zu: what they told of is run again", path,
-                       n_damaged, n_damaged == 1 ? " is" : "s are", first);
+        kt_log_warning(log, "%s: %zu line%s damaged, the first is line %zu: trials that no other line has are run again",
+                       path, n_damaged, n_damaged == 1 ? " is" : "s are", first);
     return KT_OK;
 }
 
@@ -177,6 +178,24 @@ static bool is_needed(const kt_trials *t, size_t i, uint64_t best)
     const kt_trial *trial = &t->all[i];
     const size_t seeds = (size_t)t->space->settings.seeds;
     return trial->proposal.point == best || t->n_left[i / seeds] > 0 || kt_trials_may_go_on(t, i);
+}
+
+void kt_sweep_clear_strangers(const kt_sweep_files *files, const kt_trials *trials, const kt_trial *best)
+{
+    static kt_config config; /* too large for a stack frame */
+    char pattern[KT_PATH_BYTES], *end;
+    glob_t found = {0};
+    if (best == NULL || kt_trials_config(trials, best, &config) != KT_OK)
+        config.run.dir[0] = '\0';
+    if (kt_file_path(pattern, "%s/trials/????????????????", files->dir) != KT_OK)
+        return;
+    if (glob(pattern, 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            const uint64_t key = strtoull(strrchr(found.gl_pathv[i], '/') + 1, &end, 16);
+            if (*end == '\0' && kt_trials_knows(trials, key) && !kt_file_same(found.gl_pathv[i], config.run.dir))
+                kt_file_remove_tree(found.gl_pathv[i]);
+        }
+    globfree(&found);
 }
 
 void kt_sweep_clear_directories(kt_trials *trials, uint64_t best)

@@ -63,6 +63,10 @@ void kt_sweep_close_files(kt_sweep_files *files);
  * point; UINT64_MAX: none), of which all stay. */
 void kt_sweep_clear_directories(kt_trials *trials, uint64_t best);
 
+/* Removes the directories of all other trials on record, as of a sweep with other values in the same place, but for
+ * that of `best` (NULL: none). */
+void kt_sweep_clear_strangers(const kt_sweep_files *files, const kt_trials *trials, const kt_trial *best);
+
 /* ---- the sweep under way ---- */
 
 /* What the first rank of a group tells rank 0: what came of its trial (none yet: trial = KT_NO_TRIAL), and how long it has

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ktrain/file.h"
 #include "ktrain/memory.h"
@@ -209,10 +210,21 @@ static kt_status write_points(const kt_trials *trials, const char *suffix)
     return kt_file_replace_text(path, &buffer);
 }
 
+/* One that an earlier start has left and that is not true any more. */
+static kt_status remove_file(const kt_trials *trials, const char *name, const char *suffix, const char *extension)
+{
+    char path[KT_PATH_BYTES];
+    KT_TRY(kt_file_path(path, "%s/%s%s.%s", trials->space->base.run.dir, name, suffix, extension));
+    unlink(path);
+    return KT_OK;
+}
+
 kt_status kt_sweep_write_trials(const kt_trials *trials, const char *suffix)
 {
     KT_TRY(write_trials(trials, suffix));
-    return trials->space->settings.seeds > 1 ? write_points(trials, suffix) : KT_OK;
+    if (trials->space->settings.seeds > 1)
+        return write_points(trials, suffix);
+    return remove_file(trials, "points", suffix, "csv");
 }
 
 /* ---- best.ini ---- */
@@ -264,7 +276,8 @@ kt_status kt_sweep_write_best(const kt_trials *trials, const char *suffix)
     char path[KT_PATH_BYTES];
     KT_TRY(kt_file_path(path, "%s/best%s.ini", trials->space->base.run.dir, suffix));
     KT_TRY(kt_trials_points(trials, false, &n, &results));
-    kt_status status = n > 0 && isfinite(results[0].mean) ? write_best(trials, path, &results[0], n) : KT_OK;
+    const bool succeeded = n > 0 && isfinite(results[0].mean);
+    kt_status status = succeeded ? write_best(trials, path, &results[0], n) : remove_file(trials, "best", suffix, "ini");
     kt_memory_free(results);
     return status;
 }

@@ -244,6 +244,10 @@ static void clear_all(kt_sweep *s)
     for (size_t i = 0; i < s->trials.n; i++)
         s->trials.all[i].has_directory = s->trials.all[i].state == KT_TRIAL_DONE;
     clear_directories(s);
+    const bool whole = s->plan->n_shards == 1 && s->failure == KT_OK;
+    if (whole && s->space->settings.keep_trials == KT_KEEP_BEST && s->space->settings.seeds == 1)
+        kt_sweep_clear_strangers(&s->files, &s->trials,
+                                 isfinite(s->best.mean) ? &s->trials.all[s->best.first] : NULL);
 }
 
 /* Tables and files at the end, of whatever there is. */

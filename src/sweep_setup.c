@@ -148,8 +148,12 @@ void kt_sweep_fill_outcome(kt_status status, const kt_results *results, kt_outco
     o->best_epoch = results->best_epoch;
     o->ranks = results->ranks;
     o->seconds = results->seconds;
-    if (status != KT_OK)
-        snprintf(o->error, sizeof o->error, "%.*s", (int)sizeof o->error - 1, kt_error_message());
+    if (status == KT_OK)
+        return;
+    snprintf(o->error, sizeof o->error, "%.*s", (int)sizeof o->error - 1, kt_error_message());
+    char *place = strstr(o->error, " [rank "); /* which rank is no part of what came of it */
+    if (place != NULL)
+        *place = '\0';
 }
 
 void kt_sweep_train(kt_comm *group, const kt_config *config, const kt_sweep_data *data, kt_pulse pulse,

@@ -20,7 +20,7 @@ typedef struct kt_run_directory {
  *   never  step 0; what the directory held is moved to DIR.old-N
  *   PATH   that checkpoint of another run; what the directory held is moved to DIR.old-N, unless it is a run begun
  *   from the same PATH, which goes on
- * KT_CONFIG: in use by another ktrain, a run of other settings, or a model file without training state; KT_DATA: of
+ * KT_CONFIG: in use by another ktrain, a sweep's, a run of other settings, or a model file without training state; KT_DATA: of
  * other data or another split, all checkpoints damaged, or a newer format; KT_IO. */
 kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, const kt_data *data, kt_log *log);
 void kt_run_directory_close(kt_run_directory *directory);

@@ -6,8 +6,8 @@
  *   optimizer.learning_rate = 0.001, 0.01, 0.1
  *   model.hidden = [32] | [64, 32] | [128]
  *
- * Values are separated by '|' where there is one, else by commas outside brackets; a key whose value is itself a list
- * of numbers without brackets (data.split) takes '|' only. */
+ * Values are separated by '|' where there is one, else by commas outside brackets; texts, and
+ * lists of numbers without brackets (data.split), take '|' only. */
 #ifndef KTRAIN_SPACE_H
 #define KTRAIN_SPACE_H
 

@@ -1,4 +1,4 @@
-/* What a sweep tells its user. Files in its directory: trials.csv (a row a trial), points.csv (a row a point, when
+/* What a sweep tells its user. Files in its directory: trials.csv (a row a point and repetition), points.csv (a row a point, when
  * seeds > 1), best.ini. On standard output: the best ten, the effect of each axis. Local, for rank 0.
  *
  * trials.csv has a column for each axis, named section.key, and with seeds > 1 for the seeds that count up; then
@@ -18,8 +18,8 @@
 /* trials.csv and points.csv. suffix stands before ".csv": "" or that of a shard's files ("-1-of-4"). KT_IO. */
 kt_status kt_sweep_write_trials(const kt_trials *trials, const char *suffix);
 
-/* best.ini, a job that can be run as it is: the best point's first repetition, with the trial's own directory. Nothing
- * when no point succeeded. KT_IO. */
+/* best.ini, a job that can be run as it is: the best point's first repetition, with the trial's own directory. When no
+ * trial succeeded there is no such file. KT_IO. */
 kt_status kt_sweep_write_best(const kt_trials *trials, const char *suffix);
 
 /* The best ten points as a table. */
