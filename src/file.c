@@ -20,6 +20,18 @@ bool kt_file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool kt_file_is_directory(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool kt_file_is_regular(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
 bool kt_file_same(const char *a, const char *b)
 {
     struct stat info_a, info_b;

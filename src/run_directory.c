@@ -27,7 +27,7 @@ static kt_status lock_directory(const char *dir, int *lock)
 static kt_status refuse_sweep(const char *dir)
 {
     char path[KT_PATH_BYTES];
-    KT_TRY(kt_file_path(path, "%s/sweep.ini", dir));
+    KT_TRY(kt_file_path(path, "%s/trials", dir));
     return kt_file_exists(path)
                ? kt_fail(KT_CONFIG, "run.dir = %s holds a sweep: a run must have a directory of its own", dir)
                : KT_OK;

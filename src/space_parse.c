@@ -238,18 +238,18 @@ static kt_status check_seed(const parser *p, const char *section, const char *ke
 static kt_status check_strategy(const parser *p)
 {
     const kt_sweep_settings *s = &p->space->settings;
-    const char *name = kt_strategies[s->strategy]->name, *epochs = axis_place(p, "train", "epochs");
-    bool draws = strcmp(name, "random") == 0 || strcmp(name, "halving") == 0;
-    if (s->points != KT_AUTO && !draws)
+    const kt_strategy_kind *kind = kt_strategies[s->strategy];
+    const char *epochs = axis_place(p, "train", "epochs");
+    if (s->points != KT_AUTO && !kind->draws)
         return kt_fail(KT_CONFIG,
                        "%s: sweep.points = %lld with strategy = %s, which draws none: must be strategy = random or "
                        "halving",
-                       setting_place(p, "points"), (long long)s->points, name);
+                       setting_place(p, "points"), (long long)s->points, kind->name);
     if (!kt_space_varies_epochs(p->space))
         return KT_OK;
     if (epochs != NULL)
         return kt_fail(KT_CONFIG, "%s: train.epochs cannot be swept with strategy = %s, which sets it itself: must be "
-                       "one value in [train]", epochs, name);
+                       "one value in [train]", epochs, kind->name);
     if (s->min_epochs > p->space->base.train.epochs)
         return kt_fail(KT_CONFIG, "%s: sweep.min_epochs = %lld is above train.epochs = %lld: must not be",
                        setting_place(p, "min_epochs"), (long long)s->min_epochs,
@@ -300,7 +300,7 @@ static kt_status check_point(parser *p, uint64_t point)
 /* All points; of very many only the job itself with each value by itself. */
 static kt_status check_points(parser *p)
 {
-    enum { ALL = 20000 };
+    enum { ALL = 200000 };
     const kt_space *space = p->space;
     if (space->n_points <= ALL) {
         for (uint64_t point = 0; point < space->n_points; point++)

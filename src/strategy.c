@@ -174,6 +174,7 @@ static const kt_strategy_kind GRID = {
 static const kt_strategy_kind RANDOM = {
     .name = "random",
     .help = "points drawn at random",
+    .draws = true,
     .create = random_create,
     .propose = list_propose,
     .tell = list_tell,

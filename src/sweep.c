@@ -1,6 +1,7 @@
 #include "ktrain/sweep.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -50,6 +51,8 @@ static void work_and_serve(kt_sweep *s)
         }
         if (!o.stop)
             s->idle_seconds += kt_timer_seconds() - since;
+        else
+            s->idle_seconds += fmax(s->busy_until - since, 0);
         share_order(s, &o);
         if (o.stop)
             break;
@@ -101,8 +104,14 @@ static void keep_best(kt_sweep *s)
         kt_comm_agree(s->group, kt_trial_config(s->space, &s->source, &o.proposal, o.repetition, s->config));
     if (status == KT_OK)
         kt_sweep_train(s->group, s->config, &s->data, (kt_pulse){0}, &outcome);
-    if (status != KT_OK || outcome.status != KT_OK)
-        kt_log_warning(s->log, "the best trial could not be trained again: %s", kt_error_message());
+    if (root && (status != KT_OK || outcome.status != KT_OK)) {
+        s->failure = status != KT_OK ? status : (kt_status)outcome.status;
+        snprintf(s->message, sizeof s->message, "%s", kt_error_message());
+    } else if (root && kt_trial_value(s->space, &outcome) !=
+                           kt_trial_value(s->space, &s->trials.all[o.trial].outcome)) {
+        kt_log_warning(s->log, "trained once more, the best trial came to other numbers than are on record: those are "
+                               "from another version or processor");
+    }
 }
 
 static kt_status go_through(kt_sweep *s)
@@ -156,6 +165,7 @@ kt_status kt_sweep_run(kt_comm *world, const kt_space *space, const kt_sweep_pla
     kt_sweep_close_files(&s->files);
     kt_trials_free(&s->trials);
     kt_memory_free(s->waits);
+    kt_memory_free(s->waits_since);
     kt_memory_free(s->config);
     kt_memory_free(s);
     return status;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ktrain/forecast.h"
+#include "ktrain/hash.h"
 #include "ktrain/memory.h"
 #include "ktrain/report.h"
 #include "ktrain/timer.h"
@@ -56,8 +57,10 @@ static void try_sample(kt_comm *group, const kt_space *space, const kt_sweep_dat
     const kt_data *set = status == KT_OK ? kt_sweep_find_data(sets, config) : NULL;
     if (status == KT_OK)
         status = kt_data_view(set, config, &view);
-    if (kt_comm_agree(group, status) != KT_OK)
+    if (kt_comm_agree(group, status) != KT_OK) {
+        kt_data_free(&view);
         return;
+    }
     const size_t n = view.split.n[KT_TRAIN], batch = kt_config_batch_size(config);
     const size_t M = batch == 0 || batch > n ? n : batch, steps = (n + M - 1) / M;
     const double expected = tried->cost / (double)config->train.epochs / (double)steps;
@@ -72,27 +75,48 @@ static void try_sample(kt_comm *group, const kt_space *space, const kt_sweep_dat
     kt_data_free(&view);
 }
 
-/* A few trials from the longest to the shortest, as far as they are known now. */
-static kt_status choose(kt_trials *t, sample samples[N_SAMPLES])
+/* All trials that there are to hand out now. */
+static kt_status propose_all(kt_trials *t)
 {
     size_t i;
-    kt_status status = KT_OK;
-    KT_TRY(kt_trials_plan(t));
-    if (t->n == 0)
-        while (t->n < 100 * N_SAMPLES && kt_trials_next(t, &i, &status) == KT_PROPOSED) {
-        }
-    for (size_t k = 0; k < N_SAMPLES && t->n > 0; k++) {
-        const kt_trial *trial = &t->all[k * (t->n - 1) / (N_SAMPLES - 1)];
-        samples[k] = (sample){trial->proposal, trial->repetition, trial->cost};
+    kt_status status;
+    while (kt_trials_next(t, &i, &status) == KT_PROPOSED) {
     }
     return status;
 }
 
-static void print_points(const kt_trials *t, double ratio, kt_log *log)
+/* What an adapting strategy might do: each point is as good as its number says, all mixed up. */
+static kt_status simulate(kt_trials *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        kt_outcome made_up = {.key = t->all[i].outcome.key, .status = (int)KT_OK};
+        const double value = (double)(kt_hash_bytes(KT_HASH_START, &t->all[i].proposal.point, sizeof(uint64_t)) >> 40);
+        made_up.scores[KT_VALIDATION].cross_entropy = value;
+        made_up.scores[KT_VALIDATION].accuracy = value;
+        if (t->all[i].state == KT_TRIAL_RUNNING)
+            kt_trials_finish(t, i, &made_up);
+        KT_TRY(propose_all(t));
+    }
+    return KT_OK;
+}
+
+/* A few trials from the longest to the shortest of those that are certain. */
+static kt_status choose(kt_trials *t, size_t *n_certain, sample samples[N_SAMPLES])
+{
+    kt_status status = propose_all(t);
+    *n_certain = t->n;
+    for (size_t k = 0; k < N_SAMPLES && t->n > 0; k++) {
+        const kt_trial *trial = &t->all[k * (t->n - 1) / (N_SAMPLES - 1)];
+        samples[k] = (sample){trial->proposal, trial->repetition, trial->cost};
+    }
+    return status == KT_OK ? simulate(t) : status;
+}
+
+static void print_points(const kt_trials *t, size_t n_certain, double ratio, kt_log *log)
 {
     char text[512], at_most[32];
     kt_log_line(log, "%8s  %10s  %12s  %s", "trial", "at most", "ms an epoch", "point");
-    for (size_t i = 0; i < t->n; i++) {
+    for (size_t i = 0; i < n_certain; i++) {
         const kt_trial *trial = &t->all[i];
         if (kt_trials_config(t, trial, t->scratch) != KT_OK)
             continue;
@@ -103,6 +127,8 @@ static void print_points(const kt_trials *t, double ratio, kt_log *log)
                     1e3 * seconds / (double)t->scratch->train.epochs, text,
                     trial->repetition > 0 ? "  (repetition)" : "");
     }
+    if (t->n > n_certain)
+        kt_log_line(log, "and about %zu more, depending on what comes of these", t->n - n_certain);
 }
 
 /* Of n_groups groups that share the trials: all epochs, and the fewest before early stopping can end a trial. */
@@ -115,18 +141,17 @@ static void print_time(const kt_trials *t, double ratio, size_t n_groups, kt_log
         if (kt_trials_config(t, trial, t->scratch) != KT_OK)
             continue;
         const double epochs = (double)t->scratch->train.epochs;
+        longest = fmax(longest, trial->cost * ratio);
         const bool stops = t->scratch->train.early_stopping;
         const double fewest = stops ? fmin(epochs, (double)t->scratch->train.patience + 1) : epochs;
         most += trial->cost * ratio;
-        least += trial->cost * ratio * fewest / epochs;
-        longest = fmax(longest, trial->cost * ratio);
+        least += trial->cost * ratio * (trial->proposal.rung == 0 ? fewest / epochs : 0);
     }
-    const double all = (double)kt_trials_expected(t) / (double)(t->n > 0 ? t->n : 1); /* more may be proposed later */
-    kt_report_duration(all * least / (double)n_groups, least_text, sizeof least_text);
-    kt_report_duration(fmax(all * most / (double)n_groups, longest), most_text, sizeof most_text);
+    kt_report_duration(least / (double)n_groups, least_text, sizeof least_text);
+    kt_report_duration(fmax(most / (double)n_groups, longest), most_text, sizeof most_text);
     kt_log_line(log, "%s", "");
-    kt_log_line(log, "%llu trials by %zu group%s of %lld rank%s: %s%s%s on this machine%s",
-                (unsigned long long)kt_trials_expected(t), n_groups, n_groups == 1 ? "" : "s",
+    kt_log_line(log, "%zu trials by %zu group%s of %lld rank%s: %s%s%s on this machine%s", t->n, n_groups,
+                n_groups == 1 ? "" : "s",
                 (long long)t->space->settings.ranks_per_trial, t->space->settings.ranks_per_trial == 1 ? "" : "s",
                 least < most ? least_text : "", least < most ? " to " : "", most_text,
                 least < most ? ", depending on when early stopping ends them" : "");
@@ -143,12 +168,13 @@ static kt_status dry_run(kt_comm *world, kt_comm *group, const kt_space *space, 
     kt_trials trials = {0};
     kt_config *config;
     sample samples[N_SAMPLES] = {0};
+    size_t n_certain = 0;
     double seconds[2] = {0};
     kt_status status = KT_NEW(config, 1);
     if (status == KT_OK && root)
         status = kt_trials_create(&trials, space, plan->shard, plan->n_shards, source);
     if (status == KT_OK && root)
-        status = choose(&trials, samples);
+        status = choose(&trials, &n_certain, samples);
     status = kt_comm_agree(world, status);
     if (status == KT_OK) {
         kt_comm_broadcast(world, 0, samples, sizeof samples);
@@ -157,7 +183,9 @@ static kt_status dry_run(kt_comm *world, kt_comm *group, const kt_space *space, 
     }
     if (status == KT_OK && root) {
         const double ratio = seconds[0] > 0 ? seconds[1] / seconds[0] : 1;
-        print_points(&trials, ratio, log);
+        if (seconds[0] <= 0)
+            kt_log_warning(log, "no trial could be tried here: times are those of a typical machine");
+        print_points(&trials, n_certain, ratio, log);
         print_time(&trials, ratio, n_ranks / each, log);
     }
     kt_trials_free(&trials);

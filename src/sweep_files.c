@@ -1,5 +1,5 @@
-#include <errno.h>
-#include <glob.h>
+#include <dirent.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,16 +23,24 @@ static kt_status take(void *context, const kt_config *config, const kt_outcome *
     const bool own = kt_space_has(r->space, config);
     r->n_own += own;
     const kt_trials_source *source = &r->trials->source;
-    if (kt_trial_key(config, source->fingerprint(source->context, config)) == outcome->key)
+    if (own && kt_trial_key(config, source->fingerprint(source->context, config)) == outcome->key)
         r->n_same_data++;
-    if (own && r->target != NULL && !kt_trials_knows(r->trials, outcome->key))
+    if (own && r->target != NULL && !kt_trials_knows_better(r->trials, outcome))
         KT_TRY(kt_journal_append(r->target, config, outcome));
     return kt_trials_remember(r->trials, outcome);
+}
+
+/* A pipe would be waited for. */
+static kt_status check_regular(const char *path)
+{
+    return kt_file_exists(path) && !kt_file_is_regular(path) ? kt_fail(KT_IO, "%s: must be a regular file", path)
+                                                            : KT_OK;
 }
 
 static kt_status read_journal(reading *r, const char *path, kt_log *log)
 {
     size_t n_damaged, first;
+    KT_TRY(check_regular(path));
     KT_TRY(kt_journal_read(path, take, r, &n_damaged, &first));
     if (n_damaged > 0)
         kt_log_warning(log, "%s: %zu line%s damaged, the first is line %zu: trials that no other line has are run again",
@@ -40,21 +48,30 @@ static kt_status read_journal(reading *r, const char *path, kt_log *log)
     return KT_OK;
 }
 
+static int is_shards_journal(const struct dirent *entry)
+{
+    return fnmatch("journal-*-of-*.jsonl", entry->d_name, 0) == 0;
+}
+
 /* All journals of a directory: that of whole sweeps first, then those of shards. What target lacks goes there. */
 static kt_status read_directory(reading *r, const char *dir, kt_journal *target, bool is_targets, kt_log *log)
 {
-    char pattern[KT_PATH_BYTES];
-    glob_t found = {0};
+    char path[KT_PATH_BYTES];
+    struct dirent **found;
     r->target = is_targets ? NULL : target;
-    KT_TRY(kt_file_path(pattern, "%s/journal.jsonl", dir));
-    KT_TRY(read_journal(r, pattern, log));
+    KT_TRY(kt_file_path(path, "%s/journal.jsonl", dir));
+    KT_TRY(read_journal(r, path, log));
     r->target = target;
-    KT_TRY(kt_file_path(pattern, "%s/journal-*-of-*.jsonl", dir));
     kt_status status = KT_OK;
-    if (glob(pattern, 0, NULL, &found) == 0)
-        for (size_t i = 0; i < found.gl_pathc && status == KT_OK; i++)
-            status = read_journal(r, found.gl_pathv[i], log);
-    globfree(&found);
+    const int n = scandir(dir, &found, is_shards_journal, alphasort);
+    for (int i = 0; i < n; free(found[i++])) {
+        if (status == KT_OK)
+            status = kt_file_path(path, "%s/%s", dir, found[i]->d_name);
+        if (status == KT_OK)
+            status = read_journal(r, path, log);
+    }
+    if (n >= 0)
+        free(found);
     return status;
 }
 
@@ -101,7 +118,7 @@ static kt_status lock_directory(kt_sweep_files *f)
 static kt_status write_sweep(const kt_sweep_files *f, const kt_space *space)
 {
     char path[KT_PATH_BYTES], *text;
-    KT_TRY(kt_file_path(path, "%s/sweep.ini", f->dir));
+    KT_TRY(kt_file_path(path, "%s/sweep%s.ini", f->dir, f->suffix));
     KT_TRY(kt_space_write(space, &text));
     const kt_status status = kt_file_replace(path, text, strlen(text));
     kt_memory_free(text);
@@ -124,7 +141,7 @@ static kt_status read_sources(const kt_sweep_files *f, const kt_space *space, co
 {
     for (size_t i = 0; i < plan->n_sources; i++) {
         reading r = {.space = space, .trials = trials};
-        if (!kt_file_exists(plan->sources[i]))
+        if (!kt_file_is_directory(plan->sources[i]))
             return kt_fail(KT_NO_INPUT, "%s: there is no such directory", plan->sources[i]);
         KT_TRY(read_directory(&r, plan->sources[i], f->journal, kt_file_same(plan->sources[i], f->dir), log));
         if (r.n == 0)
@@ -142,6 +159,7 @@ static kt_status open_all(kt_sweep_files *f, const kt_space *space, const kt_swe
     KT_TRY(refuse_run(f));
     KT_TRY(lock_directory(f));
     KT_TRY(kt_file_path(path, "%s/journal%s.jsonl", f->dir, f->suffix));
+    KT_TRY(check_regular(path));
     KT_TRY(kt_journal_open(path, &f->journal));
     KT_TRY(read_directory(&r, f->dir, plan->merge ? f->journal : NULL, true, log));
     KT_TRY(check_own(&r, f->dir));
@@ -183,19 +201,22 @@ static bool is_needed(const kt_trials *t, size_t i, uint64_t best)
 void kt_sweep_clear_strangers(const kt_sweep_files *files, const kt_trials *trials, const kt_trial *best)
 {
     static kt_config config; /* too large for a stack frame */
-    char pattern[KT_PATH_BYTES], *end;
-    glob_t found = {0};
+    char path[KT_PATH_BYTES], *end;
+    struct dirent **found;
     if (best == NULL || kt_trials_config(trials, best, &config) != KT_OK)
         config.run.dir[0] = '\0';
-    if (kt_file_path(pattern, "%s/trials/????????????????", files->dir) != KT_OK)
+    if (kt_file_path(path, "%s/trials", files->dir) != KT_OK)
         return;
-    if (glob(pattern, 0, NULL, &found) == 0)
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-            const uint64_t key = strtoull(strrchr(found.gl_pathv[i], '/') + 1, &end, 16);
-            if (*end == '\0' && kt_trials_knows(trials, key) && !kt_file_same(found.gl_pathv[i], config.run.dir))
-                kt_file_remove_tree(found.gl_pathv[i]);
-        }
-    globfree(&found);
+    const int n = scandir(path, &found, NULL, alphasort);
+    for (int i = 0; i < n; free(found[i++])) {
+        const uint64_t key = strtoull(found[i]->d_name, &end, 16);
+        if (*end == '\0' && kt_trials_knows(trials, key) &&
+            kt_file_path(path, "%s/trials/%s", files->dir, found[i]->d_name) == KT_OK &&
+            !kt_file_same(path, config.run.dir))
+            kt_file_remove_tree(path);
+    }
+    if (n >= 0)
+        free(found);
 }
 
 void kt_sweep_clear_directories(kt_trials *trials, uint64_t best)

@@ -37,8 +37,8 @@ typedef struct kt_sweep_costs {
 kt_trials_source kt_sweep_source(kt_sweep_costs *costs);
 
 /* Trains one job on the group's ranks, with its files in config->run.dir, and says in *outcome (all but key) what came
- * of it, also of a failure. Collective over the group. */
-void kt_sweep_train(kt_comm *group, const kt_config *config, const kt_sweep_data *data, kt_pulse pulse,
+ * of it, also of a failure. config->checkpoint.resume may be changed. Collective over the group. */
+void kt_sweep_train(kt_comm *group, kt_config *config, const kt_sweep_data *data, kt_pulse pulse,
                     kt_outcome *outcome);
 
 /* What came of a trial, of which the error record tells when it failed. Local. */
@@ -70,7 +70,7 @@ void kt_sweep_clear_strangers(const kt_sweep_files *files, const kt_trials *tria
 /* ---- the sweep under way ---- */
 
 /* What the first rank of a group tells rank 0: what came of its trial (none yet: trial = KT_NO_TRIAL), and how long it has
- * waited for trials so far. */
+ * waited for it. */
 typedef struct kt_sweep_news {
     uint64_t trial;
     double idle_seconds;
@@ -100,6 +100,8 @@ typedef struct kt_sweep {
     kt_trials trials;
     kt_sweep_files files;
     bool *waits;             /* [ranks]: first rank of a group that waits for an order */
+    double *waits_since;     /* [ranks] */
+    size_t n_missing;        /* of a merge: trials that no journal has */
     size_t n_groups, n_stopped, n_running, n_trained;
     kt_point_result best;    /* mean INFINITY: none yet */
     double start_seconds, bar_seconds, line_seconds, files_seconds;

@@ -114,8 +114,9 @@ void kt_sweep_take(kt_sweep *s, size_t i, kt_outcome *outcome)
     s->n_trained++;
     trial->has_directory = true;
     kt_trials_finish(&s->trials, i, outcome);
-    if (s->space->settings.seeds > 1 || trial->proposal.point == s->best.point ||
-        kt_trial_value(s->space, outcome) < s->best.mean)
+    const bool complete = s->trials.n_left[i / (size_t)s->space->settings.seeds] == 0;
+    const bool may_be_best = s->space->settings.seeds > 1 || kt_trial_value(s->space, outcome) < s->best.mean;
+    if (complete && (may_be_best || trial->proposal.point == s->best.point))
         find_best(s);
     clear_directories(s);
 }
@@ -163,13 +164,17 @@ void kt_sweep_serve(void *context)
             kt_sweep_take(s, r.trial, &r.outcome);
         s->idle_seconds += r.idle_seconds;
         s->waits[from] = true;
+        s->waits_since[from] = kt_timer_seconds();
     }
     for (int rank = 1; rank < kt_comm_size(s->mail); rank++) {
         kt_sweep_order o;
         if (!s->waits[rank] || kt_sweep_next(s, &o) == KT_WAIT)
             continue;
         s->waits[rank] = false;
-        s->n_stopped += o.stop;
+        if (o.stop) {
+            s->n_stopped++;
+            s->idle_seconds += fmax(s->busy_until - s->waits_since[rank], 0);
+        }
         kt_comm_send(s->mail, rank, &o, sizeof o);
     }
     show(s);
@@ -180,6 +185,7 @@ void kt_sweep_serve(void *context)
 kt_status kt_sweep_open(kt_sweep *s)
 {
     KT_TRY(KT_NEW(s->waits, (size_t)kt_comm_size(s->world)));
+    KT_TRY(KT_NEW(s->waits_since, (size_t)kt_comm_size(s->world)));
     KT_TRY(kt_trials_create(&s->trials, s->space, s->plan->shard, s->plan->n_shards, s->source));
     s->trials.retry = s->plan->retry;
     KT_TRY(kt_sweep_open_files(&s->files, s->space, s->plan, &s->trials, s->log));
@@ -200,14 +206,14 @@ void kt_sweep_report_start(kt_sweep *s)
 
 void kt_sweep_take_what_is_there(kt_sweep *s)
 {
-    size_t i, n_missing = 0;
+    size_t i;
     kt_status status;
     while (kt_trials_next(&s->trials, &i, &status) == KT_PROPOSED)
-        n_missing++;
+        s->n_missing++;
     fail(s, status);
-    if (n_missing > 0)
+    if (s->n_missing > 0)
         kt_log_warning(s->log, "%zu trial%s missing: run the shards again that have not ended, or the whole sweep",
-                       n_missing, n_missing == 1 ? " is" : "s are");
+                       s->n_missing, s->n_missing == 1 ? " is" : "s are");
 }
 
 bool kt_sweep_lacks_best(kt_sweep *s, kt_sweep_order *o)
@@ -238,7 +244,7 @@ static void report_end(kt_sweep *s)
                     t->n_failed, s->files.suffix);
 }
 
-/* Directories that an earlier start had no time to clear. */
+/* Directories that earlier starts, or shards, have left. */
 static void clear_all(kt_sweep *s)
 {
     for (size_t i = 0; i < s->trials.n; i++)
@@ -255,13 +261,16 @@ kt_status kt_sweep_conclude(kt_sweep *s)
 {
     const char *dir = s->files.dir, *suffix = s->files.suffix;
     find_best(s);
-    if (!s->plan->merge)
+    if (s->n_missing == 0)
         clear_all(s);
     report_end(s);
     KT_TRY(write_files(s));
     KT_TRY(kt_sweep_report_axes(&s->trials, s->log));
     KT_TRY(kt_sweep_report_best(&s->trials, s->log));
-    kt_log_line(s->log, "results in %s: trials%s.csv, best%s.ini, journal%s.jsonl, trials/", dir, suffix, suffix,
-                suffix);
+    if (isfinite(s->best.mean))
+        kt_log_line(s->log, "results in %s: trials%s.csv, best%s.ini, journal%s.jsonl, trials/", dir, suffix, suffix,
+                    suffix);
+    else
+        kt_log_line(s->log, "results in %s: trials%s.csv, journal%s.jsonl", dir, suffix, suffix);
     return KT_OK;
 }

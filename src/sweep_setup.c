@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ktrain/forecast.h"
 #include "ktrain/linalg.h"
@@ -96,7 +97,8 @@ static double expected_seconds(void *context, const kt_config *config)
 static uint64_t fingerprint(void *context, const kt_config *config)
 {
     const kt_sweep_costs *costs = context;
-    return kt_sweep_find_data(costs->data, config)->fingerprint;
+    const kt_data *data = kt_sweep_find_data(costs->data, config);
+    return data == NULL ? 0 : data->fingerprint; /* a job on record may name other files */
 }
 
 kt_trials_source kt_sweep_source(kt_sweep_costs *costs)
@@ -118,17 +120,42 @@ kt_status kt_sweep_split(kt_comm *world, const kt_space *space, kt_comm **group)
 
 /* ---- one trial ---- */
 
-static kt_status train(kt_comm *group, const kt_config *config, const kt_sweep_data *data, kt_pulse pulse,
+static kt_status train(kt_comm *group, const kt_config *config, const kt_data *view, kt_pulse pulse,
                        kt_results *results)
 {
-    kt_data view;
     kt_log log = kt_log_create(kt_comm_rank(group) == 0);
     log.quiet = true;
     log.terminal = false;
-    KT_TRY(kt_comm_agree(group, kt_data_view(kt_sweep_find_data(data, config), config, &view)));
-    const kt_status status = kt_run_train_on(group, config, &view, pulse, &log, results);
+    const kt_status status = kt_run_train_on(group, config, view, pulse, &log, results);
     kt_log_close_file(&log);
-    kt_data_free(&view);
+    return status;
+}
+
+/* A directory that somebody else trains in is no failure of the trial: the sweep ends, and may be started again. */
+static kt_status check_unused(const char *dir)
+{
+    char path[KT_PATH_BYTES];
+    int lock = -1;
+    if (!kt_file_is_directory(dir))
+        return KT_OK;
+    KT_TRY(kt_file_path(path, "%s/.lock", dir));
+    KT_TRY(kt_file_lock(path, false, &lock));
+    if (lock < 0)
+        return kt_fail(KT_IO, "%s is in use by another ktrain: start the same command again when that has ended", dir);
+    close(lock);
+    return KT_OK;
+}
+
+/* What lies in a trial's directory may be damaged, or be further on than this trial may go (of another strategy): it is
+ * then moved aside, and the trial begins at its beginning. */
+static kt_status train_anew(kt_comm *group, kt_config *config, const kt_data *view, kt_pulse pulse, kt_results *results)
+{
+    kt_status status = train(group, config, view, pulse, results);
+    if (status == KT_DATA || (status == KT_OK && results->epochs > config->train.epochs)) {
+        kt_metrics_free(&results->detail);
+        snprintf(config->checkpoint.resume, sizeof config->checkpoint.resume, "never");
+        status = train(group, config, view, pulse, results);
+    }
     return status;
 }
 
@@ -156,20 +183,20 @@ void kt_sweep_fill_outcome(kt_status status, const kt_results *results, kt_outco
         *place = '\0';
 }
 
-void kt_sweep_train(kt_comm *group, const kt_config *config, const kt_sweep_data *data, kt_pulse pulse,
+void kt_sweep_train(kt_comm *group, kt_config *config, const kt_sweep_data *data, kt_pulse pulse,
                     kt_outcome *outcome)
 {
     kt_results results = {0};
     const int threads = config->parallel.threads == KT_AUTO ? 1 : (int)config->parallel.threads;
     if (kt_linalg_threads() != threads)
         kt_linalg_start(threads);
-    kt_status status = train(group, config, data, pulse, &results);
-    if (status == KT_DATA) { /* the data are read already: what is left of an earlier start is damaged */
-        kt_metrics_free(&results.detail);
-        if (kt_comm_rank(group) == 0)
-            kt_file_remove_tree(config->run.dir);
-        status = train(group, config, data, pulse, &results);
-    }
+    kt_data view;
+    kt_status status = kt_comm_agree(group, kt_data_view(kt_sweep_find_data(data, config), config, &view));
+    if (status == KT_OK)
+        status = kt_comm_agree(group, kt_comm_rank(group) == 0 ? check_unused(config->run.dir) : KT_OK);
+    if (status == KT_OK)
+        status = train_anew(group, config, &view, pulse, &results);
+    kt_data_free(&view);
     kt_sweep_fill_outcome(status, &results, outcome);
     kt_metrics_free(&results.detail);
 }

@@ -74,10 +74,27 @@ void kt_trials_free(kt_trials *t)
     *t = (kt_trials){0};
 }
 
+static bool succeeded(const kt_outcome *outcome)
+{
+    return outcome->status == KT_OK;
+}
+
+/* As it always will: what failed may do better another time. */
+static bool has_ended(const kt_outcome *outcome)
+{
+    return succeeded(outcome) || outcome->status == KT_DIVERGED;
+}
+
 static int compare_keys(const void *a, const void *b)
 {
     const uint64_t x = ((const kt_outcome *)a)->key, y = ((const kt_outcome *)b)->key;
     return (x > y) - (x < y);
+}
+
+/* Whether of two outcomes of a trial the first is to be kept, though the second came later: what failed counts least. */
+static bool is_better(const kt_outcome *first, const kt_outcome *second)
+{
+    return has_ended(first) && !has_ended(second);
 }
 
 kt_status kt_trials_remember(kt_trials *t, const kt_outcome *outcome)
@@ -91,7 +108,8 @@ kt_status kt_trials_remember(kt_trials *t, const kt_outcome *outcome)
         return kt_fail(KT_NO_MEMORY, "no memory for the trials on record");
     }
     if (*found != copy) {
-        **found = *copy;
+        if (!is_better(*found, copy))
+            **found = *copy;
         kt_memory_free(copy);
     }
     return KT_OK;
@@ -101,6 +119,12 @@ bool kt_trials_knows(const kt_trials *t, uint64_t key)
 {
     const kt_outcome wanted = {.key = key};
     return tfind(&wanted, (void *const *)&t->record, compare_keys) != NULL;
+}
+
+bool kt_trials_knows_better(const kt_trials *t, const kt_outcome *outcome)
+{
+    kt_outcome *const *found = tfind(outcome, (void *const *)&t->record, compare_keys);
+    return found != NULL && (has_ended(*found) || !has_ended(outcome));
 }
 
 static size_t n_seeds(const kt_trials *t)
@@ -127,6 +151,17 @@ static kt_status grow(kt_trials *t)
     return KT_OK;
 }
 
+/* Of a promoted trial's epochs the part that the rung below has not trained yet. */
+static double part_left(const kt_trials *t, const kt_proposal *proposal)
+{
+    int64_t done = 0;
+    for (size_t i = t->n; proposal->rung > 0 && i > 0 && done == 0; i--) {
+        const kt_proposal *p = &t->all[i - 1].proposal;
+        done = p->point == proposal->point && p->rung + 1 == proposal->rung ? p->epochs : 0;
+    }
+    return proposal->epochs > 0 ? (double)(proposal->epochs - done) / (double)proposal->epochs : 1;
+}
+
 /* Every repetition of what the strategy has proposed. */
 static kt_status add(kt_trials *t, const kt_proposal *proposal)
 {
@@ -137,17 +172,12 @@ static kt_status add(kt_trials *t, const kt_proposal *proposal)
         kt_trial *trial = &t->all[t->n + r];
         *trial = (kt_trial){.proposal = *proposal, .repetition = (int64_t)r};
         KT_TRY(kt_space_config(t->space, proposal->point, trial->repetition, proposal->epochs, t->scratch));
-        trial->cost = t->source.cost(t->source.context, t->scratch);
+        trial->cost = t->source.cost(t->source.context, t->scratch) * part_left(t, proposal);
         trial->outcome.key = kt_trial_key(t->scratch, t->source.fingerprint(t->source.context, t->scratch));
     }
     t->n_left[t->n / seeds] = seeds;
     t->n += seeds;
     return KT_OK;
-}
-
-static bool succeeded(const kt_outcome *outcome)
-{
-    return outcome->status == KT_OK;
 }
 
 double kt_trial_value(const kt_space *space, const kt_outcome *outcome)
@@ -183,7 +213,7 @@ void kt_trials_finish(kt_trials *t, size_t i, const kt_outcome *outcome)
     t->n_done++;
     t->n_from_journal += trial->from_journal;
     t->n_diverged += outcome->status == KT_DIVERGED;
-    t->n_failed += outcome->status != KT_DIVERGED && !succeeded(outcome);
+    t->n_failed += !has_ended(outcome);
     if (--t->n_left[i / seeds] == 0)
         kt_strategy_tell(t->strategy, &trial->proposal, result_of(t, i / seeds * seeds).mean);
 }
@@ -191,7 +221,7 @@ void kt_trials_finish(kt_trials *t, size_t i, const kt_outcome *outcome)
 static const kt_outcome *on_record(const kt_trials *t, const kt_trial *trial)
 {
     kt_outcome *const *found = tfind(&trial->outcome, (void *const *)&t->record, compare_keys);
-    const bool again = found != NULL && t->retry && !succeeded(*found) && (*found)->status != KT_DIVERGED;
+    const bool again = found != NULL && t->retry && !has_ended(*found);
     return found == NULL || again ? NULL : *found;
 }
 

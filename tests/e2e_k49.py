@@ -19,10 +19,24 @@ JOBS = os.path.join(SOURCE, "jobs")
 
 
 def every_job_is_accepted():
-    """ktrain check takes all five jobs and knows their parameters."""
-    for name, parameters in (("m0", 90549), ("m1", 106801), ("m2", 106801), ("m3", 29175049), ("m4", 4170049)):
+    """ktrain check takes all jobs and knows their parameters."""
+    for name, parameters in (("m0", 90549), ("m1", 106801), ("m2", 106801), ("m3", 29175049), ("m4", 4170049), ("best_m1", 240177)):
         done = e2e.ktrain("check", f"{JOBS}/{name}.ini", "--ranks", "8")
         assert f"parameters            {parameters}\n" in done.out, done.out[-600:]
+
+
+def every_sweep_is_accepted():
+    """ktrain sweep --dry-run takes the sweeps of table 1 and lists its 1,920 points."""
+    done = e2e.ktrain("sweep", f"{JOBS}/grid_m1.ini", "--dry-run", ranks=2)
+    assert "\n1920 trials by 2 groups of 1 rank: " in done.out, done.out[-600:]
+    lines = [line.split("  ")[-1] for line in done.out.splitlines() if "model.hidden = " in line]
+    assert len(lines) == len(set(lines)) == 1920
+    m1 = ("model.hidden = [128], optimizer.learning_rate = 0.001, optimizer.schedule = exponential, optimizer.l2 = 0.01, "
+          "model.dropout = 0.1, train.batch_size = 16")
+    assert m1 in lines, lines[:3]
+    for name, n_certain in (("greedy_m1", 12), ("halving_m1", 1920)):
+        done = e2e.ktrain("sweep", f"{JOBS}/{name}.ini", "--dry-run")
+        assert done.out.count("model.hidden = ") == n_certain and "\nand about " in done.out, done.out[-600:]
 
 
 def m1_learns_and_predicts():
@@ -46,4 +60,4 @@ def m0_goes_down():
     assert len(losses) == 8 and (np.diff(losses) < 0).all(), losses
 
 
-e2e.main(every_job_is_accepted, m1_learns_and_predicts, m0_goes_down)
+e2e.main(every_job_is_accepted, every_sweep_is_accepted, m1_learns_and_predicts, m0_goes_down)

@@ -10,6 +10,8 @@
 enum { KT_PATH_BYTES = 1024 };
 
 bool kt_file_exists(const char *path);
+bool kt_file_is_directory(const char *path);
+bool kt_file_is_regular(const char *path); /* false also when it does not exist */
 
 /* Whether both exist and are the same file, also by links. */
 bool kt_file_same(const char *a, const char *b);

@@ -52,7 +52,8 @@ typedef struct kt_space {
 /* Rank 0 reads the file; everyone gets the same space. Overrides: section.key=value for the job, sweep.key=value for
  * the sweep, sweep.section.key=values for an axis (instead of the file's). Collective. KT_NO_INPUT, KT_CONFIG,
  * KT_USAGE, with file, line and key: unknown keys, values out of bounds, a value listed twice, no axis, keys that are
- * no part of what a trial computes (run.dir, checkpoint.*), points that are no valid job. *out is zeroed on failure. */
+ * no part of what a trial computes (run.dir, checkpoint.*), points that are no valid job (of more than 200,000 points
+ * only those are checked that differ from the start in one axis). *out is zeroed on failure. */
 kt_status kt_space_read(kt_comm *comm, const char *path, size_t n_overrides, char *const *overrides, kt_space *out);
 
 /* The same from a text in memory. Local. */

@@ -59,6 +59,7 @@ typedef struct kt_strategy kt_strategy;
 typedef struct kt_strategy_kind {
     const char *name;
     const char *help; /* a few words */
+    bool draws;       /* takes n_draws points rather than all */
     bool adapts;      /* what comes next depends on what came before: cannot be cut in shards */
     kt_status (*create)(const kt_search *search, void **state); /* the search lives as long as the state */
     kt_answer (*propose)(void *state, kt_proposal *out);

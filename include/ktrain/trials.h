@@ -12,7 +12,7 @@ typedef enum kt_trial_state { KT_TRIAL_NEW, KT_TRIAL_RUNNING, KT_TRIAL_DONE } kt
 typedef struct kt_trial {
     kt_proposal proposal;
     int64_t repetition;       /* from 0 */
-    double cost;              /* expected seconds */
+    double cost;              /* expected seconds, of a promoted trial those that are left */
     kt_trial_state state;
     bool from_journal;
     bool has_directory;       /* for the caller: DIR/trials/KEY may exist */
@@ -57,10 +57,13 @@ kt_status kt_trials_create(kt_trials *out, const kt_space *space, size_t shard, 
                            kt_trials_source source);
 void kt_trials_free(kt_trials *trials);
 
-/* Puts what a journal has on record, before the first kt_trials_next; of two with one key the later counts. */
+/* Puts what a journal has on record, before the first kt_trials_next; of two with one key the later counts, but what
+ * failed counts less than what did not. */
 kt_status kt_trials_remember(kt_trials *trials, const kt_outcome *outcome);
 
 bool kt_trials_knows(const kt_trials *trials, uint64_t key);
+/* Whether the record of this trial is as good as this outcome. */
+bool kt_trials_knows_better(const kt_trials *trials, const kt_outcome *outcome);
 
 /* Asks a strategy that does not adapt for everything, so that all trials and their costs are known from now on; does
  * nothing for the others. */
