@@ -63,8 +63,8 @@ static const char *section_help(const char *section)
                  "keys below it holds the axes: any key of another section that touches what is computed, as "
                  "section.key = its values. Values are separated by '|', or by commas where there is no '|': "
                  "optimizer.learning_rate = 0.001, 0.01; model.hidden = [32] | [64, 32]. Texts and lists without "
-                 "brackets (data.split) take '|' only. The points are all combinations. On the command line sweep.seeds=3 sets a key and "
-                 "sweep.optimizer.learning_rate=0.01,0.1 an axis.";
+                 "brackets (data.split) take '|' only. The points are all combinations. On the command line "
+                 "sweep.seeds=3 sets a key and sweep.optimizer.learning_rate=0.01,0.1 an axis.";
 }
 
 const kt_option_table kt_sweep_options = {rows, sizeof rows / sizeof rows[0], section_help};

@@ -1,4 +1,4 @@
-/* What a sweep would do: its points, what each costs, and how long all take, from a few steps trained on this machine. */
+/* What a sweep would do: its points, what each costs, and how long all take, from a few steps trained here. */
 #include <math.h>
 #include <string.h>
 

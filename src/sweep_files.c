@@ -43,7 +43,8 @@ static kt_status read_journal(reading *r, const char *path, kt_log *log)
     KT_TRY(check_regular(path));
     KT_TRY(kt_journal_read(path, take, r, &n_damaged, &first));
     if (n_damaged > 0)
-        kt_log_warning(log, "%s: %zu line%s damaged, the first is line %zu: trials that no other line has are run again",
+        kt_log_warning(log,
+                       "%s: %zu line%s damaged, the first is line %zu: trials that no other line has are run again",
                        path, n_damaged, n_damaged == 1 ? " is" : "s are", first);
     return KT_OK;
 }

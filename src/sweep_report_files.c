@@ -277,7 +277,8 @@ kt_status kt_sweep_write_best(const kt_trials *trials, const char *suffix)
     KT_TRY(kt_file_path(path, "%s/best%s.ini", trials->space->base.run.dir, suffix));
     KT_TRY(kt_trials_points(trials, false, &n, &results));
     const bool succeeded = n > 0 && isfinite(results[0].mean);
-    kt_status status = succeeded ? write_best(trials, path, &results[0], n) : remove_file(trials, "best", suffix, "ini");
+    kt_status status =
+        succeeded ? write_best(trials, path, &results[0], n) : remove_file(trials, "best", suffix, "ini");
     kt_memory_free(results);
     return status;
 }

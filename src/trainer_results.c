@@ -21,30 +21,32 @@ static void swap_best(kt_trainer *t)
     kt_replica_spread_network(&t->replica, t->network);
 }
 
+/* The part that is wanted in detail comes last, and stays. */
 static kt_status score_parts(kt_trainer *t, kt_scores scores[KT_N_PARTS], kt_metrics *detail, kt_part detail_part)
 {
-    for (int p = 0; p < KT_N_PARTS; p++) {
+    for (int i = 1; i <= KT_N_PARTS; i++) {
+        const int p = ((int)detail_part + i) % KT_N_PARTS;
         kt_metrics_clear(detail);
         KT_TRY(kt_trainer_score(t, (kt_part)p, detail));
         scores[p] = kt_metrics_scores(detail);
     }
-    kt_metrics_clear(detail);
-    return kt_trainer_score(t, detail_part, detail);
+    return KT_OK;
 }
 
 static kt_status score_both(kt_trainer *t, kt_results *r)
 {
-    if (r->leaves_best) {
+    const bool last_is_best = r->best_epoch == r->epochs && t->state.progress.step_in_epoch == 0;
+    if (r->best_epoch == 0 || last_is_best) { /* one set of weights */
         KT_TRY(score_parts(t, r->last, &r->detail, r->detail_part));
-        swap_best(t);
-        return score_parts(t, r->best, &r->detail, r->detail_part);
+        memcpy(r->best, r->last, sizeof r->best);
+        return KT_OK;
     }
-    if (r->best_epoch > 0) {
+    kt_scores *first = r->leaves_best ? r->last : r->best, *second = r->leaves_best ? r->best : r->last;
+    if (!r->leaves_best)
         swap_best(t);
-        KT_TRY(score_parts(t, r->best, &r->detail, r->detail_part));
-        swap_best(t);
-    }
-    return score_parts(t, r->last, &r->detail, r->detail_part);
+    KT_TRY(score_parts(t, first, &r->detail, r->detail_part));
+    swap_best(t);
+    return score_parts(t, second, &r->detail, r->detail_part);
 }
 
 kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
@@ -59,8 +61,5 @@ kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
     r->ranks = p->ranks;
     r->n_parameters = kt_network_n_parameters(t->network);
     KT_TRY(kt_comm_agree(t->comm, kt_metrics_create(&r->detail, t->data->set.n_classes)));
-    KT_TRY(score_both(t, r));
-    if (r->best_epoch == 0) /* no epoch was finished: the last weights are all there is */
-        memcpy(r->best, r->last, sizeof r->best);
-    return KT_OK;
+    return score_both(t, r);
 }

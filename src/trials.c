@@ -91,7 +91,7 @@ static int compare_keys(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Whether of two outcomes of a trial the first is to be kept, though the second came later: what failed counts least. */
+/* Whether of two outcomes of a trial the first is kept, though the second came later: what failed counts least. */
 static bool is_better(const kt_outcome *first, const kt_outcome *second)
 {
     return has_ended(first) && !has_ended(second);

@@ -125,6 +125,23 @@ static void what_failed_is_run_again_when_asked_for(void)
     destroy(&f);
 }
 
+static void success_outweighs_failure_in_any_order(void)
+{
+    fixture f;
+    create(&f, "", 0, 1);
+    KT_CHECK_STATUS(KT_OK, kt_trials_plan(&f.trials));
+    kt_outcome good = outcome_of(&f, 1), failed = good;
+    failed.status = (int)KT_NO_MEMORY;
+    CU_ASSERT(!kt_trials_knows_better(&f.trials, &failed));
+    KT_CHECK_STATUS(KT_OK, kt_trials_remember(&f.trials, &failed));
+    CU_ASSERT(kt_trials_knows_better(&f.trials, &failed) && !kt_trials_knows_better(&f.trials, &good));
+    KT_CHECK_STATUS(KT_OK, kt_trials_remember(&f.trials, &good));
+    KT_CHECK_STATUS(KT_OK, kt_trials_remember(&f.trials, &failed));
+    CU_ASSERT(kt_trials_knows_better(&f.trials, &failed) && kt_trials_knows_better(&f.trials, &good));
+    CU_ASSERT(run_all(&f) == 5 && f.trials.n_failed == 0);
+    destroy(&f);
+}
+
 static void points_are_ranked_by_mean_over_repetitions(void)
 {
     fixture f;
@@ -204,6 +221,7 @@ const kt_test kt_tests[] = {
     {"the longest trial comes first and each once", the_longest_trial_comes_first_and_each_once},
     {"what is on record is not run again", what_is_on_record_is_not_run_again},
     {"what failed is run again when asked for", what_failed_is_run_again_when_asked_for},
+    {"success outweighs failure in any order", success_outweighs_failure_in_any_order},
     {"points are ranked by mean over repetitions", points_are_ranked_by_mean_over_repetitions},
     {"a point with a failed repetition is last", a_point_with_a_failed_repetition_is_last},
     {"shards are the whole and do not overlap", shards_are_the_whole_and_do_not_overlap},

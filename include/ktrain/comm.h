@@ -1,8 +1,8 @@
 /* A group of ranks. The only module that knows MPI.
  *
  * Every function that takes a non-const kt_comm * is collective over it: all its ranks call it, in the same order,
- * with the same counts; but for messages between two ranks. Failures inside MPI itself are fatal for all ranks (MPI's own handler), so communication
- * returns nothing. */
+ * with the same counts; but for messages between two ranks. Failures inside MPI itself are fatal for all ranks (MPI's
+ * own handler), so communication returns nothing. */
 #ifndef KTRAIN_COMM_H
 #define KTRAIN_COMM_H
 

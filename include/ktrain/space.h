@@ -15,7 +15,8 @@
 #include "ktrain/config.h"
 #include "ktrain/options.h"
 
-typedef enum kt_objective { KT_OBJECTIVE_CROSS_ENTROPY, KT_OBJECTIVE_ACCURACY } kt_objective; /* of the validation part */
+/* Of the validation part. */
+typedef enum kt_objective { KT_OBJECTIVE_CROSS_ENTROPY, KT_OBJECTIVE_ACCURACY } kt_objective;
 typedef enum kt_seeds_vary { KT_SEEDS_TRAINING, KT_SEEDS_SPLIT, KT_SEEDS_BOTH } kt_seeds_vary;
 typedef enum kt_keep_trials { KT_KEEP_BEST, KT_KEEP_ALL } kt_keep_trials;
 

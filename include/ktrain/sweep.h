@@ -17,8 +17,8 @@ typedef struct kt_sweep_plan {
 /* Runs what is missing of a sweep in space->base.run.dir and leaves its files there (sweep_report.h), the journal
  * (journal.jsonl, or journal-I-of-N.jsonl of a shard) and trials/. A sweep that is finished is only reported.
  * Collective. KT_CONFIG: ranks_per_trial does not divide the ranks, or the directory holds another sweep's journal, or
- * is in use; KT_NO_INPUT, KT_DATA: of the data, or of journals from other data; KT_IO: the journal cannot be written, or
- * a trial's files; KT_NO_MEMORY. Trials that were done by then stay on record. */
+ * is in use; KT_NO_INPUT, KT_DATA: of the data, or of journals from other data; KT_IO: the journal cannot be written,
+ * or a trial's files; KT_NO_MEMORY. Trials that were done by then stay on record. */
 kt_status kt_sweep_run(kt_comm *world, const kt_space *space, const kt_sweep_plan *plan, kt_log *log);
 
 /* Prints the points, what each costs, and how long the sweep will take on n_ranks ranks of this machine, on which it
