@@ -165,31 +165,6 @@ def others_directories():
     sweep("d" * 150, code=e2e.CONFIG, words=("run.dir", "long"))
 
 
-def in_use():
-    """A second sweep in the same directory is refused while the first runs; so is a shard; not after."""
-    keys = ("train.epochs=1000000", "train.early_stopping=false")
-    first = e2e.Process(["sweep", "sweep.ini", "run.dir=shared", *keys], 2)
-    e2e.wait_for(lambda: os.path.exists("shared/sweep.ini"), "sweep.ini")
-    for n, more in ((1, ()), (2, ()), (1, ("--shard=1/2",)), (1, ("--merge",))):
-        sweep("shared", *more, ranks=n, code=e2e.CONFIG, words=("shared", "in use"))
-    sweep("shared", "--dry-run")
-    assert first.popen.poll() is None, "the first sweep has ended"
-    first.kill()
-    check_trained(sweep("shared"), 6, 0)
-
-
-def shards_at_a_time():
-    """Two parts run in one directory at a time, but neither twice, nor the whole meanwhile."""
-    keys = ("train.epochs=1000000", "train.early_stopping=false")
-    first = e2e.Process(["sweep", "sweep.ini", "run.dir=parts", "--shard=1/3", *keys])
-    e2e.wait_for(lambda: os.path.exists("parts/sweep.ini"), "sweep.ini")
-    sweep("parts", "--shard=2/3")
-    for more in ((), ("--shard=1/3",), ("--merge",)):
-        sweep("parts", *more, code=e2e.CONFIG, words=("parts", "in use"))
-    assert first.popen.poll() is None, "the first part has ended"
-    first.kill()
-
-
 # ---- damage ----
 
 def flip_digit(line):
@@ -325,5 +300,5 @@ if MOUNTS:  # as in e2e_disk.py
 e2e.write_data()
 e2e.write_job()
 e2e.write_job("sweep.ini", JOB + "[sweep]\n" + AXES)
-e2e.main(in_use, shards_at_a_time, full_disk, damaged_journals, bad_axes, bad_sweeps, plain_training, bad_ranks, bad_arguments, missing_files,
+e2e.main(full_disk, damaged_journals, bad_axes, bad_sweeps, plain_training, bad_ranks, bad_arguments, missing_files,
          others_directories, repeated_lines, damaged_trials, full_journal)
