@@ -50,8 +50,8 @@ static double measure(kt_comm *group, const kt_config *config, const kt_data *da
 static void try_sample(kt_comm *group, const kt_space *space, const kt_sweep_data *sets, const kt_trials_source *source,
                        const sample *tried, kt_config *config, double seconds[2])
 {
-    enum { MOST_STEPS = 2000 };
-    const double enough = 0.5;
+    enum { MOST_STEPS = 500 };
+    const double enough = 0.2;
     kt_data view = {0};
     kt_status status = kt_trial_config(space, source, &tried->proposal, tried->repetition, config);
     const kt_data *set = status == KT_OK ? kt_sweep_find_data(sets, config) : NULL;
