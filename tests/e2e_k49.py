@@ -1,21 +1,11 @@
 """The jobs of the five models on the real images, where those are: data/k49 or ../shared/data/k49."""
 import json
-import os
-import sys
 
 import numpy as np
 
 import e2e
 
-SOURCE = os.environ["KT_SOURCE_DIR"]
-PLACES = [os.path.join(SOURCE, *path) for path in (("data", "k49"), ("..", "shared", "data", "k49"))]
-found = [place for place in PLACES if os.path.exists(os.path.join(place, "X_images.npy"))]
-if not found:
-    print("skipped: the Kuzushiji-49 images are in none of", *PLACES)
-    sys.exit(77)
-os.makedirs("data")
-os.symlink(os.path.realpath(found[0]), "data/k49")
-JOBS = os.path.join(SOURCE, "jobs")
+JOBS = e2e.link_k49()
 
 
 def every_job_is_accepted():
@@ -23,21 +13,6 @@ def every_job_is_accepted():
     for name, parameters in (("m0", 90549), ("m1", 106801), ("m2", 106801), ("m3", 29175049), ("m4", 4170049), ("best_m1", 240177)):
         done = e2e.ktrain("check", f"{JOBS}/{name}.ini", "--ranks", "8")
         assert f"parameters            {parameters}\n" in done.out, done.out[-600:]
-
-
-def every_sweep_is_accepted():
-    """ktrain sweep --dry-run takes the sweeps of table 1 and lists its 1,920 points."""
-    done = e2e.ktrain("sweep", f"{JOBS}/grid_m1.ini", "--dry-run")
-    assert "\n1920 trials by 1 group of 1 rank: " in done.out, done.out[-600:]
-    lines = [line.split("  ")[-1] for line in done.out.splitlines() if "model.hidden = " in line]
-    assert len(lines) == len(set(lines)) == 1920
-    m1 = ("model.hidden = [128], optimizer.learning_rate = 0.001, optimizer.schedule = exponential, optimizer.l2 = 0.01, "
-          "model.dropout = 0.1, train.batch_size = 16")
-    assert m1 in lines, lines[:3]
-    narrow = ("sweep.model.hidden=[32]", "sweep.train.batch_size=256")
-    for name, n_certain in (("greedy_m1", 1), ("halving_m1", 32)):
-        done = e2e.ktrain("sweep", f"{JOBS}/{name}.ini", "--dry-run", *narrow)
-        assert done.out.count("model.hidden = ") == n_certain and "\nand about " in done.out, done.out[-600:]
 
 
 def m1_learns_and_predicts():
@@ -61,4 +36,4 @@ def m0_goes_down():
     assert len(losses) == 8 and (np.diff(losses) < 0).all(), losses
 
 
-e2e.main(every_job_is_accepted, every_sweep_is_accepted, m1_learns_and_predicts, m0_goes_down)
+e2e.main(every_job_is_accepted, m1_learns_and_predicts, m0_goes_down)
