@@ -189,10 +189,38 @@ static kt_status write_data(kt_hdf5 *file, const kt_data *data, double scale)
     return KT_OK;
 }
 
+static const char provenance_path[] = "/provenance/%s";
+
+static kt_status write_provenance(kt_hdf5 *file, const kt_provenance *provenance)
+{
+    for (size_t i = 0; i < kt_n_provenance_rows; i++) {
+        char path[PATH];
+        snprintf(path, sizeof path, provenance_path, kt_provenance_rows[i].name);
+        KT_TRY(kt_hdf5_write_text(file, path, kt_provenance_text(provenance, &kt_provenance_rows[i])));
+    }
+    return KT_OK;
+}
+
+kt_status kt_checkpoint_read_provenance(kt_hdf5 *file, kt_provenance *out)
+{
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < kt_n_provenance_rows; i++) {
+        char path[PATH], *text;
+        snprintf(path, sizeof path, provenance_path, kt_provenance_rows[i].name);
+        if (!kt_hdf5_has(file, path))
+            continue;
+        KT_TRY(kt_hdf5_read_text(file, path, &text));
+        kt_provenance_set_text(out, &kt_provenance_rows[i], text);
+        kt_memory_free(text);
+    }
+    return KT_OK;
+}
+
 /* What checkpoints and model files share. */
 static kt_status fill_model(kt_hdf5 *file, const kt_snapshot *s, const float *parameters, const float *state)
 {
     KT_TRY(write_config(file, s->config));
+    KT_TRY(write_provenance(file, s->provenance));
     KT_TRY(write_data(file, s->data, s->config->data.scale));
     /* write_tensor does not change what it is given. */
     KT_TRY(each_model_tensor(file, "/model", s->network, (float *)(uintptr_t)parameters, (float *)(uintptr_t)state,

@@ -52,7 +52,10 @@ const kt_command kt_commands[] = {
      kt_command_check},
     {"options", "[SECTION] [--markdown]", "list the keys of the configuration, with defaults and bounds",
      "  --markdown          as the page docs/ini.md\n", kt_command_options},
-    {"info", "", "show versions, MPI, BLAS and this host", "", kt_command_info},
+    {"info", "[RUN]", "show versions, MPI, BLAS and this host, or by whom a run's model was made",
+     "RUN is the directory of a run, or a model file: the version, commit, time, command, hosts and libraries it was\n"
+     "made with.\n",
+     kt_command_info},
 };
 
 const size_t kt_n_commands = sizeof kt_commands / sizeof kt_commands[0];

@@ -1,30 +1,71 @@
 #include "ktrain/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
-/* A bar that wraps cannot be taken back. mpirun does not tell its ranks the width of the terminal: take the narrowest
- * usual one. */
-enum { BAR_COLUMNS = 79 };
+#include "ktrain/timer.h"
 
-/* mpirun gives its ranks a pseudo-terminal whatever its own output is: then what counts is where mpirun, the parent,
- * writes. */
-static bool output_is_terminal(void)
+/* A folded line goes on below its text, which in most lines begins here ("data   ..."). */
+enum { INDENT = 7, DEFAULT_COLUMNS = 80, LEAST_COLUMNS = 20, HEARTBEAT_SECONDS = 30 };
+
+/* ---- the terminal ---- */
+
+/* mpirun gives its ranks a pseudo-terminal whatever its own output is, and one that never hears of the real one's size:
+ * what counts is where mpirun, the parent, writes. Opened once; -1: no terminal. */
+static int open_terminal(int stream)
 {
     char path[64], target[64] = "";
-    if (!isatty(STDOUT_FILENO) || getenv("OMPI_COMM_WORLD_RANK") == NULL)
-        return isatty(STDOUT_FILENO);
-    snprintf(path, sizeof path, "/proc/%ld/fd/1", (long)getppid());
+    if (!isatty(stream) && getenv("OMPI_COMM_WORLD_RANK") == NULL)
+        return -1;
+    if (getenv("OMPI_COMM_WORLD_RANK") == NULL)
+        return stream;
+    snprintf(path, sizeof path, "/proc/%ld/fd/%d", (long)getppid(), stream);
     ssize_t n = readlink(path, target, sizeof target - 1);
-    return n > 0 && (strncmp(target, "/dev/pts/", 9) == 0 || strncmp(target, "/dev/tty", 8) == 0);
+    if (n <= 0 || (strncmp(target, "/dev/pts/", 9) != 0 && strncmp(target, "/dev/tty", 8) != 0))
+        return -1;
+    return open(target, O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 }
+
+/* Of standard output or standard error: known once per process. */
+static int terminal_of(int stream)
+{
+    static int opened[STDERR_FILENO + 1] = {-2, -2, -2};
+    if (opened[stream] == -2)
+        opened[stream] = open_terminal(stream);
+    return opened[stream];
+}
+
+static size_t columns_of(int stream)
+{
+    struct winsize size = {0};
+    if (terminal_of(stream) < 0)
+        return SIZE_MAX;
+    if (ioctl(terminal_of(stream), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return DEFAULT_COLUMNS;
+    return size.ws_col < LEAST_COLUMNS ? LEAST_COLUMNS : size.ws_col;
+}
+
+size_t kt_log_columns(const kt_log *log)
+{
+    return log->terminal ? columns_of(STDOUT_FILENO) : SIZE_MAX;
+}
+
+/* ---- lines ---- */
 
 kt_log kt_log_create(bool speaks)
 {
-    return (kt_log){.speaks = speaks, .terminal = speaks && output_is_terminal()};
+    return (kt_log){
+        .speaks = speaks,
+        .terminal = speaks && terminal_of(STDOUT_FILENO) >= 0,
+        .spoke_seconds = kt_timer_seconds(),
+    };
 }
 
 kt_status kt_log_open_file(kt_log *log, const char *path)
@@ -51,22 +92,70 @@ static void clear_bar(kt_log *log)
     log->bar = false;
 }
 
-static void say(kt_log *log, FILE *stream, const char *prefix, const char *format, va_list args)
+size_t kt_log_fold(const char *line, size_t columns)
 {
-    FILE *const streams[] = {log->quiet ? NULL : stream, log->file};
+    size_t n = 0, n_columns = 0, blank = 0, first = strspn(line, " ");
+    for (; line[n] != '\0'; n++) {
+        if (line[n] == ' ' && n >= first)
+            blank = n;
+        n_columns += ((unsigned char)line[n] & 0xC0) != 0x80; /* the later bytes of a UTF-8 character take no room */
+        if (n_columns > columns && blank > 0)
+            return blank;
+    }
+    return n;
+}
+
+static void put_folded(FILE *stream, const char *line, size_t columns)
+{
+    size_t n = kt_log_fold(line, columns);
+    fprintf(stream, "%.*s\n", (int)n, line);
+    for (line += n + strspn(line + n, " "); *line != '\0'; line += n + strspn(line + n, " ")) {
+        n = kt_log_fold(line, columns - INDENT);
+        fprintf(stream, "%*s%.*s\n", INDENT, "", (int)n, line);
+    }
+}
+
+static void put_with_time(FILE *file, const char *line)
+{
+    char now[32];
+    const time_t seconds = time(NULL);
+    struct tm local;
+    strftime(now, sizeof now, "%Y-%m-%d %H:%M:%S", localtime_r(&seconds, &local));
+    fprintf(file, "%s%s%s\n", now, line[0] != '\0' ? " " : "", line);
+    fflush(file);
+}
+
+static void put_on_screen(kt_log *log, FILE *stream, const char *line)
+{
+    if (log->quiet)
+        return;
     clear_bar(log);
     fflush(stdout);
-    for (size_t i = 0; i < 2; i++) {
-        if (streams[i] == NULL)
-            continue;
-        va_list again;
-        va_copy(again, args);
-        fputs(prefix, streams[i]);
-        vfprintf(streams[i], format, again);
-        fputc('\n', streams[i]);
-        fflush(streams[i]);
-        va_end(again);
+    put_folded(stream, line, columns_of(stream == stdout ? STDOUT_FILENO : STDERR_FILENO));
+    fflush(stream);
+    log->spoke_seconds = kt_timer_seconds();
+}
+
+static void put_in_file(kt_log *log, const char *line)
+{
+    if (log->file != NULL)
+        put_with_time(log->file, line);
+    log->spoke_seconds = kt_timer_seconds();
+}
+
+/* stream: NULL for log.txt alone. */
+static void say(kt_log *log, FILE *stream, const char *prefix, const char *format, va_list args)
+{
+    char *text, *line;
+    if (vasprintf(&text, format, args) < 0)
+        return;
+    if (asprintf(&line, "%s%s", prefix, text) >= 0) {
+        if (stream != NULL)
+            put_on_screen(log, stream, line);
+        put_in_file(log, line);
+        free(line);
     }
+    free(text);
 }
 
 void kt_log_line(kt_log *log, const char *format, ...)
@@ -79,18 +168,29 @@ void kt_log_line(kt_log *log, const char *format, ...)
     va_end(args);
 }
 
-void kt_log_text(kt_log *log, const char *text)
+void kt_log_line_of(kt_log *log, const char *whole, const char *fitting)
 {
     if (!log->speaks)
         return;
-    clear_bar(log);
-    if (!log->quiet) {
-        fputs(text, stdout);
-        fflush(stdout);
-    }
-    if (log->file != NULL) {
-        fputs(text, log->file);
-        fflush(log->file);
+    put_on_screen(log, stdout, fitting);
+    put_in_file(log, whole);
+}
+
+void kt_log_file_line(kt_log *log, const char *format, ...)
+{
+    if (!log->speaks || log->file == NULL)
+        return;
+    va_list args;
+    va_start(args, format);
+    say(log, NULL, "", format, args);
+    va_end(args);
+}
+
+void kt_log_text(kt_log *log, const char *text)
+{
+    for (size_t n; *text != '\0'; text += n + (text[n] == '\n')) {
+        n = strcspn(text, "\n");
+        kt_log_line(log, "%.*s", (int)n, text);
     }
 }
 
@@ -119,14 +219,31 @@ void kt_log_error(kt_log *log, const char *message)
 
 void kt_log_bar(kt_log *log, const char *format, ...)
 {
+    char *text;
     if (!log->terminal)
         return;
-    char text[BAR_COLUMNS + 1];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    int n = vasprintf(&text, format, args);
     va_end(args);
-    printf("\r\033[K%s", text);
+    if (n < 0)
+        return;
+    /* One column stays free: some terminals go to the next line after the last. */
+    printf("\r\033[K%.*s", (int)kt_log_columns(log) - 1, text);
     fflush(stdout);
+    free(text);
     log->bar = true;
+}
+
+bool kt_log_is_due(const kt_log *log)
+{
+    return log->speaks && kt_timer_seconds() - log->spoke_seconds >= HEARTBEAT_SECONDS;
+}
+
+void kt_log_heartbeat(kt_log *log, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(log, log->terminal ? NULL : stdout, "", format, args);
+    va_end(args);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ktrain/command.h"
+#include "ktrain/provenance.h"
 #include "ktrain/text.h"
 #include "ktrain/version.h"
 
@@ -69,7 +70,7 @@ static kt_status run_command(kt_comm *world, int argc, char **argv, kt_log *log)
     }
     if (strcmp(word, "--version") == 0) {
         if (speaks)
-            printf("ktrain %s\n", KT_VERSION);
+            printf("ktrain %s\n", kt_provenance_version());
         return KT_OK;
     }
     if (command == NULL) {

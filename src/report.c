@@ -11,6 +11,8 @@
 #include "ktrain/memory.h"
 #include "ktrain/text.h"
 
+enum { SHOWN_AT_EACH_DISTANCE = 100 };
+
 static const struct {
     const char *name, *words;
 } reasons[KT_N_STOP_REASONS] = {
@@ -45,10 +47,21 @@ void kt_report_duration(double seconds, char *text, size_t size)
         snprintf(text, size, "%ld:%02ld", s / 60, s % 60);
 }
 
+enum { N_FORMS = 4, FORM_BYTES = 192 };
+
+/* The first of the forms, which get shorter, that fits; else the last. */
+static const char *fitting(const kt_log *log, size_t n, char forms[][FORM_BYTES])
+{
+    size_t i = 0;
+    while (i + 1 < n && strlen(forms[i]) >= kt_log_columns(log))
+        i++;
+    return forms[i];
+}
+
 void kt_report_bar(kt_log *log, const kt_epoch_progress *p)
 {
     enum { WIDTH = 10 };
-    char bar[WIDTH + 1], left[32], validation[32] = "";
+    char bar[WIDTH + 1], left[32], validation[32] = "", forms[N_FORMS][FORM_BYTES], epoch[64];
     size_t full = p->step * WIDTH / p->steps;
     memset(bar, ' ', WIDTH);
     memset(bar, '=', full);
@@ -56,22 +69,63 @@ void kt_report_bar(kt_log *log, const kt_epoch_progress *p)
     kt_report_duration(p->seconds_left, left, sizeof left);
     if (isfinite(p->validation_loss))
         snprintf(validation, sizeof validation, " val %.3f", p->validation_loss);
-    kt_log_bar(log, "epoch %" PRId64 "/%" PRId64 " [%s] %zu/%zu  %.0f/s  train %.3f%s  ETA %s", p->epoch, p->epochs,
-               bar, p->step, p->steps, p->samples_per_second, p->train_loss, validation, left);
+    snprintf(epoch, sizeof epoch, "epoch %" PRId64 "/%" PRId64, p->epoch, p->epochs);
+    snprintf(forms[0], FORM_BYTES, "%s [%s] %zu/%zu  %.0f/s  train %.3f%s  ETA %s", epoch, bar, p->step, p->steps,
+             p->samples_per_second, p->train_loss, validation, left);
+    snprintf(forms[1], FORM_BYTES, "%s [%s]  train %.3f%s  ETA %s", epoch, bar, p->train_loss, validation, left);
+    snprintf(forms[2], FORM_BYTES, "%s %zu %%  train %.3f  ETA %s", epoch, 100 * p->step / p->steps, p->train_loss,
+             left);
+    snprintf(forms[3], FORM_BYTES, "%s", epoch);
+    kt_log_bar(log, "%s", fitting(log, N_FORMS, forms));
+}
+
+void kt_report_heartbeat(kt_log *log, const kt_epoch_progress *p)
+{
+    char left[32];
+    kt_report_duration(p->seconds_left, left, sizeof left);
+    kt_log_heartbeat(log, "epoch %5" PRId64 "/%" PRId64 "  step %zu of %zu  train %.4f  %.0f samples/s  ETA %s",
+                     p->epoch, p->epochs, p->step, p->steps, p->train_loss, p->samples_per_second, left);
+}
+
+/* The distance of the epochs that are shown: 1, 2, 5, 10, 20, 50, ..., rising by a step each time that it has been
+ * taken for about a hundred lines. */
+static int64_t distance_at(int64_t epoch)
+{
+    static const int64_t steps[] = {1, 2, 5};
+    int64_t power = 1, distance = 1;
+    for (size_t i = 1; epoch > SHOWN_AT_EACH_DISTANCE * distance; i++) {
+        power *= i % 3 == 0 ? 10 : 1;
+        distance = steps[i % 3] * power;
+    }
+    return distance;
+}
+
+bool kt_report_shows_epoch(int64_t epoch)
+{
+    return epoch % distance_at(epoch) == 0;
 }
 
 void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record *r, const kt_early_stopping *stopping,
                      double samples_per_second)
 {
-    char waits[64] = "";
+    char waits[64] = "", forms[N_FORMS][FORM_BYTES];
     if (stopping->n_bad == 0)
         snprintf(waits, sizeof waits, "best");
     else if (stopping->enabled)
         snprintf(waits, sizeof waits, "%" PRId64 "/%" PRId64, stopping->n_bad, stopping->patience);
-    kt_log_line(log,
-                "epoch %5.0f/%" PRId64 "  train %.4f (%.3f)  validation %.4f (%.3f)  rate %.3g  %7.0f samples/s  %s",
-                r->epoch, config->train.epochs, r->train_cross_entropy, r->train_accuracy, r->validation_cross_entropy,
-                r->validation_accuracy, r->learning_rate, samples_per_second, waits);
+    snprintf(forms[0], FORM_BYTES,
+             "epoch %5.0f/%" PRId64 "  train %.4f (%.3f)  validation %.4f (%.3f)  rate %.3g  %7.0f samples/s  %s",
+             r->epoch, config->train.epochs, r->train_cross_entropy, r->train_accuracy, r->validation_cross_entropy,
+             r->validation_accuracy, r->learning_rate, samples_per_second, waits);
+    snprintf(forms[1], FORM_BYTES, "epoch %5.0f/%" PRId64 "  train %.4f (%.3f)  validation %.4f (%.3f)  %s", r->epoch,
+             config->train.epochs, r->train_cross_entropy, r->train_accuracy, r->validation_cross_entropy,
+             r->validation_accuracy, waits);
+    snprintf(forms[2], FORM_BYTES, "epoch %5.0f  train %.3f  val %.3f (%.3f)  %s", r->epoch, r->train_cross_entropy,
+             r->validation_cross_entropy, r->validation_accuracy, waits);
+    snprintf(forms[3], FORM_BYTES, "%5.0f  val %.3f  %s", r->epoch, r->validation_cross_entropy, waits);
+    kt_log_line_of(log, forms[0], fitting(log, N_FORMS, forms));
+    if (r->epoch == SHOWN_AT_EACH_DISTANCE && config->train.epochs > SHOWN_AT_EACH_DISTANCE)
+        kt_log_line(log, "       from here on every 2nd epoch is shown, then fewer; history.csv has all");
 }
 
 static void append_record(kt_text_buffer *buffer, const kt_epoch_record *record)
@@ -145,12 +199,19 @@ const kt_scores *kt_results_left(const kt_results *results)
 
 void kt_report_scores(kt_log *log, const kt_scores scores[KT_N_PARTS], const char *const names[KT_N_PARTS])
 {
-    kt_log_line(log, "%-12s %8s %9s %14s %9s %9s", "", "samples", "accuracy", "cross-entropy", "balanced", "macro F1");
+    kt_log_line(log, "%-10s %8s %8s %13s %8s %8s", "", "samples", "accuracy", "cross-entropy", "balanced", "macro F1");
     for (int p = 0; p < KT_N_PARTS; p++)
         if (scores[p].samples > 0)
-            kt_log_line(log, "%-12s %8" PRId64 " %9.4f %14.4f %9.4f %9.4f", names[p], scores[p].samples,
+            kt_log_line(log, "%-10s %8" PRId64 " %8.4f %13.4f %8.4f %8.4f", names[p], scores[p].samples,
                         scores[p].accuracy, fabs(scores[p].cross_entropy), scores[p].balanced_accuracy,
                         scores[p].macro_f1);
+}
+
+void kt_report_provenance(kt_log *log, const kt_provenance *provenance)
+{
+    for (size_t i = 0; i < kt_n_provenance_rows; i++)
+        kt_log_file_line(log, "%-8s %s", kt_provenance_rows[i].name,
+                         kt_provenance_text(provenance, &kt_provenance_rows[i]));
 }
 
 void kt_report_results(kt_log *log, const kt_results *r, const char *dir)

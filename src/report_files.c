@@ -49,7 +49,19 @@ static json_t *classes_json(const kt_metrics *m, char *const *class_names)
     return classes;
 }
 
-static json_t *summary_json(const kt_config *config, const kt_results *r, char *const *class_names)
+static json_t *provenance_json(const kt_provenance *provenance)
+{
+    json_t *texts = json_object();
+    for (size_t i = 0; i < kt_n_provenance_rows; i++) {
+        json_t *text = json_string(kt_provenance_text(provenance, &kt_provenance_rows[i]));
+        if (text != NULL) /* NULL also when it is not UTF-8 */
+            json_object_set_new(texts, kt_provenance_rows[i].name, text);
+    }
+    return texts;
+}
+
+static json_t *summary_json(const kt_config *config, const kt_provenance *provenance, const kt_results *r,
+                            char *const *class_names)
 {
     json_t *root = parts_json(kt_results_left(r));
     json_object_set_new(root, "weights", json_string(r->leaves_best ? "best" : "last"));
@@ -64,15 +76,15 @@ static json_t *summary_json(const kt_config *config, const kt_results *r, char *
     json_object_set_new(root, "parameters", json_integer((json_int_t)r->n_parameters));
     json_object_set_new(root, "seed", json_integer(config->run.seed));
     json_object_set_new(root, "split_seed", json_integer(config->data.split_seed));
+    json_object_set_new(root, "provenance", provenance_json(provenance));
     json_object_set_new(root, "classes_part", json_string(kt_part_names[r->detail_part]));
     json_object_set_new(root, "classes", classes_json(&r->detail, class_names));
     return root;
 }
 
-static kt_status write_summary(const char *path, const kt_config *config, const kt_results *results,
-                               char *const *class_names)
+/* Takes root over. */
+static kt_status write_summary(const char *path, json_t *root)
 {
-    json_t *root = summary_json(config, results, class_names);
     char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
     json_decref(root);
     kt_status status = text == NULL ? kt_fail(KT_NO_MEMORY, "%s: no memory to write it", path)
@@ -97,12 +109,12 @@ static kt_status write_confusion(const char *path, const kt_metrics *m)
     return kt_file_replace_text(path, &buffer);
 }
 
-kt_status kt_report_write_results(const char *dir, const kt_config *config, const kt_results *results,
-                                  char *const *class_names)
+kt_status kt_report_write_results(const char *dir, const kt_config *config, const kt_provenance *provenance,
+                                  const kt_results *results, char *const *class_names)
 {
     char path[KT_PATH_BYTES];
     KT_TRY(kt_file_path(path, "%s/confusion.csv", dir));
     KT_TRY(write_confusion(path, &results->detail));
     KT_TRY(kt_file_path(path, "%s/summary.json", dir));
-    return write_summary(path, config, results, class_names);
+    return write_summary(path, summary_json(config, provenance, results, class_names));
 }

@@ -46,8 +46,9 @@ static kt_status finish(kt_comm *comm, const kt_config *config, const kt_data *d
     memcpy(message, kt_error_message(), sizeof message);
     KT_TRY(kt_trainer_finish(trainer, results));
     bool root = kt_comm_rank(comm) == 0;
-    KT_TRY(kt_comm_agree(comm, root ? kt_report_write_results(config->run.dir, config, results, data->set.class_names)
-                                    : KT_OK));
+    KT_TRY(kt_comm_agree(comm, root ? kt_report_write_results(config->run.dir, config, kt_trainer_provenance(trainer),
+                                                         results, data->set.class_names)
+                               : KT_OK));
     kt_report_results(log, results, config->run.dir);
     return training == KT_OK ? KT_OK : kt_fail(training, "%s", message);
 }
@@ -58,6 +59,7 @@ static kt_status train(kt_comm *comm, const kt_config *config, const kt_data *da
 {
     bool resumes = directory->start != NULL;
     kt_comm_broadcast(comm, 0, &resumes, sizeof resumes);
+    kt_report_provenance(log, kt_trainer_provenance(trainer));
     report_data(config, data, log);
     KT_TRY(kt_placement_report(comm, kt_linalg_threads(), log));
     report_model(config, trainer, log);

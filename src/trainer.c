@@ -124,25 +124,32 @@ static double samples_per_second(const kt_trainer *t)
     return (double)t->epoch_samples / (kt_timer_seconds() - t->epoch_seconds + 1e-9);
 }
 
-static void draw_bar(kt_trainer *t, size_t n_steps)
+/* Where the epoch stands: a bar on a terminal, a line elsewhere when nothing was said for long. */
+static void show_progress(kt_trainer *t, size_t n_steps)
 {
     const kt_progress *p = &t->state.progress;
-    double now = kt_timer_seconds(), speed = samples_per_second(t);
-    if (!t->log->terminal || now - t->bar_seconds < 0.1)
+    const bool draws = t->log->terminal && kt_timer_seconds() - t->bar_seconds >= 0.1, is_due = kt_log_is_due(t->log);
+    if (!draws && !is_due)
         return;
-    t->bar_seconds = now;
-    double left = (double)(t->config->train.epochs - p->epoch) * (double)t->batches.n - (double)p->sums.samples;
+    const double speed = samples_per_second(t);
+    const double left = (double)(t->config->train.epochs - p->epoch) * (double)t->batches.n - (double)p->sums.samples;
     const kt_history *h = &t->state.history;
-    kt_report_bar(t->log, &(kt_epoch_progress){
-                              .epoch = p->epoch + 1,
-                              .epochs = t->config->train.epochs,
-                              .step = (size_t)p->step_in_epoch,
-                              .steps = n_steps,
-                              .samples_per_second = speed,
-                              .seconds_left = left / speed,
-                              .train_loss = p->sums.cross_entropy / (double)p->sums.samples,
-                              .validation_loss = h->n > 0 ? h->records[h->n - 1].validation_cross_entropy : NAN,
-                          });
+    const kt_epoch_progress progress = {
+        .epoch = p->epoch + 1,
+        .epochs = t->config->train.epochs,
+        .step = (size_t)p->step_in_epoch,
+        .steps = n_steps,
+        .samples_per_second = speed,
+        .seconds_left = left / speed,
+        .train_loss = p->sums.cross_entropy / (double)p->sums.samples,
+        .validation_loss = h->n > 0 ? h->records[h->n - 1].validation_cross_entropy : NAN,
+    };
+    if (is_due)
+        kt_report_heartbeat(t->log, &progress);
+    if (draws)
+        kt_report_bar(t->log, &progress);
+    if (draws)
+        t->bar_seconds = kt_timer_seconds();
 }
 
 static bool reached_max_steps(const kt_trainer *t)
@@ -199,7 +206,8 @@ static kt_status record_epoch(kt_trainer *t, const kt_scores *validation, double
         .seconds = kt_trainer_seconds(t),
     };
     KT_TRY(kt_history_append(&t->state.history, &record));
-    kt_report_epoch(t->log, t->config, &record, &t->state.stopping, samples_per_second(t));
+    if (kt_report_shows_epoch(p->epoch) || kt_log_is_due(t->log) || kt_trainer_stop_reason(t) != KT_STOP_NOT)
+        kt_report_epoch(t->log, t->config, &record, &t->state.stopping, samples_per_second(t));
     char path[KT_PATH_BYTES];
     if (t->dir == NULL)
         return KT_OK;
@@ -226,7 +234,7 @@ static kt_status train_epoch(kt_trainer *t, double *rate)
     kt_batches_start_epoch(&t->batches, (uint32_t)p->epoch);
     for (size_t step = (size_t)p->step_in_epoch; step < n_steps && !reached_max_steps(t); step++) {
         KT_TRY(train_step(t, step, rate));
-        draw_bar(t, n_steps);
+        show_progress(t, n_steps);
         if (t->pulse.beat != NULL)
             t->pulse.beat(t->pulse.context);
         if (t->config->checkpoint.every_steps > 0 && p->step % t->config->checkpoint.every_steps == 0 &&

@@ -12,6 +12,7 @@ struct kt_trainer {
     const kt_data *data;
     kt_log *log;
     const char *dir;
+    kt_provenance provenance; /* of this start */
     kt_pulse pulse;
     bool root;
     kt_replica replica;

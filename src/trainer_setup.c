@@ -206,6 +206,8 @@ kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *co
     t->root = kt_comm_rank(comm) == 0;
     t->saved_step = -1;
     status = build(t);
+    if (status == KT_OK)
+        status = kt_provenance_collect(comm, &t->provenance);
     if (status != KT_OK) {
         kt_trainer_free(t);
         return status;
@@ -213,6 +215,7 @@ kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *co
     t->state.config = config;
     t->state.data = data;
     t->state.network = t->network;
+    t->state.provenance = &t->provenance;
     t->state.stopping.enabled = config->train.early_stopping;
     t->state.stopping.patience = config->train.patience;
     t->state.stopping.min_delta = config->train.min_delta;
@@ -248,6 +251,11 @@ const kt_progress *kt_trainer_progress(const kt_trainer *trainer)
 kt_network *kt_trainer_network(kt_trainer *trainer)
 {
     return trainer->network;
+}
+
+const kt_provenance *kt_trainer_provenance(const kt_trainer *trainer)
+{
+    return &trainer->provenance;
 }
 
 const kt_exchange_plan *kt_trainer_plan(const kt_trainer *trainer)

@@ -10,7 +10,7 @@ order='
 base: status memory simd text array random hash timer share shards file options log
 edge: linalg hdf5_file comm
 pure: format labels dataset split batches kernels team dense activation initializer layer batch_norm loss network optimizer cost schedule metrics early_stopping strategy
-run: config space placement data replica exchange history checkpoint_file checkpoint run_directory evaluate report journal trainer forecast run trials sweep_report sweep model prediction_file command
+run: config space placement data replica exchange history provenance checkpoint_file checkpoint run_directory evaluate report journal trainer forecast run trials sweep_report sweep model prediction_file command
 '
 
 {

@@ -33,13 +33,13 @@ USAGE, DIVERGED, DATA, NO_INPUT, NO_MEMORY, IO, CONFIG = 2, 3, 65, 66, 71, 74, 7
 class Process:
     """ktrain with these arguments on 1 rank, or on several by mpirun. `wrap` is a command before it (prlimit ...)."""
 
-    def __init__(self, arguments, ranks=1, seconds=40, wrap=()):
+    def __init__(self, arguments, ranks=1, seconds=40, wrap=(), stdout=subprocess.PIPE):
         self.arguments, self.ranks, self.seconds = arguments, ranks, seconds
         command = [KTRAIN, *arguments]
         if ranks > 1:
             command = [os.path.join(HERE, "mpirun.sh"), str(ranks), *command]
         environment = dict(os.environ, KT_SECONDS=str(seconds), OPENBLAS_NUM_THREADS="1")
-        self.popen = subprocess.Popen([*wrap, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        self.popen = subprocess.Popen([*wrap, *command], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True,
                                       errors="replace", env=environment, start_new_session=True)
 
     def __str__(self):
@@ -85,7 +85,8 @@ class Process:
     def finish(self):
         """Waits for the end; sets out, err and code."""
         try:
-            self.out, self.err = self.popen.communicate(timeout=self.seconds + 5)
+            out, self.err = self.popen.communicate(timeout=self.seconds + 5)
+            self.out = out or ""  # none when it went elsewhere
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"{self}: no end within {self.seconds} s") from None
@@ -242,6 +243,8 @@ def same_bytes(a, b, *groups):
     left, right = tensors(a, *groups), tensors(b, *groups)
     assert left.keys() == right.keys(), f"{a}, {b}: {left.keys() ^ right.keys()}"
     for name in left.keys() - {"config", "progress/ranks", "progress/seconds", "history/seconds"}:
+        if name.startswith("provenance/"):
+            continue
         assert np.asarray(left[name]).tobytes() == np.asarray(right[name]).tobytes(), f"{a}, {b}: {name} differs"
 
 
@@ -251,7 +254,7 @@ def history(directory):
 
 
 def results(directory):
-    return {key: value for key, value in summary(directory).items() if key not in ("seconds", "ranks")}
+    return {key: value for key, value in summary(directory).items() if key not in ("seconds", "ranks", "provenance")}
 
 
 def check_same_run(a, b):

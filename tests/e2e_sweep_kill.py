@@ -50,7 +50,7 @@ def good_lines(text):
 
 def n_starts(directory):
     """How many starts have come as far as trials: each leaves a line in the log."""
-    return lines_of(f"{directory}/log.txt").count(b"\ngroups ")
+    return lines_of(f"{directory}/log.txt").count(b" groups ")
 
 
 def start(directory, keys, ranks):
@@ -228,7 +228,7 @@ def kill_checkpointed():
     for name in names:
         e2e.check_same_run(f"{whole}/trials/{name}", f"{directory}/trials/{name}")
     logs = [lines_of(f"{directory}/trials/{name}/log.txt").decode() for name in names]
-    gone_on = sum(len(re.findall(r"^resume from .*, step \d+$", log, re.MULTILINE)) for log in logs)
+    gone_on = sum(len(re.findall(r"^\S+ \S+ resume from .*, step \d+$", log, re.MULTILINE)) for log in logs)
     assert gone_on >= 3, f"trials went on {gone_on} times\n{''.join(logs)}"
 
 

@@ -16,6 +16,7 @@ typedef struct fixture {
     kt_config config;
     kt_data data;
     kt_network *network;
+    kt_provenance provenance;
     kt_snapshot snapshot;
     size_t n, n_state;
 } fixture;
@@ -40,7 +41,13 @@ static void set_up(fixture *f)
     f->n = kt_network_n_parameters(f->network);
     f->n_state = kt_network_n_state(f->network);
     kt_snapshot *s = &f->snapshot;
-    *s = (kt_snapshot){.config = &f->config, .data = &f->data, .network = f->network, .n_slots = 2, .slot_names = {"m", "v"}};
+    f->provenance = (kt_provenance){.version = "1.2.3, commit 0123456789ab", .command = "ktrain x.ini", .hosts = "2 ranks on a, 1 on b"};
+    *s = (kt_snapshot){.config = &f->config,
+                       .data = &f->data,
+                       .provenance = &f->provenance,
+                       .network = f->network,
+                       .n_slots = 2,
+                       .slot_names = {"m", "v"}};
     s->best_parameters = kt_memory_new(f->n, sizeof(float));
     s->best_state = kt_memory_new(f->n_state, sizeof(float));
     s->slots[0] = kt_memory_new(f->n, sizeof(float));
@@ -118,6 +125,9 @@ static void everything_comes_back(void)
     CU_ASSERT(head.config.data.scale == 3 && head.statistics.zero_fraction == 0.75 && head.file_type == KT_F64);
     CU_ASSERT(head.n_names == N_CLASSES && strcmp(head.class_names[1], "\xe3\x81\x82") == 0);
     kt_checkpoint_free_head(&head);
+    kt_provenance made;
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_read_provenance(file, &made));
+    CU_ASSERT(memcmp(&made, &a.provenance, sizeof made) == 0);
     kt_hdf5_close(file);
     tear_down(&a);
     tear_down(&b);

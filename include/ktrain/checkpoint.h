@@ -7,6 +7,7 @@
  *   /optimizer/<state>/<layer>/...    full logical tensors, whatever ranks held them
  *   /progress, /early_stopping, /schedule, /history   counters and records
  *   /split/train, validation, test    rows of the data set
+ *   /provenance/...                   by whom and where it was written (provenance.h)
  *   /data                             fingerprint, shape, scale, statistics, class names
  *
  * A model file (best.h5) has the best epoch's weights as /model, the rest as of when it was written, no /best and
@@ -21,6 +22,7 @@
 #include "ktrain/history.h"
 #include "ktrain/loss.h"
 #include "ktrain/network.h"
+#include "ktrain/provenance.h"
 
 enum { KT_MAX_SLOTS = 2 };
 
@@ -38,6 +40,7 @@ typedef struct kt_progress {
 typedef struct kt_snapshot {
     const kt_config *config;
     const kt_data *data;
+    const kt_provenance *provenance;        /* not read back */
     kt_network *network;                    /* names and shapes of the tensors; its vectors are /model */
     float *best_parameters, *best_state;    /* the best epoch's, as long as the network's own; not read while stopping.best_epoch is 0 */
     size_t n_slots;                         /* optimizer state; 0 in a model file */
@@ -71,6 +74,9 @@ void kt_checkpoint_free_head(kt_checkpoint_head *head);
 
 /* Whether it is a model file, from which no training can go on. */
 bool kt_checkpoint_is_model_only(kt_hdf5 *file);
+
+/* By whom it was written: "" for what an older file does not say. */
+kt_status kt_checkpoint_read_provenance(kt_hdf5 *file, kt_provenance *out);
 
 /* Tensors of `group` ("/model", "/best") into parameters and state, shaped like the network's. KT_DATA when a shape is
  * another. */

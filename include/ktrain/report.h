@@ -9,6 +9,7 @@
 #include "ktrain/history.h"
 #include "ktrain/log.h"
 #include "ktrain/metrics.h"
+#include "ktrain/provenance.h"
 
 typedef enum kt_stop_reason {
     KT_STOP_NOT, KT_STOP_EPOCHS, KT_STOP_PATIENCE, KT_STOP_STEPS, KT_STOP_DIVERGENCE, KT_STOP_PREEMPTION, KT_N_STOP_REASONS
@@ -30,6 +31,12 @@ typedef struct kt_epoch_progress {
 } kt_epoch_progress;
 
 void kt_report_bar(kt_log *log, const kt_epoch_progress *progress);
+/* The same as a line, for when nothing was said for long. */
+void kt_report_heartbeat(kt_log *log, const kt_epoch_progress *progress);
+
+/* Whether this epoch (from 1) gets a line: the first hundred do, then every 2nd, 5th, 10th, ..., so that thousands of
+ * epochs are some hundred lines. */
+bool kt_report_shows_epoch(int64_t epoch);
 void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record *record, const kt_early_stopping *stopping, double samples_per_second);
 
 /* history.csv: written anew from the records, as a CSV with a header. KT_IO. */
@@ -62,6 +69,10 @@ void kt_report_results(kt_log *log, const kt_results *results, const char *dir);
 void kt_report_scores(kt_log *log, const kt_scores scores[KT_N_PARTS], const char *const names[KT_N_PARTS]);
 
 /* summary.json and confusion.csv in `dir`. class_names may be NULL. KT_IO. */
-kt_status kt_report_write_results(const char *dir, const kt_config *config, const kt_results *results, char *const *class_names);
+kt_status kt_report_write_results(const char *dir, const kt_config *config, const kt_provenance *provenance,
+                                  const kt_results *results, char *const *class_names);
+
+/* By whom this start is made, for log.txt alone. */
+void kt_report_provenance(kt_log *log, const kt_provenance *provenance);
 
 #endif

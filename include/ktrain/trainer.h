@@ -49,6 +49,7 @@ size_t kt_trainer_ranks_per_replica(const kt_config *config, size_t batch_size);
 const kt_progress *kt_trainer_progress(const kt_trainer *trainer);
 kt_stop_reason kt_trainer_stop_reason(const kt_trainer *trainer);
 kt_network *kt_trainer_network(kt_trainer *trainer);
+const kt_provenance *kt_trainer_provenance(const kt_trainer *trainer); /* of this start */
 const kt_exchange_plan *kt_trainer_plan(const kt_trainer *trainer);
 const kt_replica *kt_trainer_replica(const kt_trainer *trainer);
 
