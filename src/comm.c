@@ -8,10 +8,7 @@
 
 enum { SUM_AT_ONCE = 512 };
 
-/* Transfers of comm_slices.c have tags from 1 on. */
-enum { MAIL_TAG = 0 };
-
-kt_status kt_comm_wrap(MPI_Comm mpi, bool crowded, kt_comm **out)
+kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out)
 {
     int size, length, failed;
     MPI_Comm_size(mpi, &size);
@@ -28,9 +25,10 @@ kt_status kt_comm_wrap(MPI_Comm mpi, bool crowded, kt_comm **out)
         MPI_Comm_free(&mpi);
         return kt_fail(KT_NO_MEMORY, "no memory for a group of %d ranks", size);
     }
-    *comm = (kt_comm){.mpi = mpi, .size = size, .crowded = crowded, .counts = counts, .starts = counts + size,
-                      .parts = parts};
+    *comm = (kt_comm){.mpi = mpi, .size = size, .counts = counts, .starts = counts + size, .parts = parts};
     MPI_Comm_rank(mpi, &comm->rank);
+    comm->world_rank = parent != NULL ? parent->world_rank : comm->rank;
+    comm->crowded = parent != NULL ? parent->crowded : kt_comm_is_crowded(mpi);
     MPI_Get_processor_name(comm->host, &length);
     *out = comm;
     return KT_OK;
@@ -44,7 +42,7 @@ kt_status kt_comm_world_start(int *argc, char ***argv, kt_comm **world)
         return kt_fail(KT_INTERNAL, "MPI cannot be started");
     MPI_Comm mpi;
     MPI_Comm_dup(MPI_COMM_WORLD, &mpi);
-    return kt_comm_wrap(mpi, kt_comm_is_crowded(mpi), world);
+    return kt_comm_wrap(mpi, NULL, world);
 }
 
 void kt_comm_world_stop(kt_comm *world)
@@ -57,7 +55,7 @@ kt_status kt_comm_split(kt_comm *comm, int color, kt_comm **out)
 {
     MPI_Comm mpi;
     MPI_Comm_split(comm->mpi, color, comm->rank, &mpi);
-    return kt_comm_agree_on(comm, kt_comm_wrap(mpi, comm->crowded, out), out);
+    return kt_comm_agree_on(comm, kt_comm_wrap(mpi, comm, out), out);
 }
 
 kt_status kt_comm_agree_on(kt_comm *comm, kt_status local, kt_comm **group)
@@ -100,7 +98,9 @@ const char *kt_comm_version(void)
     static char text[MPI_MAX_LIBRARY_VERSION_STRING];
     int length;
     MPI_Get_library_version(text, &length);
-    text[strcspn(text, ",")] = '\0'; /* "Open MPI v4.1.4, package: ..." */
+    text[strcspn(text, ",\n")] = '\0'; /* "Open MPI v4.1.4, package: ...", "MPICH Version:\t4.0.2\nMPICH Release ..." */
+    for (char *c = strchr(text, '\t'); c != NULL; c = strchr(text, '\t'))
+        *c = ' ';
     return text;
 }
 
@@ -112,19 +112,17 @@ kt_status kt_comm_agree(kt_comm *comm, kt_status local)
     if (lowest == comm->size)
         return KT_OK;
     struct {
-        int code;
-        char text[KT_MESSAGE_BYTES];
-    } record = {.code = (int)local};
+        int code, rank;
+        char host[MPI_MAX_PROCESSOR_NAME], text[KT_MESSAGE_BYTES];
+    } record = {.code = (int)local, .rank = comm->world_rank};
+    memcpy(record.host, comm->host, sizeof record.host);
     if (comm->rank == lowest)
         snprintf(record.text, sizeof record.text, "%s", kt_error_message());
     MPI_Bcast(&record, (int)sizeof record, MPI_BYTE, lowest, comm->mpi);
-    char host[MPI_MAX_PROCESSOR_NAME];
-    memcpy(host, comm->host, sizeof host);
-    MPI_Bcast(host, (int)sizeof host, MPI_BYTE, lowest, comm->mpi);
     /* A record that an inner agreement has made already names its rank. */
     if (comm->size == 1 || strstr(record.text, " [rank ") != NULL)
         return kt_fail((kt_status)record.code, "%s", record.text);
-    return kt_fail((kt_status)record.code, "%s [rank %d on %s]", record.text, lowest, host);
+    return kt_fail((kt_status)record.code, "%s [rank %d on %s]", record.text, record.rank, record.host);
 }
 
 void kt_comm_barrier(kt_comm *comm)
@@ -162,14 +160,14 @@ void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all)
 
 void kt_comm_send(kt_comm *comm, int to, const void *data, size_t n_bytes)
 {
-    MPI_Send(data, (int)n_bytes, MPI_BYTE, to, MAIL_TAG, comm->mpi);
+    MPI_Send(data, (int)n_bytes, MPI_BYTE, to, TAG_MAIL, comm->mpi);
 }
 
 bool kt_comm_poll(kt_comm *comm, int *from)
 {
     int there;
     MPI_Status status;
-    MPI_Iprobe(MPI_ANY_SOURCE, MAIL_TAG, comm->mpi, &there, &status);
+    MPI_Iprobe(MPI_ANY_SOURCE, TAG_MAIL, comm->mpi, &there, &status);
     if (there)
         *from = status.MPI_SOURCE;
     return there;
@@ -179,7 +177,7 @@ void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes)
 {
     int done = 0;
     MPI_Request request;
-    MPI_Irecv(data, (int)n_bytes, MPI_BYTE, from, MAIL_TAG, comm->mpi, &request);
+    MPI_Irecv(data, (int)n_bytes, MPI_BYTE, from, TAG_MAIL, comm->mpi, &request);
     for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
         nap(100000);
 }

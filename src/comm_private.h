@@ -10,18 +10,26 @@
 struct kt_comm {
     MPI_Comm mpi;
     int rank, size;
-    bool crowded; /* the ranks of this host, all groups' together, outnumber the cores they may use */
-    int tag;      /* of the latest transfer */
+    int world_rank;       /* what failures are told by, in whatever group they are agreed on */
+    bool crowded;         /* the ranks of this host, all groups' together, outnumber the cores they may use */
+    unsigned n_transfers; /* so far */
     char host[MPI_MAX_PROCESSOR_NAME];
     int *counts, *starts; /* [size] each: scratch for the vector collectives */
     double *parts;        /* [size x SUM_AT_ONCE]: what the ranks bring to a sum */
 };
 
-/* MPI counts are ints: long messages go in pieces. */
-enum { PIECE_BYTES = 1 << 30 };
+/* MPI counts are ints: long messages go in pieces. (A test is built with small ones.) */
+#ifndef KT_PIECE_BYTES
+#define KT_PIECE_BYTES (1 << 30)
+#endif
+enum { PIECE_BYTES = KT_PIECE_BYTES };
 
-/* A group on its own MPI communicator, which is taken over. Collective over that. */
-kt_status kt_comm_wrap(MPI_Comm mpi, bool crowded, kt_comm **out);
+/* Each kind of message between two ranks has tags of its own. Transfers take turns with theirs, from TAG_TRANSFER on. */
+enum { TAG_MAIL, TAG_PARTS, TAG_TRANSFER, N_TRANSFER_TAGS = 1024 };
+
+/* A group on its own MPI communicator, which is taken over, of ranks of `parent`; NULL: it is the world. Collective
+ * over mpi. */
+kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out);
 
 /* kt_comm_agree on how making new groups went; on failure nobody keeps one. Collective over comm. */
 kt_status kt_comm_agree_on(kt_comm *comm, kt_status local, kt_comm **group);

@@ -1,14 +1,15 @@
 #include "ktrain/comm_shared.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "comm_private.h"
@@ -20,27 +21,20 @@
 
 enum { LINE_BYTES = 64, PAGE_BYTES = 4096, HUGE_BYTES = 2 << 20, SPINS = 3000, COLLAPSE_TRIES = 3 };
 
-/* At the start of the window. The two words are on lines of their own: those who wait read one while those who come
+/* After the memory. The two words are on lines of their own: those who wait read one while those who come
  * write the other. */
 typedef struct control {
     _Alignas(LINE_BYTES) atomic_uint n_waiting;
     _Alignas(LINE_BYTES) atomic_uint round;
 } control;
 
-/* Where the window is in this rank's memory. */
-typedef struct place {
-    char *window; /* in the mapping below, or where MPI put it */
-    char *room;   /* of our own mapping, or NULL */
-    size_t room_bytes;
-} place;
-
 struct kt_shared {
     kt_comm *comm; /* borrowed */
     size_t n_bytes;
     char *memory;
-    MPI_Win window; /* and below: several ranks only */
-    place place;
-    control *control;
+    control *control; /* and below: several ranks only */
+    char *room;       /* of our own mappings, with `memory` in it */
+    size_t room_bytes;
     unsigned spins;
 };
 
@@ -50,7 +44,7 @@ kt_status kt_comm_split_host(kt_comm *comm, kt_comm **out)
 {
     MPI_Comm mpi;
     MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &mpi);
-    return kt_comm_agree_on(comm, kt_comm_wrap(mpi, comm->crowded, out), out);
+    return kt_comm_agree_on(comm, kt_comm_wrap(mpi, comm, out), out);
 }
 
 /* Ranks may be bound to a core each: only together do their sets tell how many there are. */
@@ -71,16 +65,6 @@ bool kt_comm_is_crowded(MPI_Comm mpi)
 
 /* ---- is there room? ---- */
 
-/* The folder in which Open MPI makes a window's file: mpirun hands its --mca on in the environment. (MPI's own way to
- * ask takes 0.2 s.) NULL: a temporary folder of the job, on a disk. */
-static const char *window_folder(void)
-{
-    const char *chosen = getenv("OMPI_MCA_osc_sm_backing_directory");
-    if (chosen != NULL)
-        return chosen;
-    return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NULL;
-}
-
 /* The largest file that this process may write. */
 static kt_status check_limit(const kt_comm *comm, size_t n_bytes)
 {
@@ -93,112 +77,115 @@ static kt_status check_limit(const kt_comm *comm, size_t n_bytes)
                    (double)n_bytes / 1e6, comm->size, comm->host, (double)limit.rlim_cur / 1e6);
 }
 
-/* A page that does not fit when it is touched kills the process, and Open MPI 4.1 hangs when its file does not fit (it
- * wants 5 % to spare): so we look first. Pages that are promised but not yet there are not counted. */
+/* A page that does not fit when it is touched kills the process: so we look first. Pages that are promised but not yet
+ * there are not counted. */
 kt_status kt_shared_check_room(const kt_comm *comm, size_t n_bytes, size_t n_windows, size_t other_bytes)
 {
-    const double mega = 1e6;
-    struct statvfs fs;
-    const char *folder = window_folder();
-    const double windows = (double)n_bytes * (double)n_windows, all = windows + (double)other_bytes;
-    if (all > (double)kt_memory_available())
+    const double mega = 1e6, all = (double)n_bytes * (double)n_windows + (double)other_bytes;
+    const double left = (double)kt_memory_available();
+    if (all > left)
         return kt_fail(KT_NO_MEMORY, "%.0f MB of memory for the ranks of %s are more than the %.0f MB that it has left",
-                       all / mega, comm->host, (double)kt_memory_available() / mega);
-    if (comm->size == 1)
-        return KT_OK;
-    KT_TRY(check_limit(comm, n_bytes));
-    if (folder == NULL)
-        return KT_OK;
-    bool usable = statvfs(folder, &fs) == 0 && access(folder, W_OK) == 0;
-    double room = usable ? (double)fs.f_bavail * (double)fs.f_frsize : 0;
-    if (1.06 * windows < room)
-        return KT_OK;
-    return kt_fail(KT_NO_MEMORY,
-                   "%.0f MB of memory shared by %d ranks of %s do not fit in %s, which has %.0f MB left: enlarge it, "
-                   "set parallel.ranks_per_replica = 1, or give mpirun --mca osc_sm_backing_directory DIR",
-                   windows / mega, comm->size * (int)n_windows, comm->host, folder, room / mega);
+                       all / mega, comm->host, left / mega);
+    return comm->size == 1 ? KT_OK : check_limit(comm, n_bytes);
 }
 
-/* ---- a window ---- */
+/* ---- memory of several ranks ---- */
 
-/* Where `address` is in the file that is mapped there; false when the system does not say. */
-static bool file_offset(const void *address, size_t *offset)
-{
-    char line[PAGE_BYTES];
-    uintptr_t begin, end, first, at = (uintptr_t)address;
-    bool found = false;
-    FILE *file = fopen("/proc/self/maps", "r");
-    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
-        found = sscanf(line, "%lx-%lx %*s %lx", &begin, &end, &first) == 3 && at >= begin && at < end;
-    if (file != NULL)
-        fclose(file);
-    if (found)
-        *offset = first + (at - begin);
-    return found;
-}
+/* Rank 0's file, which is in memory and has no name: the others find it among those that rank 0 has open. */
+typedef struct shared_file {
+    char path[64];
+    dev_t device;
+    ino_t number;
+} shared_file;
 
-/* Huge pages need an address that is, up to a multiple of their size, the offset in the file. MPI maps its file
- * anywhere, so we map it once more where this holds (mremap of no bytes does that); or take it as it is. */
-static place find_place(char *window, size_t offset, size_t n_bytes)
+static kt_status make_file(const kt_comm *comm, size_t n_bytes, int *fd, shared_file *file)
 {
-    place p = {.window = window, .room_bytes = n_bytes + PAGE_BYTES + HUGE_BYTES};
-    size_t in_page = (uintptr_t)window % PAGE_BYTES;
-    void *room = mmap(NULL, p.room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (room == MAP_FAILED)
-        return p;
-    char *target = (char *)room + ((offset - in_page - (uintptr_t)room) & (HUGE_BYTES - 1));
-    void *mapped = mremap(window - in_page, 0, n_bytes + in_page, MREMAP_MAYMOVE | MREMAP_FIXED, target);
-    if (mapped == MAP_FAILED) {
-        munmap(room, p.room_bytes);
-        return p;
-    }
-    p.window = target + in_page;
-    p.room = room;
-    return p;
-}
-
-static kt_status allocate_window(kt_shared *shared, size_t n_bytes, char **address)
-{
-    kt_comm *comm = shared->comm;
-    MPI_Aint window_bytes;
-    int unit;
-    void *base;
-    MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN);
-    int code = MPI_Win_allocate_shared(comm->rank == 0 ? (MPI_Aint)n_bytes : 0, 1, MPI_INFO_NULL, comm->mpi, &base,
-                                       &shared->window);
-    MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_ARE_FATAL);
-    kt_status status = KT_OK;
-    if (code != MPI_SUCCESS)
-        status = kt_fail(KT_NO_MEMORY,
-                         "MPI cannot give %d ranks of %s %.0f MB of shared memory: parallel.ranks_per_replica = 1 does "
-                         "without",
-                         comm->size, comm->host, (double)n_bytes / 1e6);
-    KT_TRY(kt_comm_agree(comm, status));
-    MPI_Win_lock_all(MPI_MODE_NOCHECK, shared->window);
-    MPI_Win_shared_query(shared->window, 0, &window_bytes, &unit, &base);
-    *address = base;
+    struct stat there;
+    *fd = memfd_create("ktrain", MFD_CLOEXEC);
+    if (*fd < 0 || ftruncate(*fd, (off_t)n_bytes) != 0 || fstat(*fd, &there) != 0)
+        return kt_fail(KT_NO_MEMORY,
+                       "the system cannot give %d ranks of %s %.0f MB of shared memory (%s): "
+                       "parallel.ranks_per_replica = 1 does without",
+                       comm->size, comm->host, (double)n_bytes / 1e6, strerror(errno));
+    snprintf(file->path, sizeof file->path, "/proc/%ld/fd/%d", (long)getpid(), *fd);
+    file->device = there.st_dev;
+    file->number = there.st_ino;
     return KT_OK;
 }
 
-/* The window: some bytes to the next line, the control block, and the memory, at the next huge page of the file and in
- * whole ones. */
+/* In a container of its own a rank may see no such process, or another one. */
+static kt_status open_file(const kt_comm *comm, const shared_file *file, int *fd)
+{
+    struct stat there;
+    *fd = open(file->path, O_RDWR | O_CLOEXEC);
+    if (*fd >= 0 && fstat(*fd, &there) == 0 && there.st_dev == file->device && there.st_ino == file->number)
+        return KT_OK;
+    return kt_fail(
+        KT_NO_MEMORY,
+        "ranks of %s cannot share memory: %s of another rank %s; parallel.ranks_per_replica = 1 does without",
+        comm->host, file->path, *fd < 0 ? strerror(errno) : "is something else here");
+}
+
+/* Huge pages need an address that is, up to a multiple of their size, the offset in the file: so we choose it, in room
+ * of our own. What intercepts a call may lose the choice (UCX did, for mremap), so the answer is compared. */
+static kt_status map_file(kt_shared *shared, int fd, size_t file_bytes)
+{
+    const size_t room_bytes = file_bytes + HUGE_BYTES;
+    char *room = mmap(NULL, room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *target = NULL, *mapped = MAP_FAILED;
+    if (room != MAP_FAILED) {
+        target = room + (-(uintptr_t)room & (HUGE_BYTES - 1));
+        mapped = mmap(target, file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    }
+    if (mapped != MAP_FAILED && mapped == target) {
+        shared->room = room;
+        shared->room_bytes = room_bytes;
+        shared->memory = target;
+        return KT_OK;
+    }
+    const kt_status status =
+        kt_fail(KT_NO_MEMORY,
+                "rank %d of %s cannot map %.0f MB of shared memory (%s): parallel.ranks_per_replica = 1 does without",
+                shared->comm->rank, shared->comm->host, (double)file_bytes / 1e6,
+                mapped == MAP_FAILED ? strerror(errno) : "the address was not kept");
+    if (mapped != MAP_FAILED)
+        munmap(mapped, file_bytes);
+    if (room != MAP_FAILED)
+        munmap(room, room_bytes);
+    return status;
+}
+
+/* The file: the memory in whole huge pages, and the control block. It lives as long as it is mapped. */
 static kt_status share_memory(kt_shared *shared)
 {
     kt_comm *comm = shared->comm;
-    size_t n_bytes = shared->n_bytes + 2 * HUGE_BYTES + PAGE_BYTES, offset = 0;
-    char *window;
-    KT_TRY(kt_comm_agree(comm, comm->rank == 0 ? kt_shared_check_room(comm, n_bytes, 1, 0) : KT_OK));
-    KT_TRY(allocate_window(shared, n_bytes, &window));
-    if (file_offset(window, &offset))
-        shared->place = find_place(window, offset, n_bytes);
-    else
-        shared->place.window = window;
-    kt_comm_broadcast(comm, 0, &offset, sizeof offset); /* all must agree on it: rank 0 may be alone in knowing it */
-    size_t start = -offset & (LINE_BYTES - 1);
-    size_t first = start + sizeof(control) + (-(offset + start + sizeof(control)) & (HUGE_BYTES - 1));
-    shared->control = (control *)(void *)(shared->place.window + start);
-    shared->memory = shared->place.window + first;
-    return KT_OK;
+    const size_t memory_bytes = (shared->n_bytes / HUGE_BYTES + 1) * HUGE_BYTES;
+    const size_t file_bytes = memory_bytes + sizeof(control);
+    shared_file file = {.path = ""};
+    int fd = -1;
+    kt_status status = comm->rank == 0 ? kt_shared_check_room(comm, file_bytes, 1, 0) : KT_OK;
+    if (comm->rank == 0 && status == KT_OK)
+        status = make_file(comm, file_bytes, &fd, &file);
+    status = kt_comm_agree(comm, status);
+    if (status == KT_OK) {
+        kt_comm_broadcast(comm, 0, &file, sizeof file);
+        if (comm->rank > 0)
+            status = open_file(comm, &file, &fd);
+        if (status == KT_OK)
+            status = map_file(shared, fd, file_bytes);
+        status = kt_comm_agree(comm, status); /* and rank 0's file may be closed */
+    }
+    if (fd >= 0)
+        close(fd);
+    if (status == KT_OK)
+        shared->control = (control *)(void *)(shared->memory + memory_bytes);
+    return status;
+}
+
+static void unmap(kt_shared *shared)
+{
+    if (shared->room != NULL)
+        munmap(shared->room, shared->room_bytes);
 }
 
 kt_status kt_shared_create(kt_comm *comm, size_t n_bytes, kt_shared **out)
@@ -222,8 +209,10 @@ kt_status kt_shared_create(kt_comm *comm, size_t n_bytes, kt_shared **out)
         status = KT_NO_MEMORY;
     if (status == KT_OK)
         *out = shared;
-    else
+    else if (shared != NULL) {
+        unmap(shared);
         kt_memory_free(shared);
+    }
     return status;
 }
 
@@ -231,14 +220,9 @@ void kt_shared_free(kt_shared *shared)
 {
     if (shared == NULL)
         return;
-    if (shared->comm->size == 1) {
+    if (shared->comm->size == 1)
         kt_memory_free_huge(shared->memory, shared->n_bytes);
-    } else {
-        if (shared->place.room != NULL)
-            munmap(shared->place.room, shared->place.room_bytes);
-        MPI_Win_unlock_all(shared->window);
-        MPI_Win_free(&shared->window);
-    }
+    unmap(shared);
     kt_memory_free(shared);
 }
 

@@ -3,7 +3,7 @@
 #include "comm_private.h"
 #include "ktrain/memory.h"
 
-enum { REQUESTS_AT_ONCE = 32, TAG_PARTS = 0, N_TAGS = 1024 };
+enum { REQUESTS_AT_ONCE = 32 };
 
 struct kt_transfer {
     int n;
@@ -94,7 +94,12 @@ void kt_comm_share_slices(kt_comm *comm, const size_t *bounds, float *vector)
 
 void kt_comm_share_bytes(kt_comm *comm, const size_t *bounds, void *data)
 {
-    share(comm, bounds, data, MPI_BYTE);
+    char *bytes = data;
+    if (bounds[comm->size] <= PIECE_BYTES)
+        share(comm, bounds, data, MPI_BYTE);
+    else
+        for (int r = 0; r < comm->size; r++)
+            kt_comm_broadcast(comm, r, bytes + bounds[r], bounds[r + 1] - bounds[r]);
 }
 
 void kt_comm_gather_slices(kt_comm *comm, const size_t *bounds, float *vector)
@@ -130,17 +135,17 @@ void kt_comm_start_share(kt_comm *comm, const size_t *bounds, float *vector, kt_
     *out = NULL;
     if (size == 1)
         return;
-    comm->tag = comm->tag % N_TAGS + 1;
+    const int tag = TAG_TRANSFER + (int)(comm->n_transfers++ % N_TRANSFER_TAGS);
     kt_transfer *t = kt_memory_new(1, sizeof *t + 2 * (size_t)size * sizeof t->requests[0]);
     if (t == NULL) {
-        share_at_once(comm, bounds, vector, comm->tag);
+        share_at_once(comm, bounds, vector, tag);
         return;
     }
     for (int k = 1; k < size; k++) {
         int from = (rank - k + size) % size, to = (rank + k) % size;
-        MPI_Irecv(vector + bounds[from], slice_width(bounds, from), MPI_FLOAT, from, comm->tag, comm->mpi,
+        MPI_Irecv(vector + bounds[from], slice_width(bounds, from), MPI_FLOAT, from, tag, comm->mpi,
                   &t->requests[t->n++]);
-        MPI_Isend(vector + bounds[rank], slice_width(bounds, rank), MPI_FLOAT, to, comm->tag, comm->mpi,
+        MPI_Isend(vector + bounds[rank], slice_width(bounds, rank), MPI_FLOAT, to, tag, comm->mpi,
                   &t->requests[t->n++]);
     }
     *out = t;

@@ -97,7 +97,7 @@ class Process:
 def shared_segments(pid):
     try:
         with open(f"/proc/{pid}/maps") as file:
-            return {line.split()[5] for line in file if "/dev/shm/vader_segment" in line or "/dev/shm/osc_sm" in line}
+            return {line.split()[5] for line in file if "/dev/shm/vader_segment" in line}
     except OSError:
         return set()
 

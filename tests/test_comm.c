@@ -56,6 +56,33 @@ static void an_agreed_failure_passes_through_a_second_agreement_unchanged(void)
     KT_CHECK(strcmp(first, kt_error_message()) == 0);
 }
 
+/* In groups of every other rank, the last rank of the world fails; then all hear what its group has agreed on. */
+static void a_failure_in_a_group_is_told_with_the_rank_in_the_world(void)
+{
+    kt_comm *group, *alone;
+    char place[64];
+    snprintf(place, sizeof place, "disk full [rank %d on ", size() - 1);
+    KT_CHECK(kt_comm_split(kt_test_world, rank() % 2, &group) == KT_OK);
+    KT_CHECK(kt_comm_split(group, rank(), &alone) == KT_OK);
+    kt_status status = kt_comm_agree(alone, rank() == size() - 1 ? kt_fail(KT_IO, "disk full") : KT_OK);
+    status = kt_comm_agree(group, status);
+    KT_CHECK(status == (rank() % 2 == (size() - 1) % 2 ? KT_IO : KT_OK));
+    KT_CHECK(kt_comm_size(group) == 1 || status == KT_OK || strstr(kt_error_message(), place) != NULL);
+    KT_CHECK(kt_comm_agree(kt_test_world, status) == KT_IO);
+    KT_CHECK(size() == 1 || strstr(kt_error_message(), place) != NULL);
+    kt_comm_free(alone);
+    kt_comm_free(group);
+}
+
+static void the_version_is_one_line(void)
+{
+    const char *version = kt_comm_version();
+    KT_CHECK(version[0] != '\0');
+    for (const char *c = version; *c != '\0'; c++)
+        if (*c < ' ')
+            CU_FAIL("a control character in the version");
+}
+
 static void sums_and_broadcasts_reach_everyone(void)
 {
     double x[3] = {rank(), 1, 0.5};
@@ -133,6 +160,33 @@ static void slices_are_summed_shared_gathered_and_scattered(void)
             check_slices(sizes[i], way);
 }
 
+/* As many as go in one message, and more: tests/test_comm_pieces.c has this with small messages. */
+static void check_bytes(size_t n)
+{
+    size_t bounds[MAX_RANKS + 1], n_wrong = 0;
+    cut(n, 0, bounds);
+    unsigned char *bytes = kt_memory_new(n, 1);
+    for (size_t i = bounds[rank()]; i < bounds[rank() + 1]; i++)
+        bytes[i] = (unsigned char)(i * 7 + 1);
+    kt_comm_share_bytes(kt_test_world, bounds, bytes);
+    for (size_t i = 0; i < n; i++)
+        n_wrong += bytes[i] != (unsigned char)(i * 7 + 1);
+    KT_CHECK(n_wrong == 0);
+    memset(bytes, rank() == 0 ? 5 : 0, n);
+    kt_comm_broadcast(kt_test_world, 0, bytes, n);
+    for (size_t i = 0; i < n; i++)
+        n_wrong += bytes[i] != 5;
+    KT_CHECK(n_wrong == 0);
+    kt_memory_free(bytes);
+}
+
+static void any_number_of_bytes_is_shared(void)
+{
+    const size_t sizes[] = {0, 1, 4095, 4096, 4097, 100003};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        check_bytes(sizes[i]);
+}
+
 static void slices_of_bytes_are_shared(void)
 {
     size_t bounds[MAX_RANKS + 1];
@@ -177,6 +231,30 @@ static void check_parts(size_t n, int way, size_t most_parts)
     KT_CHECK(good);
     kt_memory_free(parts);
     kt_memory_free(received);
+}
+
+/* Rank 0 writes to all, who read it only after they have exchanged parts and rows: nobody takes one for the other. */
+static void messages_of_different_kinds_do_not_mix(void)
+{
+    float mail = 77, word[MAX_RANKS] = {0};
+    size_t bounds[MAX_RANKS + 1];
+    kt_transfer *transfer;
+    for (size_t r = 0; r <= (size_t)size(); r++)
+        bounds[r] = r;
+    for (int to = 1; rank() == 0 && to < size(); to++)
+        kt_comm_send(kt_test_world, to, &mail, sizeof mail);
+    kt_comm_barrier(kt_test_world); /* it has come before all that follows */
+    check_parts(1000, 0, 3);
+    word[rank()] = (float)rank() + 1;
+    kt_comm_start_share(kt_test_world, bounds, word, &transfer);
+    kt_transfer_finish(transfer);
+    bool good = true;
+    for (int r = 0; r < size(); r++)
+        good = good && word[r] == (float)r + 1;
+    mail = 0;
+    if (rank() > 0)
+        kt_comm_receive(kt_test_world, 0, &mail, sizeof mail);
+    KT_CHECK(good && mail == (rank() > 0 ? 77 : 0));
 }
 
 static void parts_arrive_in_rank_order(void)
@@ -291,9 +369,13 @@ const kt_test kt_tests[] = {
     {"agreement without failure is KT_OK", agreement_without_failure_is_ok},
     {"everyone hears of the lowest failing rank", everyone_hears_of_the_lowest_failing_rank},
     {"an agreed failure passes through a second agreement unchanged", an_agreed_failure_passes_through_a_second_agreement_unchanged},
+    {"a failure in a group is told with the rank in the world", a_failure_in_a_group_is_told_with_the_rank_in_the_world},
+    {"the version is one line", the_version_is_one_line},
     {"sums and broadcasts reach everyone", sums_and_broadcasts_reach_everyone},
     {"slices are summed, shared, gathered and scattered", slices_are_summed_shared_gathered_and_scattered},
     {"slices of bytes are shared", slices_of_bytes_are_shared},
+    {"any number of bytes is shared", any_number_of_bytes_is_shared},
+    {"messages of different kinds do not mix", messages_of_different_kinds_do_not_mix},
     {"parts arrive in rank order", parts_arrive_in_rank_order},
     {"transfers overlap", transfers_overlap},
     {"sums of doubles add in rank order", sums_of_doubles_add_in_rank_order},

@@ -1,9 +1,11 @@
 /* Memory that the ranks of a host share: here all ranks are on one host. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ktrain/comm_shared.h"
@@ -39,7 +41,7 @@ static void memory_is_zero_and_seen_by_all(void)
     for (size_t i = 0; i < N; i++)
         seen = seen && x[i] == (int)(i + 7 * (i % size()));
     KT_CHECK(seen);
-    KT_CHECK((uintptr_t)x % 64 == 0);
+    KT_CHECK((uintptr_t)x % HUGE_BYTES == 0);
     kt_shared_free(shared);
     kt_shared_free(NULL);
 }
@@ -113,23 +115,92 @@ static void what_does_not_fit_is_refused_on_all_ranks(void)
     }
 }
 
-/* As with a small /dev/shm: a folder in which there is no room at all. */
-static void a_full_disk_is_refused_on_all_ranks(void)
+static void a_limit_of_the_file_size_is_told_on_all_ranks(void)
 {
-    const char *name = "OMPI_MCA_osc_sm_backing_directory", *value = getenv(name);
-    char old[4096];
-    snprintf(old, sizeof old, "%s", value != NULL ? value : "");
-    setenv(name, "/proc", 1);
+    struct rlimit limit;
     kt_shared *shared;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){1000, limit.rlim_max});
     kt_status status = kt_shared_create(kt_test_world, 1000, &shared);
-    if (value != NULL)
-        setenv(name, old, 1);
-    else
-        unsetenv(name);
+    setrlimit(RLIMIT_FSIZE, &limit);
     KT_CHECK(status == (size() == 1 ? KT_OK : KT_NO_MEMORY));
-    KT_CHECK(size() == 1 || strstr(kt_error_message(), "do not fit in /proc, which has 0 MB left") != NULL);
+    KT_CHECK(size() == 1 || strstr(kt_error_message(), "raise ulimit -f") != NULL);
     kt_shared_free(shared);
 }
+
+/* ---- a system that does not do what it is asked for: the linker puts these in the place of the real ones ---- */
+
+void *__real_mmap(void *at, size_t n_bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t n_bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mremap(void *at, size_t n_bytes, size_t n_new_bytes, int flags, ...);
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+
+static enum { GOOD, REFUSES, LOSES_ADDRESS, OPENS_ANOTHER } behaviour;
+
+void *__wrap_mmap(void *at, size_t n_bytes, int protection, int flags, int fd, off_t offset)
+{
+    if ((flags & MAP_FIXED) != 0 && behaviour == REFUSES) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    if ((flags & MAP_FIXED) != 0 && behaviour == LOSES_ADDRESS)
+        return __real_mmap(NULL, n_bytes, protection, flags & ~MAP_FIXED, fd, offset);
+    return __real_mmap(at, n_bytes, protection, flags, fd, offset);
+}
+
+/* As UCX before 1.15 has it: of five arguments four are passed on, and success is returned. */
+void *__wrap_mremap(void *at, size_t n_bytes, size_t n_new_bytes, int flags, ...)
+{
+    return mremap(at, n_bytes, n_new_bytes, flags & ~MREMAP_FIXED);
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    return __real_open(behaviour == OPENS_ANOTHER ? "/dev/zero" : path, flags);
+}
+
+static size_t n_mapped(void)
+{
+    char line[4096];
+    size_t n = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
+        n += strstr(line, "memfd:ktrain") != NULL;
+    if (maps != NULL)
+        fclose(maps);
+    return n;
+}
+
+static int next_descriptor(void)
+{
+    const int fd = dup(STDERR_FILENO);
+    close(fd);
+    return fd;
+}
+
+static void a_failure_on_one_rank_is_told_on_all_and_leaves_nothing(void)
+{
+    for (size_t failing = 0; failing < size() && size() > 1; failing++)
+        for (int how = REFUSES; how <= (failing == 0 ? LOSES_ADDRESS : OPENS_ANOTHER); how++) {
+            const int fd = next_descriptor();
+            kt_shared *shared = (kt_shared *)(void *)kt_test_suite;
+            behaviour = rank() == failing ? how : GOOD;
+            const kt_status status = kt_shared_create(kt_test_world, N, &shared);
+            behaviour = GOOD;
+            KT_CHECK(status == KT_NO_MEMORY && shared == NULL);
+            KT_CHECK(strstr(kt_error_message(), "parallel.ranks_per_replica = 1 does without") != NULL);
+            KT_CHECK(n_mapped() == 0 && next_descriptor() == fd);
+        }
+    kt_shared *shared;
+    const int fd = next_descriptor();
+    KT_CHECK_STATUS(KT_OK, kt_shared_create(kt_test_world, N, &shared));
+    KT_CHECK(n_mapped() == (size() > 1) && next_descriptor() == fd);
+    kt_shared_free(shared);
+    KT_CHECK(n_mapped() == 0);
+}
+
+/* ---- pages ---- */
 
 static size_t n_pages_there(void *memory, size_t n_bytes)
 {
@@ -147,7 +218,7 @@ static void untouched_memory_costs_nothing(void)
     const size_t n_bytes = (size_t)512 << 20, huge_page = HUGE_BYTES / (size_t)sysconf(_SC_PAGESIZE);
     kt_shared *shared;
     kt_status status = kt_shared_create(kt_test_world, n_bytes, &shared);
-    if (status == KT_OK) { /* /dev/shm may be small */
+    if (status == KT_OK) { /* there may be less memory */
         KT_CHECK(n_pages_there(kt_shared_memory(shared), n_bytes) == 0);
         kt_shared_barrier(shared);
         *(volatile char *)kt_shared_memory(shared) = 1;
@@ -186,7 +257,9 @@ const kt_test kt_tests[] = {
     {"several arenas are apart", several_arenas_are_apart},
     {"the ranks of a host form a group", the_ranks_of_a_host_form_a_group},
     {"what does not fit is refused on all ranks", what_does_not_fit_is_refused_on_all_ranks},
-    {"a full disk is refused on all ranks", a_full_disk_is_refused_on_all_ranks},
+    {"a limit of the file size is told on all ranks", a_limit_of_the_file_size_is_told_on_all_ranks},
+    {"a failure on one rank is told on all, and leaves nothing behind",
+     a_failure_on_one_rank_is_told_on_all_and_leaves_nothing},
     {"untouched memory costs nothing", untouched_memory_costs_nothing},
     {"settling changes no value", settling_changes_no_value},
     {NULL, NULL},

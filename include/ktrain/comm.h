@@ -31,7 +31,7 @@ const char *kt_comm_host(const kt_comm *comm);
 const char *kt_comm_version(void); /* of the MPI library, one line; also before kt_comm_world_start */
 
 /* Every rank brings its own status and all leave with the same: KT_OK, or that of the lowest rank that failed, with
- * its error record extended by rank and host. Must stand before the next collective after anything that can fail on
+ * its error record extended by host and rank (of the world). Must stand before the next collective after anything that can fail on
  * one rank only. */
 kt_status kt_comm_agree(kt_comm *comm, kt_status local);
 
@@ -42,7 +42,7 @@ void kt_comm_barrier_asleep(kt_comm *comm);
 /* data[n_bytes] of rank `root` to all. */
 void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes);
 
-/* all[size x n_bytes] on rank 0 (NULL elsewhere) = every rank's data[n_bytes]. */
+/* n_bytes < 2^31: all[size x n_bytes] on rank 0 (NULL elsewhere) = every rank's data[n_bytes]. */
 void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all);
 
 /* Messages between two ranks, outside the collectives' order. Local, though a send may wait until it is received; what
@@ -68,7 +68,7 @@ void kt_comm_exchange_parts(kt_comm *comm, const size_t *bounds, const size_t *n
 /* slice[own slice] = the sum over ranks of that part of vector[n], order MPI's. slice may not overlap vector. */
 void kt_comm_reduce_slices(kt_comm *comm, const size_t *bounds, const float *vector, float *slice);
 
-/* Every rank's own slice of vector[n] to all, in place. _bytes: of data of any type, bounds in bytes. */
+/* Every rank's own slice of vector[n] to all, in place. _bytes: of data of any type, bounds in bytes, any number. */
 void kt_comm_share_slices(kt_comm *comm, const size_t *bounds, float *vector);
 void kt_comm_share_bytes(kt_comm *comm, const size_t *bounds, void *data);
 
