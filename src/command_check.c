@@ -6,6 +6,7 @@
 #include "ktrain/batches.h"
 #include "ktrain/command.h"
 #include "ktrain/config.h"
+#include "ktrain/data_check.h"
 #include "ktrain/data.h"
 #include "ktrain/forecast.h"
 #include "ktrain/memory.h"
@@ -196,6 +197,7 @@ kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log)
         kt_forecast j;
         kt_log_text(log, text);
         kt_memory_free(text);
+        kt_data_report_notes(&data, &config, log);
         status = describe(&config, &data, &a, &j);
         if (status == KT_OK)
             print_cost(&j, &data, &a, log);

@@ -38,6 +38,7 @@ static kt_status append_part(kt_data *data, kt_part part, const char *features, 
     KT_TRY(kt_dataset_read(features, labels, NULL, &extra));
     data->own_files[part].first = data->set.n;
     data->own_files[part].n = extra.n;
+    data->own_files[part].file_type = extra.file_type;
     kt_status status = kt_dataset_append(&data->set, &extra, features);
     kt_dataset_free(&extra);
     return status;
@@ -329,18 +330,15 @@ kt_status kt_data_summary(const kt_data *data, const kt_config *config, char **t
     kt_text_append(&buffer, "split  %zu train, %zu validation, %zu test", data->split.n[KT_TRAIN],
                    data->split.n[KT_VALIDATION], data->split.n[KT_TEST]);
     kt_dataset_class_counts(set, data->split.index[KT_TRAIN], data->split.n[KT_TRAIN], counts);
-    size_t least = 0, most = 0, n_empty = 0;
+    size_t least = set->n_classes, most = 0;
     for (size_t c = 0; c < set->n_classes; c++) {
-        least = counts[c] < counts[least] ? c : least;
+        least = counts[c] > 0 && (least == set->n_classes || counts[c] < counts[least]) ? c : least;
         most = counts[c] > counts[most] ? c : most;
-        n_empty += counts[c] == 0;
     }
-    kt_text_append(&buffer, "; training samples a class from %zu (class %zu) to %zu (class %zu)\n", counts[least],
-                   least, counts[most], most);
-    if (n_empty > 0 || counts[most] > 10 * counts[least])
-        kt_text_append(&buffer, "note   %s\n",
-                       n_empty > 0 ? "some classes have no training sample"
-                                   : "classes are unbalanced (train.class_weights = balanced weighs them alike)");
+    if (least < set->n_classes)
+        kt_text_append(&buffer, "; training samples a class from %zu (class %zu) to %zu (class %zu)", counts[least],
+                       least, counts[most], most);
+    kt_text_append(&buffer, "\n");
     kt_memory_free(counts);
     return kt_text_take(&buffer, text);
 }

@@ -208,6 +208,7 @@ kt_status kt_dataset_append(kt_dataset *dataset, const kt_dataset *extra, const 
     dataset->labels = labels;
     dataset->type = type;
     dataset->n = n;
+    kt_notes_join(&dataset->notes, &extra->notes);
     if (extra->n_classes > dataset->n_classes)
         dataset->n_classes = extra->n_classes;
     return KT_OK;

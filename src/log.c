@@ -204,6 +204,15 @@ void kt_log_warning(kt_log *log, const char *format, ...)
     va_end(args);
 }
 
+void kt_log_notes(kt_log *log, const kt_notes *notes)
+{
+    for (size_t i = 0; i < notes->n; i++)
+        if (notes->note[i].warns)
+            kt_log_warning(log, "%s", notes->note[i].text);
+        else
+            kt_log_line(log, "note   %s", notes->note[i].text);
+}
+
 static void say_plain(kt_log *log, const char *format, ...)
 {
     va_list args;

@@ -1,9 +1,9 @@
 #include "ktrain/model.h"
 
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "ktrain/data_check.h"
 #include "ktrain/run_directory.h"
 
 void kt_model_free(kt_model *model)
@@ -71,7 +71,6 @@ kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_log
 
 kt_status kt_model_check_data(const kt_model *model, const kt_data *data, const char *name, kt_log *log)
 {
-    const kt_dataset_statistics *was = &model->head.statistics, *is = &data->statistics;
     const kt_dataset *set = &data->set;
     if (set->d != model->head.n_in)
         return kt_fail(KT_DATA, "%s: has %zu features a sample: must have %zu, like what %s was trained on", name,
@@ -79,18 +78,9 @@ kt_status kt_model_check_data(const kt_model *model, const kt_data *data, const 
     if (set->n_classes > model->head.n_classes)
         return kt_fail(KT_DATA, "%s: its labels go up to %zu: must be below %zu, the classes of %s", name,
                        set->n_classes - 1, model->head.n_classes, model->path);
-    double range = was->max - was->min;
-    if (is->min < was->min - 0.01 * range || is->max > was->max + 0.01 * range || is->max - is->min < 0.1 * range)
-        kt_log_warning(log,
-                       "%s ranges from %g to %g, the training data from %g to %g: is it scaled as they were? (the "
-                       "model divides by %g itself)",
-                       name, is->min, is->max, was->min, was->max, model->head.config.data.scale);
-    else if (fabs(is->mean - was->mean) > 0.5 * was->standard_deviation)
-        kt_log_warning(
-            log, "%s has mean %g, the training data %g (standard deviation %g): does it show the same kind of thing?",
-            name, is->mean, was->mean, was->standard_deviation);
-    if (set->file_type != model->head.file_type)
-        kt_log_warning(log, "%s holds %s, the training data were %s", name, kt_type_name(set->file_type),
-                       kt_type_name(model->head.file_type));
+    kt_notes notes = {0};
+    kt_data_compare(&(kt_looks){"the training data", model->head.statistics, model->head.file_type},
+                    &(kt_looks){name, data->statistics, set->file_type}, model->head.config.data.scale, &notes);
+    kt_log_notes(log, &notes);
     return KT_OK;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ktrain/data.h"
+#include "ktrain/data_check.h"
 #include "ktrain/linalg.h"
 #include "ktrain/memory.h"
 #include "ktrain/placement.h"
@@ -16,6 +17,7 @@ static void report_data(const kt_config *config, const kt_data *data, kt_log *lo
         kt_log_text(log, text);
         kt_memory_free(text);
     }
+    kt_data_report_notes(data, config, log);
 }
 
 static void report_model(const kt_config *config, kt_trainer *trainer, kt_log *log)

@@ -156,7 +156,7 @@ kt_status kt_sweep_run(kt_comm *world, const kt_space *space, const kt_sweep_pla
     if (status == KT_OK)
         status = kt_comm_split(world, 0, &s->mail);
     if (status == KT_OK)
-        status = kt_sweep_load_data(world, space, &s->data);
+        status = kt_sweep_load_data(world, space, log, &s->data);
     if (status == KT_OK)
         status = go_through(s);
     kt_sweep_free_data(&s->data);

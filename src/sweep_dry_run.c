@@ -206,7 +206,7 @@ kt_status kt_sweep_dry_run(kt_comm *world, const kt_space *space, const kt_sweep
     kt_status status = (size_t)kt_comm_size(world) % each == 0 ? kt_sweep_split(world, space, &group)
                                                               : kt_comm_split(world, 0, &group);
     if (status == KT_OK)
-        status = kt_sweep_load_data(world, space, &sets);
+        status = kt_sweep_load_data(world, space, log, &sets);
     if (status == KT_OK)
         status = dry_run(world, group, space, plan, &sets, n_ranks, log);
     kt_sweep_free_data(&sets);

@@ -19,8 +19,9 @@ typedef struct kt_sweep_data {
     kt_config *configs; /* [n], owned: which files */
 } kt_sweep_data;
 
-/* Collective. Everything that a point names is read here, before anything is trained. */
-kt_status kt_sweep_load_data(kt_comm *world, const kt_space *space, kt_sweep_data *out);
+/* Collective. Everything that a point names is read here, before anything is trained, and rank 0
+ * says what is strange about it. */
+kt_status kt_sweep_load_data(kt_comm *world, const kt_space *space, kt_log *log, kt_sweep_data *out);
 void kt_sweep_free_data(kt_sweep_data *data); /* collective */
 
 /* The set that a job's files are. Local. */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ktrain/data_check.h"
 #include "ktrain/forecast.h"
 #include "ktrain/linalg.h"
 #include "ktrain/memory.h"
@@ -57,13 +58,15 @@ static kt_status load_all(kt_comm *world, const kt_space *space, kt_sweep_data *
     return KT_OK;
 }
 
-kt_status kt_sweep_load_data(kt_comm *world, const kt_space *space, kt_sweep_data *out)
+kt_status kt_sweep_load_data(kt_comm *world, const kt_space *space, kt_log *log, kt_sweep_data *out)
 {
     kt_config *config;
     *out = (kt_sweep_data){0};
     kt_status status = kt_comm_agree(world, KT_NEW(config, 1));
     if (status == KT_OK)
         status = load_all(world, space, out, config);
+    for (size_t i = 0; i < out->n && status == KT_OK; i++)
+        kt_data_report_notes(&out->sets[i], &out->configs[i], log);
     kt_memory_free(config);
     if (status != KT_OK)
         kt_sweep_free_data(out);

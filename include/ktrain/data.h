@@ -13,6 +13,7 @@ typedef struct kt_data {
     kt_split split;
     struct {
         size_t first, n;
+        kt_type file_type;
     } own_files[KT_N_PARTS]; /* the rows of parts that have files of their own; n = 0: cut from the main file */
     uint64_t fingerprint;
     kt_dataset_statistics statistics; /* of all samples */
@@ -37,7 +38,7 @@ kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *lab
 /* Collective over the ranks that loaded it, except for a view or a zeroed *data. */
 void kt_data_free(kt_data *data);
 
-/* A few lines on size, range, parts and class balance; owned by the caller (kt_memory_free). Local. */
+/* A few lines on size, range, parts, and the samples of the classes that have any; owned by the caller (kt_memory_free). Local. */
 kt_status kt_data_summary(const kt_data *data, const kt_config *config, char **text);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "ktrain/array.h"
+#include "ktrain/notes.h"
 
 typedef struct kt_dataset {
     size_t n;           /* samples */
@@ -19,6 +20,7 @@ typedef struct kt_dataset {
     char **class_names; /* owned, n_classes strings, or NULL */
     kt_type file_type;  /* what the features file held */
     size_t shape[2];    /* of one sample as the file had it: {h, w}, or {d, 0} */
+    kt_notes notes;     /* what readers found strange in the files */
 } kt_dataset;
 
 /* What the features look like: kept in a model file, so that predict can warn about other data. */
@@ -37,7 +39,7 @@ kt_status kt_dataset_read(const char *features, const char *labels, const char *
 void kt_dataset_free(kt_dataset *dataset);
 
 /* Adds the samples of `extra`, labelled like `dataset` and read from `name`, after its own; bytes become floats when
- * one of the two has floats. n_classes grows when extra has more, unless class names fix it. KT_DATA, dataset
+ * one of the two has floats. n_classes grows when extra has more, unless class names fix it. Its notes are joined. KT_DATA, dataset
  * unchanged: another width, or a class without a name. */
 kt_status kt_dataset_append(kt_dataset *dataset, const kt_dataset *extra, const char *name);
 

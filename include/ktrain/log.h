@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "ktrain/notes.h"
 #include "ktrain/status.h"
 
 typedef struct kt_log {
@@ -37,6 +38,8 @@ void kt_log_file_line(kt_log *log, const char *format, ...) __attribute__((forma
 void kt_log_text(kt_log *log, const char *text);
 /* "ktrain: warning: ..." on standard error. */
 void kt_log_warning(kt_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Each as a warning, or as a line "note   ...". */
+void kt_log_notes(kt_log *log, const kt_notes *notes);
 /* "ktrain: ..." on standard error. */
 void kt_log_error(kt_log *log, const char *message);
 

@@ -1,0 +1,22 @@
+#include "ktrain/notes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void kt_notes_add(kt_notes *notes, bool warns, const char *format, ...)
+{
+    if (notes->n == KT_MAX_NOTES)
+        return;
+    kt_note *note = &notes->note[notes->n++];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(note->text, sizeof note->text, format, args);
+    va_end(args);
+    note->warns = warns;
+}
+
+void kt_notes_join(kt_notes *notes, const kt_notes *more)
+{
+    for (size_t i = 0; i < more->n && notes->n < KT_MAX_NOTES; i++)
+        notes->note[notes->n++] = more->note[i];
+}
