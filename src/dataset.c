@@ -51,8 +51,8 @@ static kt_status check_finite(const kt_array *array, const char *name, size_t d)
     for (size_t i = 0; i < count; i++) {
         double value = kt_array_get(array, i);
         if (!fits(value))
-            return kt_fail(KT_DATA, "%s: row %zu, column %zu (from 0) is %g; finite numbers of at most %g are needed",
-                           name, i / d, i % d, value, (double)FLT_MAX);
+            return kt_fail(KT_DATA, "%s: row %zu, column %zu is %g; finite numbers of at most %g are needed", name,
+                           i / d + 1, i % d + 1, value, (double)FLT_MAX);
     }
     return KT_OK;
 }
@@ -113,8 +113,8 @@ static kt_status read_names(const char *path, const char *labels, kt_dataset *ou
     for (size_t i = 0; i < out->n; i++)
         if ((size_t)out->labels[i] >= n_names) {
             kt_class_names_free(n_names, names);
-            return kt_fail(KT_DATA, "%s: the label in row %zu (from 0) is %d, but %s names only classes 0 to %zu",
-                           labels, i, (int)out->labels[i], path, n_names - 1);
+            return kt_fail(KT_DATA, "%s: the label in row %zu is %d, but %s names only classes 0 to %zu", labels,
+                           i + 1, (int)out->labels[i], path, n_names - 1);
         }
     out->n_classes = n_names;
     out->class_names = names;

@@ -82,7 +82,7 @@ static kt_status check_member(zip_t *archive, const char *path, zip_uint64_t ind
 {
     const zip_uint64_t needed = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
     if (zip_stat_index(archive, index, 0, info) != 0 || (info->valid & needed) != needed)
-        return kt_fail(KT_DATA, "%s: member %zu has no size: %s", path, (size_t)index, zip_strerror(archive));
+        return kt_fail(KT_DATA, "%s: member %zu has no size: %s", path, (size_t)index + 1, zip_strerror(archive));
     if (info->encryption_method != ZIP_EM_NONE)
         return kt_fail(KT_DATA, "%s: member %.200s is encrypted", path, info->name);
     if (info->comp_method != ZIP_CM_STORE && info->comp_method != ZIP_CM_DEFLATE)

@@ -1,7 +1,10 @@
 #include "ktrain/hdf5_file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "hdf5_file_private.h"
@@ -20,14 +23,42 @@ static herr_t take_description(unsigned n, const H5E_error2_t *error, void *cont
     return 1; /* the innermost is enough */
 }
 
+/* Any call of HDF5 that succeeds forgets the reason of the one that failed: this comes before all others. */
+static void take_reason(char reason[SHORT_TEXT_BYTES])
+{
+    snprintf(reason, SHORT_TEXT_BYTES, "no reason given");
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_description, reason);
+}
+
 kt_status kt_hdf5_fail(kt_status code, const kt_hdf5 *file, const char *path, const char *what)
 {
-    char reason[SHORT_TEXT_BYTES] = "no reason given";
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_description, reason);
+    char reason[SHORT_TEXT_BYTES];
+    take_reason(reason);
     return kt_fail(code, "%s: %s%s%s (HDF5: %s)", file->name, what, path[0] != '\0' ? " " : "", path, reason);
 }
 
 /* ---- open and close ---- */
+
+/* Why a file on disk does not open, by a part of HDF5's reason, and the way out. */
+static const struct {
+    const char *reason, *words;
+} refusals[] = {
+    {"unable to lock file", "is being written by another program: it can be read when that has closed it"},
+    {"already open for write", "was not closed by the program that wrote it: must be written anew, or, when it is known "
+                               "to be whole, be marked as closed by `h5clear -s FILE`"},
+    {"truncated file", "is not whole: must be copied or written anew"},
+    {"", "is not a readable HDF5 file"},
+};
+
+static kt_status fail_open(const kt_hdf5 *file)
+{
+    char reason[SHORT_TEXT_BYTES];
+    take_reason(reason);
+    size_t i = 0;
+    while (strstr(reason, refusals[i].reason) == NULL)
+        i++;
+    return kt_fail(KT_DATA, "%s: %s (HDF5: %s)", file->name, refusals[i].words, reason);
+}
 
 static hid_t new_access(void)
 {
@@ -98,9 +129,19 @@ kt_status kt_hdf5_open_image(kt_hdf5 **out, const void *image, size_t n_bytes, c
     memcpy(&copied, &image, sizeof copied);
     if (n_bytes > 0 && H5Pset_file_image(access, copied, n_bytes) >= 0)
         file->id = H5Fopen(memory_name, H5F_ACC_RDONLY, access);
-    kt_status status = file->id >= 0 ? KT_OK : kt_hdf5_fail(KT_DATA, file, "", "is not a readable HDF5 file");
+    kt_status status = file->id >= 0 ? KT_OK : fail_open(file);
     H5Pclose(access);
     return give(out, file, status);
+}
+
+/* Some file systems of clusters have no locks: a file there is read without. One that is locked has them. */
+static bool has_locks(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const bool has = fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    return has;
 }
 
 kt_status kt_hdf5_open(kt_hdf5 **out, const char *path)
@@ -110,13 +151,14 @@ kt_status kt_hdf5_open(kt_hdf5 **out, const char *path)
     if (access(path, R_OK) != 0)
         return give(out, file, kt_fail(KT_NO_INPUT, "%s: no such file, or it cannot be read", path));
     hid_t access_list = new_access();
-    H5Pset_file_locking(access_list, false, true); /* a reader needs none, and some cluster file systems have none */
+    /* HDF5_USE_FILE_LOCKING, the user's word, comes before this. */
+    H5Pset_file_locking(access_list, has_locks(path), true);
     file->id = H5Fopen(path, H5F_ACC_RDONLY, access_list);
+    kt_status status = file->id >= 0 ? KT_OK : fail_open(file);
     H5Pclose(access_list);
-    if (file->id < 0)
-        return give(out, file, kt_hdf5_fail(KT_DATA, file, "", "is not a readable HDF5 file"));
-    H5Fget_filesize(file->id, &file->n_bytes);
-    return give(out, file, KT_OK);
+    if (status == KT_OK)
+        H5Fget_filesize(file->id, &file->n_bytes);
+    return give(out, file, status);
 }
 
 void kt_hdf5_close(kt_hdf5 *file)

@@ -106,10 +106,10 @@ static kt_status fill_view(const kt_hdf5 *file, const char *path, view *v)
         return kt_fail(KT_DATA, "%s: dataset %s keeps its data in other files; copy it into one file", file->name,
                        path);
     v->space = H5Dget_space(v->dataset);
-    v->type = H5Dget_type(v->dataset);
-    int n_dims = v->space < 0 ? -1 : H5Sget_simple_extent_ndims(v->space);
+    v->type = v->space < 0 ? -1 : H5Dget_type(v->dataset);
+    int n_dims = v->type < 0 ? -1 : H5Sget_simple_extent_ndims(v->space);
     hsize_t dims[H5S_MAX_RANK];
-    if (n_dims < 0 || v->type < 0 || H5Sget_simple_extent_type(v->space) == H5S_NULL ||
+    if (n_dims < 0 || H5Sget_simple_extent_type(v->space) == H5S_NULL ||
         H5Sget_simple_extent_dims(v->space, dims, NULL) < 0)
         return kt_hdf5_fail(KT_DATA, file, path, "has no shape for dataset");
     v->n_dims = (size_t)n_dims;

@@ -18,8 +18,8 @@ static kt_status take_whole(const kt_array *array, const char *name, size_t n, i
     for (size_t i = 0; i < n; i++) {
         double value = kt_array_get(array, i);
         if (!(value >= 0 && value < KT_MAX_CLASSES) || value != floor(value))
-            return kt_fail(KT_DATA, "%s: the label in row %zu (from 0) is %.17g; whole numbers from 0 to %d are needed",
-                           name, i, value, KT_MAX_CLASSES - 1);
+            return kt_fail(KT_DATA, "%s: the label in row %zu is %.17g; whole numbers from 0 to %d are needed", name,
+                           i + 1, value, KT_MAX_CLASSES - 1);
         labels[i] = (int32_t)value;
         if ((size_t)labels[i] + 1 > *n_classes)
             *n_classes = (size_t)labels[i] + 1;
@@ -36,15 +36,15 @@ static kt_status take_one_hot(const kt_array *array, const char *name, size_t n,
             if (value != 0 && value != 1)
                 return kt_fail(
                     KT_DATA,
-                    "%s: labels of %zu columns must be one-hot, 0 or 1, but row %zu, column %zu (from 0) is %.17g",
-                    name, n_classes, i, c, value);
+                    "%s: labels of %zu columns must be one-hot, 0 or 1, but row %zu, column %zu is %.17g",
+                    name, n_classes, i + 1, c + 1, value);
             if (value == 1) {
                 labels[i] = (int32_t)c;
                 n_ones++;
             }
         }
         if (n_ones != 1)
-            return kt_fail(KT_DATA, "%s: the one-hot row %zu (from 0) has %zu ones; exactly one is needed", name, i,
+            return kt_fail(KT_DATA, "%s: the one-hot row %zu has %zu ones; exactly one is needed", name, i + 1,
                            n_ones);
     }
     return KT_OK;

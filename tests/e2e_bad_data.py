@@ -98,9 +98,9 @@ def wrong_shape():
 
 def not_finite():
     """A NaN or an infinity is refused with its row and column."""
-    refused("nan.npy", "row 5, column 3", "nan", features=save("nan.npy", changed(X, r5c3=np.nan)))
-    refused("inf.npy", "row 202, column 19", "inf", features=save("inf.npy", changed(X, r202c19=-np.inf)), ranks=(1,))
-    refused("big.npy", "row 0, column 0", features=save("big.npy", changed(X.astype("f8"), r0c0=1e300)), ranks=(1,))
+    refused("nan.npy", "row 6, column 4", "nan", features=save("nan.npy", changed(X, r5c3=np.nan)))
+    refused("inf.npy", "row 203, column 20", "inf", features=save("inf.npy", changed(X, r202c19=-np.inf)), ranks=(1,))
+    refused("big.npy", "row 1, column 1", features=save("big.npy", changed(X.astype("f8"), r0c0=1e300)), ranks=(1,))
 
 
 def bad_labels():
@@ -108,12 +108,12 @@ def bad_labels():
     signed = Y.astype("f8")
     for name, row, value in (("minus", 7, -1), ("half", 8, 2.5), ("nan", 9, np.nan), ("large", 10, 1e9), ("inf", 202, np.inf)):
         path = save(f"y-{name}.npy", changed(signed, **{f"r{row}": value}))
-        refused(path, f"row {row}", "whole numbers from 0", labels=path, ranks=(1,))
-    refused("y-minus.npy", "row 7", "-1", labels="y-minus.npy", ranks=(2,))
+        refused(path, f"row {row + 1}", "whole numbers from 0", labels=path, ranks=(1,))
+    refused("y-minus.npy", "row 8", "-1", labels="y-minus.npy", ranks=(2,))
     one_hot = np.eye(7)[Y]
-    refused("hot-2.npy", "row 3", "2 ones", labels=save("hot-2.npy", changed(one_hot, **{f"r3c{(Y[3] + 1) % 7}": 1})), ranks=(1,))
-    refused("hot-0.npy", "row 3", "0 ones", labels=save("hot-0.npy", changed(one_hot, **{f"r3c{Y[3]}": 0})), ranks=(1,))
-    refused("hot-half.npy", "row 0", "one-hot", labels=save("hot-half.npy", one_hot / 2), ranks=(1,))
+    refused("hot-2.npy", "row 4", "2 ones", labels=save("hot-2.npy", changed(one_hot, **{f"r3c{(Y[3] + 1) % 7}": 1})), ranks=(1,))
+    refused("hot-0.npy", "row 4", "0 ones", labels=save("hot-0.npy", changed(one_hot, **{f"r3c{Y[3]}": 0})), ranks=(1,))
+    refused("hot-half.npy", "row 1", "one-hot", labels=save("hot-half.npy", one_hot / 2), ranks=(1,))
 
 
 def other_lengths():

@@ -35,6 +35,18 @@ def write_hdf5(folder):
         with open(path + ".raw", "wb") as raw:
             raw.write(bytes(80))
         f.create_dataset("outside", shape=(10,), dtype="f8", external=[(path + ".raw", 0, 80)])
+    write_unclosed(folder)
+
+
+def write_unclosed(folder):
+    """A file of HDF5's latest format whose writer ends without closing it."""
+    child = os.fork()
+    if child == 0:
+        f = h5py.File(os.path.join(folder, "unclosed.h5"), "w", libver="latest")
+        f["features"] = np.zeros((3, 4))
+        f.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 def check_hdf5(path):

@@ -112,10 +112,10 @@ static void not_finite(void)
 {
     float floats[6] = {0, 1, 2, 3, NAN, 5};
     double doubles[6] = {0, 1, 2, 3, 4, 1e39};
-    refuse(put("x.npy", KT_F32, SHAPE(2, 3), floats), NULL, NULL, "row 1, column 1 (from 0) is nan");
+    refuse(put("x.npy", KT_F32, SHAPE(2, 3), floats), NULL, NULL, "row 2, column 2 is nan");
     floats[4] = -INFINITY;
-    refuse(put("x.npy", KT_F32, SHAPE(3, 2), floats), NULL, NULL, "row 2, column 0 (from 0) is -inf");
-    refuse(put("x.npy", KT_F64, SHAPE(2, 3), doubles), NULL, NULL, "row 1, column 2 (from 0) is 1e+39");
+    refuse(put("x.npy", KT_F32, SHAPE(3, 2), floats), NULL, NULL, "row 3, column 1 is -inf");
+    refuse(put("x.npy", KT_F64, SHAPE(2, 3), doubles), NULL, NULL, "row 2, column 3 is 1e+39");
 }
 
 /* ---- labels ---- */
@@ -149,16 +149,16 @@ static void label_forms(void)
 
 static void bad_labels(void)
 {
-    refuse(features(), put("y.npy", KT_I32, SHAPE(3), ((int32_t[]){0, -1, 2})), NULL, "row 1 (from 0) is -1");
-    refuse(features(), put("y.npy", KT_F64, SHAPE(3), ((double[]){0, 1, 1.5})), NULL, "row 2 (from 0) is 1.5");
+    refuse(features(), put("y.npy", KT_I32, SHAPE(3), ((int32_t[]){0, -1, 2})), NULL, "row 2 is -1");
+    refuse(features(), put("y.npy", KT_F64, SHAPE(3), ((double[]){0, 1, 1.5})), NULL, "row 3 is 1.5");
     refuse(features(), put("y.npy", KT_F64, SHAPE(3), ((double[]){(double)NAN, 1, 1.5})), NULL,
-           "row 0 (from 0) is nan");
+           "row 1 is nan");
     refuse(features(), put("y.npy", KT_I32, SHAPE(3), ((int32_t[]){0, 65536, 2})), NULL, "0 to 9999");
     refuse(features(), put("y.npy", KT_I32, SHAPE(2), plain), NULL, "2 labels, but");
     refuse(features(), put("y.npy", KT_U8, SHAPE(3, 2, 2), bytes), NULL, "(3, 2, 2)");
-    refuse(features(), put("y.npy", KT_U8, SHAPE(3, 2), "\1\0\1\1\0\1"), NULL, "row 1 (from 0) has 2 ones");
-    refuse(features(), put("y.npy", KT_U8, SHAPE(3, 2), "\1\0\0\0\0\1"), NULL, "row 1 (from 0) has 0 ones");
-    refuse(features(), put("y.npy", KT_U8, SHAPE(3, 2), "\1\0\0\1\0\2"), NULL, "row 2, column 1 (from 0) is 2");
+    refuse(features(), put("y.npy", KT_U8, SHAPE(3, 2), "\1\0\1\1\0\1"), NULL, "row 2 has 2 ones");
+    refuse(features(), put("y.npy", KT_U8, SHAPE(3, 2), "\1\0\0\0\0\1"), NULL, "row 2 has 0 ones");
+    refuse(features(), put("y.npy", KT_U8, SHAPE(3, 2), "\1\0\0\1\0\2"), NULL, "row 3, column 2 is 2");
 }
 
 static void class_names(void)
@@ -176,7 +176,7 @@ static void class_names(void)
                   strcmp(set.class_names[5], "f") == 0);
     kt_dataset_free(&set);
     KT_CHECK_STATUS(KT_NO_INPUT, kt_dataset_read(features(), y, kt_test_scratch("absent.csv"), &set));
-    refuse(features(), y, put_text("map.csv", "i,n\n0,a\n1,b\n2,c\n3,d\n"), "row 2 (from 0) is 4, but");
+    refuse(features(), y, put_text("map.csv", "i,n\n0,a\n1,b\n2,c\n3,d\n"), "row 3 is 4, but");
     refuse(features(), y, put_text("map.csv", "i,n\n0,a\n2,c\n"), "lacks class 1");
     refuse(features(), y, put_text("map.csv", "i,n\n0,a\n0,c\n"), "line 3: class 0 comes a second time");
     refuse(features(), y, put_text("map.csv", "i,n\n0,a\nx,c\n"), "line 3: \"x\" is not a class index");

@@ -1,8 +1,11 @@
 #include "test.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "ktrain/file.h"
 #include "ktrain/hdf5_file.h"
@@ -193,6 +196,34 @@ static void not_hdf5(void)
     CU_ASSERT(file == NULL);
 }
 
+/* Opening ends with a sentence that has both. */
+static void refuse_open(const char *path, const char *words, const char *reason)
+{
+    kt_hdf5 *file = NULL;
+    KT_CHECK_STATUS(KT_DATA, kt_hdf5_open(&file, path));
+    CU_ASSERT(file == NULL && kt_test_message(words) && kt_test_message(reason));
+}
+
+static void unfinished(void)
+{
+    CU_ASSERT(python("hdf5", kt_test_scratch(".")) == 0);
+    const char *path = kt_test_scratch("types.h5");
+    kt_hdf5 *file = NULL;
+    const int fd = open(path, O_RDWR);
+    CU_ASSERT_FATAL(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0); /* as HDF5 does for a writer */
+    refuse_open(path, "being written by another program", "unable to lock file");
+    close(fd);
+    KT_CHECK_STATUS(KT_OK, kt_hdf5_open(&file, path));
+    kt_hdf5_close(file);
+    refuse_open(kt_test_scratch("unclosed.h5"), "h5clear -s", "already open for write");
+    unsigned char *bytes;
+    size_t n_bytes;
+    KT_CHECK_STATUS(KT_OK, kt_file_read(path, &bytes, &n_bytes));
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(kt_test_scratch("cut.h5"), bytes, 3000));
+    kt_memory_free(bytes);
+    refuse_open(kt_test_scratch("cut.h5"), "is not whole", "eof = 3000");
+}
+
 static void truncated(void)
 {
     kt_hdf5 *file = new_sample();
@@ -242,6 +273,8 @@ const kt_test kt_tests[] = {
     {"what is not an array of numbers in this file is refused by what it is", strange_datasets},
     {"a shape that differs is refused with both shapes", wrong_shape},
     {"what is not HDF5 is refused", not_hdf5},
+    {"a file that is being written, was not closed or is cut is refused with HDF5's reason",
+     unfinished},
     {"a truncated image is refused at any length", truncated},
     {"visiting names every dataset in order until told to stop", visiting},
     {NULL, NULL},

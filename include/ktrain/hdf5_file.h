@@ -14,7 +14,8 @@ typedef struct kt_hdf5 kt_hdf5;
 kt_status kt_hdf5_create(kt_hdf5 **out);
 /* Opens an image of n bytes (copied). `name` is what messages call it. KT_DATA when it is not HDF5. */
 kt_status kt_hdf5_open_image(kt_hdf5 **out, const void *image, size_t n_bytes, const char *name);
-/* Opens a file on disk, read-only. KT_NO_INPUT or KT_DATA. */
+/* Opens a file on disk, read-only and under HDF5's lock, where the file system has locks. KT_NO_INPUT; KT_DATA, with
+ * HDF5's reason and what to do: another program is writing it, its writer has not closed it, it is truncated. */
 kt_status kt_hdf5_open(kt_hdf5 **out, const char *path);
 void kt_hdf5_close(kt_hdf5 *file); /* NULL is allowed */
 
