@@ -68,7 +68,6 @@ kt_need("Open MPI" libopenmpi-dev "${MPI_C_FOUND}")
 # hdf5-serial and not hdf5: the latter is whichever build was installed last, and checkpoints are rank 0's alone.
 kt_find_library(hdf5 hdf5-serial "HDF5 (serial)" libhdf5-dev)
 kt_find_library(openblas openblas "OpenBLAS" libopenblas-dev)
-kt_find_library(inih inih "inih" libinih-dev)
 kt_find_library(jansson jansson "Jansson" libjansson-dev)
 kt_find_library(libzip libzip "libzip" libzip-dev)
 kt_find_library(zlib zlib "zlib" zlib1g-dev)

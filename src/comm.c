@@ -121,8 +121,10 @@ kt_status kt_comm_agree(kt_comm *comm, kt_status local)
     MPI_Bcast(&record, (int)sizeof record, MPI_BYTE, lowest, comm->mpi);
     /* A record that an inner agreement has made already names its rank. */
     if (comm->size == 1 || strstr(record.text, " [rank ") != NULL)
-        return kt_fail((kt_status)record.code, "%s", record.text);
-    return kt_fail((kt_status)record.code, "%s [rank %d on %s]", record.text, record.rank, record.host);
+        return kt_fail_lines((kt_status)record.code, "%s", record.text);
+    const size_t n = strcspn(record.text, "\n");
+    return kt_fail_lines((kt_status)record.code, "%.*s [rank %d on %s]%s", (int)n, record.text, record.rank,
+                         record.host, record.text + n);
 }
 
 void kt_comm_barrier(kt_comm *comm)

@@ -16,7 +16,7 @@
 static const char markdown_head[] = "# The configuration\n"
                                     "\n"
                                     "A job is an INI file; `ktrain CONFIG.ini section.key=value` overrides a key. A "
-                                    "comment begins with `;`. A long list goes on in\n"
+                                    "comment begins with `;`. A long list may go on in\n"
                                     "indented lines. Unknown or repeated keys, and values out of bounds, are errors "
                                     "that name the line. This page is the output of\n"
                                     "`ktrain options --markdown`.\n"

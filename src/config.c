@@ -203,7 +203,7 @@ static const char *section_help(const char *section)
 
 const kt_option_table kt_config_options = {rows, sizeof rows / sizeof rows[0], section_help};
 
-static kt_status check_data(const char *name, const kt_config *c)
+static kt_status check_files(const char *name, const kt_config *c)
 {
     const struct {
         const char *features_key, *labels_key;
@@ -220,6 +220,11 @@ static kt_status check_data(const char *name, const kt_config *c)
             return kt_fail(KT_CONFIG, "%s: data.%s is not set: must be the path of a file", name,
                            has_features ? files[i].labels_key : files[i].features_key);
     }
+    return KT_OK;
+}
+
+static kt_status check_split(const char *name, const kt_config *c)
+{
     const kt_real_list *split = &c->data.split;
     double sum = 0;
     for (size_t i = 0; i < split->n; i++)
@@ -233,18 +238,40 @@ static kt_status check_data(const char *name, const kt_config *c)
     return KT_OK;
 }
 
+static kt_status check_shards(const char *name, const kt_config *c)
+{
+    const long long n = (long long)c->parallel.shards;
+    return (n & (n - 1)) == 0 ? KT_OK
+                              : kt_fail(KT_CONFIG, "%s: parallel.shards = %lld: must be a power of two", name, n);
+}
+
+static kt_status check_schedule(const char *name, const kt_config *c)
+{
+    return c->schedule.final <= c->schedule.initial
+               ? KT_OK
+               : kt_fail(KT_CONFIG,
+                         "%s: optimizer.final_learning_rate = %g is above optimizer.learning_rate = %g: must not be",
+                         name, c->schedule.final, c->schedule.initial);
+}
+
+static kt_status check_places(const char *name, const kt_config *c)
+{
+    if (c->run.dir[0] == '\0')
+        return kt_fail(KT_CONFIG, "%s: run.dir is empty: must be a directory", name);
+    if (c->checkpoint.resume[0] == '\0')
+        return kt_fail(KT_CONFIG,
+                       "%s: checkpoint.resume is empty: must be auto, never or the path of a checkpoint", name);
+    return KT_OK;
+}
+
 kt_status kt_config_check(const char *name, const kt_config *c)
 {
-    KT_TRY(check_data(name, c));
-    if ((c->parallel.shards & (c->parallel.shards - 1)) != 0)
-        return kt_fail(KT_CONFIG, "%s: parallel.shards = %lld: must be a power of two", name, (long long)c->parallel.shards);
-    if (c->schedule.final > c->schedule.initial)
-        return kt_fail(KT_CONFIG, "%s: optimizer.final_learning_rate = %g is above optimizer.learning_rate = %g: must not be", name,
-                       c->schedule.final, c->schedule.initial);
-    if (c->run.dir[0] == '\0' || c->checkpoint.resume[0] == '\0')
-        return kt_fail(KT_CONFIG, "%s: %s is empty: must be %s", name, c->run.dir[0] == '\0' ? "run.dir" : "checkpoint.resume",
-                       c->run.dir[0] == '\0' ? "a directory" : "auto, never or the path of a checkpoint");
-    return KT_OK;
+    static kt_status (*const checks[])(const char *, const kt_config *) = {check_files, check_split, check_shards,
+                                                                          check_schedule, check_places};
+    kt_mistakes mistakes = {0};
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+        kt_mistakes_add(&mistakes, checks[i](name, c));
+    return kt_mistakes_tell(&mistakes, name);
 }
 
 static kt_status refuse_sweep(void *context, const char *where, const char *key, const char *text)
@@ -258,11 +285,13 @@ static kt_status refuse_sweep(void *context, const char *where, const char *key,
 kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides, char *const *overrides, kt_config *out)
 {
     const kt_option_section sweep = {"sweep", refuse_sweep, &name};
+    kt_mistakes mistakes = {0};
     memset(out, 0, sizeof *out); /* padding too: two equal configurations are equal bytes */
     KT_TRY(kt_options_defaults(&kt_config_options, out));
-    KT_TRY(kt_options_read_ini(&kt_config_options, out, &sweep, name, text, n_bytes));
+    kt_options_read_ini(&kt_config_options, out, &sweep, name, text, n_bytes, &mistakes);
     for (size_t i = 0; i < n_overrides; i++)
-        KT_TRY(kt_options_override(&kt_config_options, out, overrides[i]));
+        kt_mistakes_add(&mistakes, kt_options_override(&kt_config_options, out, overrides[i]));
+    KT_TRY(kt_mistakes_tell(&mistakes, name));
     return kt_config_check(name, out);
 }
 
@@ -304,49 +333,70 @@ kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, ch
     return status;
 }
 
-/* "section.key=value\n" of a row in line; its length. */
-static size_t write_line(const kt_option *option, const kt_config *config, char *line, size_t size)
+kt_status kt_config_broadcast(kt_comm *comm, kt_config *config)
 {
-    size_t n = (size_t)snprintf(line, size, "%s.%s=", option->section, option->key);
-    kt_options_format(option, config, line + n, size - n - 1);
-    n += strlen(line + n);
-    line[n] = '\n';
-    return n + 1;
+    const bool root = kt_comm_rank(comm) == 0;
+    char *text = NULL;
+    uint64_t n = 0;
+    kt_status status = root ? kt_options_write_ini(&kt_config_options, config, &text) : KT_OK;
+    if (root && status == KT_OK)
+        n = strlen(text);
+    KT_TRY(kt_comm_agree(comm, status));
+    kt_comm_broadcast(comm, 0, &n, sizeof n);
+    status = kt_comm_agree(comm, root ? KT_OK : KT_NEW(text, n + 1));
+    if (status == KT_OK)
+        kt_comm_broadcast(comm, 0, text, n);
+    if (status == KT_OK)
+        status = kt_comm_agree(comm, root ? KT_OK : kt_config_parse("rank 0's configuration", text, n, 0, NULL, config));
+    kt_memory_free(text);
+    return status;
+}
+
+/* "section.key=value\n" of a row. */
+static void write_line(const kt_option *option, const kt_config *config, kt_text_buffer *line)
+{
+    kt_text_clear(line);
+    kt_text_append(line, "%s.%s=", option->section, option->key);
+    kt_options_format(option, config, line);
+    kt_text_append(line, "\n");
 }
 
 uint64_t kt_config_key(const kt_config *config)
 {
     enum { N_ROWS = sizeof rows / sizeof rows[0] };
-    static char line[KT_VALUE_BYTES + 128]; /* too long for a stack frame */
-    static uint64_t default_hash[N_ROWS];   /* of each row's line; filled by the first call */
-    static kt_config defaults;
+    static kt_text_buffer line;           /* kept: this is asked for every point of a sweep */
+    static uint64_t default_hash[N_ROWS]; /* of each row's line; filled by the first call */
+    kt_config defaults;
     if (default_hash[0] == 0 && kt_options_defaults(&kt_config_options, &defaults) == KT_OK)
-        for (size_t i = 0; i < N_ROWS; i++)
-            default_hash[i] = kt_hash_bytes(KT_HASH_START, line, write_line(&rows[i], &defaults, line, sizeof line));
+        for (size_t i = 0; i < N_ROWS; i++) {
+            write_line(&rows[i], &defaults, &line);
+            default_hash[i] = kt_hash_bytes(KT_HASH_START, line.bytes, line.n);
+        }
     uint64_t key = KT_HASH_START;
     for (size_t i = 0; i < N_ROWS; i++) {
         if (rows[i].flags & KT_OPTION_PLACE)
             continue;
-        size_t n = write_line(&rows[i], config, line, sizeof line);
-        if (kt_hash_bytes(KT_HASH_START, line, n) != default_hash[i])
-            key = kt_hash_bytes(key, line, n);
+        write_line(&rows[i], config, &line);
+        if (kt_hash_bytes(KT_HASH_START, line.bytes, line.n) != default_hash[i])
+            key = kt_hash_bytes(key, line.bytes, line.n);
     }
     return key;
 }
 
 const kt_option *kt_config_difference(const kt_config *a, const kt_config *b)
 {
-    static char text_a[KT_VALUE_BYTES], text_b[KT_VALUE_BYTES]; /* too long for a stack frame */
-    for (size_t i = 0; i < kt_config_options.n; i++) {
+    kt_text_buffer text_a = {0}, text_b = {0};
+    const kt_option *difference = NULL;
+    for (size_t i = 0; i < kt_config_options.n && difference == NULL; i++) {
         const kt_option *o = &rows[i];
-        if (!(o->flags & KT_OPTION_DEFINES))
-            continue;
-        kt_options_format(o, a, text_a, sizeof text_a);
-        kt_options_format(o, b, text_b, sizeof text_b);
-        if (strcmp(text_a, text_b) != 0)
-            return o;
+        write_line(o, a, &text_a);
+        write_line(o, b, &text_b);
+        if ((o->flags & KT_OPTION_DEFINES) && strcmp(text_a.bytes, text_b.bytes) != 0)
+            difference = o;
     }
-    return NULL;
+    kt_memory_free(text_a.bytes);
+    kt_memory_free(text_b.bytes);
+    return difference;
 }
 
 bool kt_config_has_files(const kt_config *config, kt_part part)

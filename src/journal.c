@@ -26,7 +26,7 @@ struct kt_journal {
     int fd;
     char path[KT_PATH_BYTES];
     kt_config defaults;
-    char value[KT_VALUE_BYTES], default_value[KT_VALUE_BYTES];
+    kt_text_buffer value, default_value;
 };
 
 /* The members of a line that are numbers, in order: double (null: NaN) or int64_t. */
@@ -108,12 +108,15 @@ static json_t *config_json(kt_journal *journal, const kt_config *config)
         char name[128];
         if (o->flags & KT_OPTION_PLACE)
             continue;
-        kt_options_format(o, config, journal->value, sizeof journal->value);
-        kt_options_format(o, &journal->defaults, journal->default_value, sizeof journal->default_value);
-        if (strcmp(journal->value, journal->default_value) == 0)
+        kt_text_clear(&journal->value);
+        kt_text_clear(&journal->default_value);
+        kt_options_format(o, config, &journal->value);
+        kt_options_format(o, &journal->defaults, &journal->default_value);
+        complete = journal->value.status == KT_OK && journal->default_value.status == KT_OK;
+        if (!complete || strcmp(journal->value.bytes, journal->default_value.bytes) == 0)
             continue;
         snprintf(name, sizeof name, "%s.%s", o->section, o->key);
-        complete = json_object_set_new(object, name, text_json(journal->value)) == 0;
+        complete = json_object_set_new(object, name, text_json(journal->value.bytes)) == 0;
     }
     if (!complete) {
         json_decref(object);
@@ -218,8 +221,12 @@ kt_status kt_journal_open(const char *path, kt_journal **out)
 
 void kt_journal_close(kt_journal *journal)
 {
-    if (journal != NULL && journal->fd >= 0)
+    if (journal == NULL)
+        return;
+    if (journal->fd >= 0)
         close(journal->fd);
+    kt_memory_free(journal->value.bytes);
+    kt_memory_free(journal->default_value.bytes);
     kt_memory_free(journal);
 }
 

@@ -44,10 +44,13 @@ static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_log *
 {
     bool root = kt_comm_rank(comm) == 0;
     KT_TRY(kt_comm_agree(comm, root ? open_model(path, log, model, file) : KT_OK));
+    KT_TRY(kt_config_broadcast(comm, &model->head.config));
     kt_checkpoint_head head = model->head;
     kt_comm_broadcast(comm, 0, &head, sizeof head);
     if (!root) {
+        const kt_config config = model->head.config;
         model->head = head;
+        model->head.config = config;
         model->head.class_names = NULL;
         model->head.n_names = 0;
         kt_file_path(model->path, "%s", path); /* what was asked for: rank 0 knows the file */

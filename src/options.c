@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ktrain/intern.h"
+#include "ktrain/memory.h"
 #include "ktrain/text.h"
 
 const kt_option *kt_options_find(const kt_option_table *table, const char *section, const char *key)
@@ -66,7 +68,7 @@ void kt_options_describe(const kt_option *option, char *text, size_t size)
         [KT_OPTION_BOOL] = "true or false",
         [KT_OPTION_INT] = "a whole number",
         [KT_OPTION_REAL] = "a number",
-        [KT_OPTION_TEXT] = "a text of fewer than 160 bytes without quotes, ' ;', ' #', control characters or end spaces",
+        [KT_OPTION_TEXT] = "a text of fewer than 4096 bytes without quotes, ' ;', ' #', control characters or end spaces",
         [KT_OPTION_CHOICE] = "one of ",
         [KT_OPTION_INTS] = "a list of whole numbers like [128, 64], each",
         [KT_OPTION_REALS] = "a list of numbers like 0.7, 0.3, each",
@@ -105,8 +107,9 @@ static bool in_bounds(const kt_option *option, double value)
 }
 
 /* The whole of text[n] as a number within the option's bounds. */
-static bool parse_real(const kt_option *option, const char *text, double *value)
+static bool parse_real(const kt_option *option, const char *text, void *out)
 {
+    double *value = out;
     char *end;
     if (isspace((unsigned char)text[0]) || strpbrk(text, "xXpP") != NULL)
         return false;
@@ -117,8 +120,9 @@ static bool parse_real(const kt_option *option, const char *text, double *value)
     return end != text && *end == '\0' && isfinite(*value) && (errno == 0 || *value == 0) && in_bounds(option, *value);
 }
 
-static bool parse_int(const kt_option *option, const char *text, int64_t *value)
+static bool parse_int(const kt_option *option, const char *text, void *out)
 {
+    int64_t *value = out;
     char *end;
     if (isspace((unsigned char)text[0]))
         return false;
@@ -142,54 +146,72 @@ static bool next_item(const char **rest, char *item, size_t size)
     return true;
 }
 
-static bool parse_ints(const kt_option *option, const char *text, kt_int_list *list)
+/* Takes text apart at its commas into *n numbers of 8 bytes, interned. KT_CONFIG without a record when it is no list,
+ * KT_NO_MEMORY. */
+static kt_status parse_list(const kt_option *option, const char *text,
+                            bool (*parse_number)(const kt_option *, const char *, void *), size_t most, size_t *n,
+                            void *values)
 {
-    char inner[4096], item[64];
-    size_t n = strlen(text);
-    *list = (kt_int_list){0};
-    if (n < 2 || n >= sizeof inner || text[0] != '[' || text[n - 1] != ']')
-        return false;
-    memcpy(inner, text + 1, n - 2);
+    enum { NUMBER_BYTES = 8 };
+    _Static_assert(sizeof(double) == NUMBER_BYTES && sizeof(int64_t) == NUMBER_BYTES, "a number has 8 bytes");
+    char item[64], *numbers;
+    size_t room = 1;
+    for (const char *c = text; *c != '\0'; c++)
+        room += *c == ',';
+    KT_TRY(KT_NEW(numbers, room * NUMBER_BYTES));
+    bool good = room <= most;
+    *n = 0;
+    for (const char *rest = text; rest != NULL && good; *n += 1)
+        good = next_item(&rest, item, sizeof item) && parse_number(option, item, numbers + *n * NUMBER_BYTES);
+    const void *kept = good ? kt_intern(numbers, *n * NUMBER_BYTES) : NULL;
+    memcpy(values, &kept, sizeof kept);
+    kt_memory_free(numbers);
+    return !good ? KT_CONFIG : kept == NULL ? KT_NO_MEMORY : KT_OK;
+}
+
+static kt_status parse_ints(const kt_option *option, const char *text, kt_int_list *list)
+{
+    const size_t n = strlen(text);
+    if (n < 2 || text[0] != '[' || text[n - 1] != ']')
+        return KT_CONFIG;
+    if (strspn(text + 1, " \t") == n - 2)
+        return KT_OK; /* [] */
+    char *inner = kt_memory_string(text + 1);
+    if (inner == NULL)
+        return KT_NO_MEMORY;
     inner[n - 2] = '\0';
-    if (strspn(inner, " \t") == n - 2)
-        return true; /* [] */
-    for (const char *rest = inner; rest != NULL; list->n++)
-        if (list->n == KT_MAX_INTS || !next_item(&rest, item, sizeof item) ||
-            !parse_int(option, item, &list->values[list->n]))
-            return false;
-    return true;
+    const kt_status status = parse_list(option, inner, parse_int, KT_MAX_INTS, &list->n, &list->values);
+    kt_memory_free(inner);
+    return status;
 }
 
-static bool parse_reals(const kt_option *option, const char *text, kt_real_list *list)
+static kt_status parse_reals(const kt_option *option, const char *text, kt_real_list *list)
 {
-    char item[64];
-    list->n = 0;
     list->word = find_word(option, text);
-    if (list->word >= 0)
-        return true;
-    for (const char *rest = text; rest != NULL; list->n++)
-        if (list->n == KT_MAX_REALS || !next_item(&rest, item, sizeof item) ||
-            !parse_real(option, item, &list->values[list->n]))
-            return false;
-    return true;
+    return list->word >= 0 ? KT_OK : parse_list(option, text, parse_real, KT_MAX_REALS, &list->n, &list->values);
 }
 
-/* Only what an INI can hold and give back. */
-static bool parse_text(const char *text, char *value)
+/* Whether an INI can hold the text and give it back. */
+static bool is_writable(const char *text)
 {
-    size_t n = strlen(text);
-    if (n == 0) {
-        value[0] = '\0';
+    const size_t n = strlen(text);
+    if (n == 0)
         return true;
-    }
     if (n >= KT_TEXT_BYTES || strstr(text, " ;") != NULL || strstr(text, " #") != NULL ||
         strchr(";#\"'", text[0]) != NULL)
         return false;
     for (size_t i = 0; i < n; i++)
         if (iscntrl((unsigned char)text[i]) || (text[i] == ' ' && (i == 0 || i + 1 == n)))
             return false;
-    strcpy(value, text);
     return true;
+}
+
+static kt_status parse_text(const char *text, const char **value)
+{
+    if (!is_writable(text))
+        return KT_CONFIG;
+    *value = kt_intern_text(text);
+    return *value != NULL ? KT_OK : KT_NO_MEMORY;
 }
 
 static bool parse_bool(const char *text, bool *value)
@@ -198,37 +220,47 @@ static bool parse_bool(const char *text, bool *value)
     return *value || strcmp(text, "false") == 0;
 }
 
-static bool parse(const kt_option *option, const char *text, void *value)
+static bool parse_word_or_int(const kt_option *option, const char *text, int64_t *value)
+{
+    const int word = find_word(option, text);
+    if (word >= 0)
+        *value = KT_WORD(word);
+    return word >= 0 || parse_int(option, text, value);
+}
+
+static kt_status good_if(bool good)
+{
+    return good ? KT_OK : KT_CONFIG;
+}
+
+/* KT_CONFIG without a record when the text is not of the option's kind. */
+static kt_status parse(const kt_option *option, const char *text, void *value)
 {
     switch (option->type) {
     case KT_OPTION_BOOL:
-        return parse_bool(text, value);
-    case KT_OPTION_INT: {
-        int word = find_word(option, text);
-        if (word >= 0)
-            *(int64_t *)value = KT_WORD(word);
-        return word >= 0 || parse_int(option, text, value);
-    }
+        return good_if(parse_bool(text, value));
+    case KT_OPTION_INT:
+        return good_if(parse_word_or_int(option, text, value));
     case KT_OPTION_REAL:
-        return parse_real(option, text, value);
+        return good_if(parse_real(option, text, value));
     case KT_OPTION_TEXT:
         return parse_text(text, value);
     case KT_OPTION_CHOICE:
         *(int *)value = find_word(option, text);
-        return *(int *)value >= 0;
+        return good_if(*(int *)value >= 0);
     case KT_OPTION_INTS:
         return parse_ints(option, text, value);
     case KT_OPTION_REALS:
         return parse_reals(option, text, value);
     }
-    return false;
+    return KT_CONFIG;
 }
 
 static size_t value_bytes(kt_option_type type)
 {
     static const size_t bytes[] = {
         [KT_OPTION_BOOL] = sizeof(bool),          [KT_OPTION_INT] = sizeof(int64_t),
-        [KT_OPTION_REAL] = sizeof(double),        [KT_OPTION_TEXT] = sizeof(kt_text),
+        [KT_OPTION_REAL] = sizeof(double),        [KT_OPTION_TEXT] = sizeof(const char *),
         [KT_OPTION_CHOICE] = sizeof(int),         [KT_OPTION_INTS] = sizeof(kt_int_list),
         [KT_OPTION_REALS] = sizeof(kt_real_list),
     };
@@ -245,14 +277,15 @@ kt_status kt_options_set(const kt_option_table *table, void *values, const char 
         bool b;
         int64_t i;
         double r;
-        kt_text t;
+        const char *t;
         int c;
         kt_int_list is;
         kt_real_list rs;
     } value;
     memset(&value, 0, value_bytes(option->type));
-    if (!parse(option, text, &value))
-        return malformed(option, where, text);
+    const kt_status status = parse(option, text, &value);
+    if (status != KT_OK)
+        return status == KT_CONFIG ? malformed(option, where, text) : status;
     memcpy((char *)values + option->offset, &value, value_bytes(option->type));
     return KT_OK;
 }

@@ -1,31 +1,49 @@
-/* The INI side of options.h: inih cuts the text into keys and values, this file counts lines and joins continuations.
- * */
-#include <ini.h>
+/* The INI side of options.h: a text's lines become keys and values. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ktrain/memory.h"
 #include "ktrain/options.h"
-#include "ktrain/text.h"
 
-enum { WHERE_BYTES = 256 };
+enum { NAME_BYTES = 128 };
 
 typedef struct reader {
     const kt_option_table *table;
     void *values;
     const kt_option_section *other; /* NULL: none */
-    const char *name, *rest, *end;
-    int line;                          /* of the line inih has now, from 1 */
-    bool indented;                     /* that line begins with white space: inih takes it as a continuation */
-    int *seen;                         /* [table->n]: the line each key was set on, 0: not yet */
-    char section[64], key[64], *value; /* the key whose value may still be continued */
-    int value_line;
-    kt_status status;
+    const char *name;
+    kt_mistakes *mistakes;
+    int line;                 /* from 1 */
+    int *seen;                /* [table->n]: the line each key was set on, 0: not yet */
+    char section[NAME_BYTES]; /* "": none yet */
+    bool skips;               /* the section is a mistake, told once: its keys are passed over */
+    char key[NAME_BYTES];     /* whose value may still go on; "": none */
+    int key_line;
+    bool lost;                  /* the line before was a mistake: indented ones go on with it */
+    kt_text_buffer value, text; /* of the key; of the line */
+    kt_text_buffer where;
 } reader;
+
+/* "file:line", valid until the next call. */
+static const char *where(reader *r, int line)
+{
+    kt_text_clear(&r->where);
+    kt_text_append(&r->where, "%s:%d", r->name, line);
+    return r->where.status == KT_OK ? r->where.bytes : "";
+}
 
 static bool is_other(const reader *r, const char *section)
 {
     return r->other != NULL && strcmp(r->other->name, section) == 0;
+}
+
+static bool is_section(const reader *r, const char *section)
+{
+    for (size_t i = 0; i < r->table->n; i++)
+        if (strcmp(r->table->options[i].section, section) == 0)
+            return true;
+    return is_other(r, section);
 }
 
 static const char *nearest_section(const reader *r, const char *section)
@@ -37,145 +55,177 @@ static const char *nearest_section(const reader *r, const char *section)
     return nearest;
 }
 
-/* inih takes no notice of what follows a ']', nor of a section without keys. */
-static void check_section(reader *r, const char *line)
+/* Without white space at both ends; cuts the text. */
+static char *trim(char *text)
 {
-    size_t n = strcspn(line, "]"), after = line[n] == ']' ? n + 1 + strspn(line + n + 1, " \t\r\n") : n;
-    if (line[n] == ']' && line[after] != '\0' && line[after] != ';' && line[after] != '#') {
-        r->status =
-            kt_fail(KT_CONFIG, "%s:%d: text after a section's ']': a key needs a line of its own", r->name, r->line);
-        return;
-    }
-    char section[64], where[WHERE_BYTES];
-    snprintf(section, sizeof section, "%.*s", (int)n - 1, line + 1);
-    const char *nearest = nearest_section(r, section);
-    if (line[n] != ']')
-        return;
-    if (is_other(r, section)) {
-        snprintf(where, sizeof where, "%.200s:%d", r->name, r->line);
-        r->status = r->other->set(r->other->context, where, NULL, NULL);
-    } else if (strcmp(nearest, section) != 0)
-        r->status = kt_fail(KT_CONFIG, "%s:%d: there is no section [%s]; did you mean [%s]? (ktrain options lists all)",
-                            r->name, r->line, section, nearest);
+    while (isspace((unsigned char)*text))
+        text++;
+    size_t n = strlen(text);
+    while (n > 0 && isspace((unsigned char)text[n - 1]))
+        n--;
+    text[n] = '\0';
+    return text;
 }
 
-/* What inih would add to the value before it, or drop, though it was meant as a key. After a '|' more must come. */
-static void check_key(reader *r, const char *line)
+/* Where the first of these characters stands, or a ';' behind white space; else the end. */
+static char *find(char *text, const char *characters)
 {
-    size_t n_value = strlen(r->value);
-    if (r->indented && r->key[0] != '\0' && n_value > 0 && r->value[n_value - 1] == '|')
-        return;
-    size_t n = strcspn(line, ";#"), equals = strcspn(line, "="), first = strspn(line, " \t");
-    if (equals >= n || line[equals] == '\0')
-        return;
-    if (first == equals)
-        r->status = kt_fail(KT_CONFIG, "%s:%d: no key before the '='", r->name, r->line);
-    else if (r->indented)
-        r->status =
-            kt_fail(KT_CONFIG,
-                    "%s:%d: the line is indented and would go on with the value before it: a key must begin its line",
-                    r->name, r->line);
+    bool space = false;
+    for (; *text != '\0' && strchr(characters, *text) == NULL && !(space && *text == ';'); text++)
+        space = isspace((unsigned char)*text) != 0;
+    return text;
 }
 
-/* fgets over the text. A line that does not fit, or holds a NUL, is an error of ours: inih would take its end for
- * another line. */
-static char *next_line(char *line, int size, void *stream)
-{
-    reader *r = stream;
-    if (r->rest >= r->end || r->status != KT_OK)
-        return NULL;
-    const char *newline = memchr(r->rest, '\n', (size_t)(r->end - r->rest));
-    size_t n = newline == NULL ? (size_t)(r->end - r->rest) : (size_t)(newline - r->rest) + 1;
-    r->line++;
-    if (n >= (size_t)size) {
-        r->status =
-            kt_fail(KT_CONFIG, "%s:%d: the line is longer than %d bytes; continue a long list on an indented next line",
-                    r->name, r->line, size - 2);
-        return NULL;
-    }
-    if (memchr(r->rest, '\0', n) != NULL) {
-        r->status = kt_fail(KT_CONFIG, "%s:%d: holds a NUL byte: not an INI file", r->name, r->line);
-        return NULL;
-    }
-    memcpy(line, r->rest, n);
-    line[n] = '\0';
-    r->rest += n;
-    r->indented = line[0] == ' ' || line[0] == '\t';
-    if (line[0] == '[')
-        check_section(r, line);
-    else
-        check_key(r, line);
-    return r->status == KT_OK ? line : NULL;
-}
+/* ---- keys ---- */
 
 /* Once. */
-static void set_key(reader *r, const char *where)
+static kt_status set_key(reader *r)
 {
-    r->status = kt_options_set(r->table, r->values, where, r->section, r->key, r->value);
-    const kt_option *option = kt_options_find(r->table, r->section, r->key);
-    if (option != NULL) {
-        int *seen = &r->seen[option - r->table->options];
-        if (*seen != 0 && r->status == KT_OK)
-            r->status =
-                kt_fail(KT_CONFIG, "%s: %s.%s is set twice, first on line %d", where, r->section, r->key, *seen);
-        *seen = r->value_line;
-    }
+    const char *place = where(r, r->key_line);
+    if (r->value.status != KT_OK)
+        return r->value.status;
+    if (is_other(r, r->section))
+        return r->other->set(r->other->context, place, r->key, r->value.bytes);
+    KT_TRY(kt_options_set(r->table, r->values, place, r->section, r->key, r->value.bytes));
+    int *seen = &r->seen[kt_options_find(r->table, r->section, r->key) - r->table->options];
+    if (*seen != 0)
+        return kt_fail(KT_CONFIG, "%s: %s.%s is set twice, first on line %d", place, r->section, r->key, *seen);
+    *seen = r->key_line;
+    return KT_OK;
 }
 
 /* Sets the key whose lines are all in. */
 static void finish_key(reader *r)
 {
-    if (r->key[0] == '\0' || r->status != KT_OK)
-        return;
-    char where[WHERE_BYTES];
-    snprintf(where, sizeof where, "%.200s:%d", r->name, r->value_line);
-    if (is_other(r, r->section))
-        r->status = r->other->set(r->other->context, where, r->key, r->value);
-    else
-        set_key(r, where);
+    if (r->key[0] != '\0' && !r->skips)
+        kt_mistakes_add(r->mistakes, set_key(r));
     r->key[0] = '\0';
 }
 
-static int take_pair(void *user, const char *section, const char *key, const char *value)
+static kt_status append_value(reader *r, const char *text)
 {
-    reader *r = user;
-    bool continues = r->indented && r->key[0] != '\0';
-    if (!continues) {
-        finish_key(r);
-        snprintf(r->section, sizeof r->section, "%s", section);
-        snprintf(r->key, sizeof r->key, "%s", key);
-        r->value[0] = '\0';
-        r->value_line = r->line;
-    }
-    size_t n = strlen(r->value);
-    if (n + strlen(value) + 2 > KT_VALUE_BYTES)
-        r->status = kt_fail(KT_CONFIG, "%s:%d: the value of %s.%s is too long", r->name, r->line, section, key);
-    else
-        snprintf(r->value + n, KT_VALUE_BYTES - n, "%s%s", n > 0 ? " " : "", value);
-    return r->status == KT_OK;
-}
-
-static kt_status parse(reader *r)
-{
-    int line = ini_parse_stream(next_line, r, take_pair, r);
-    finish_key(r);
-    /* inih goes on after a line it cannot read: what it then stumbles over is only a consequence. */
-    if (r->status != KT_OK && (line == 0 || line >= r->line))
-        return r->status;
-    if (line != 0)
-        return kt_fail(KT_CONFIG, "%s:%d: neither [section], key = value, nor a comment", r->name, line);
+    if (r->value.n + strlen(text) >= KT_LINE_BYTES)
+        return kt_fail(KT_CONFIG, "%s: the value of %s.%s is longer than %d bytes", where(r, r->line), r->section,
+                       r->key, KT_LINE_BYTES - 1);
+    kt_text_append(&r->value, "%s%s", r->value.n > 0 ? " " : "", text);
     return KT_OK;
 }
 
-kt_status kt_options_read_ini(const kt_option_table *table, void *values, const kt_option_section *other,
-                              const char *name, const char *text, size_t n_bytes)
+static kt_status begin_key(reader *r, char *text, bool indented)
 {
-    reader r = {
-        .table = table, .values = values, .other = other, .name = name, .rest = text, .end = text + n_bytes};
-    r.seen = kt_memory_new(table->n, sizeof *r.seen);
-    r.value = kt_memory_new(KT_VALUE_BYTES, 1);
-    kt_status status = r.seen == NULL || r.value == NULL ? KT_NO_MEMORY : parse(&r);
-    kt_memory_free(r.seen);
-    kt_memory_free(r.value);
+    char *separator = find(text, "=:");
+    if (*separator != '=' && *separator != ':')
+        return kt_fail(KT_CONFIG, "%s: neither [section], key = value, nor a comment", where(r, r->line));
+    if (separator == text)
+        return kt_fail(KT_CONFIG, "%s: no key before the '%c'", where(r, r->line), *separator);
+    if (indented)
+        return kt_fail(KT_CONFIG,
+                       "%s: the line is indented and would go on with the value before it: a key must begin its line",
+                       where(r, r->line));
+    char *value = separator + 1;
+    *separator = '\0';
+    *find(value, "") = '\0';
+    snprintf(r->key, sizeof r->key, "%s", trim(text));
+    r->key_line = r->line;
+    kt_text_clear(&r->value);
+    return append_value(r, trim(value));
+}
+
+/* An indented line goes on with the value before it, unless it was meant as a key. After a '|' more must come. */
+static bool goes_on(const reader *r, const char *text)
+{
+    const bool waits = r->value.n > 0 && r->value.bytes[r->value.n - 1] == '|';
+    return r->key[0] != '\0' && (waits || strcspn(text, "=") >= strcspn(text, ";#") || strchr(text, '=') == NULL);
+}
+
+/* ---- sections ---- */
+
+static kt_status begin_section(reader *r, char *text)
+{
+    char *end = find(text, "]"), *after = end + (*end == ']');
+    r->skips = true;
+    if (*end != ']')
+        return kt_fail(KT_CONFIG, "%s: neither [section], key = value, nor a comment", where(r, r->line));
+    after = trim(after);
+    if (*after != '\0' && *after != ';' && *after != '#')
+        return kt_fail(KT_CONFIG, "%s: text after a section's ']': a key needs a line of its own", where(r, r->line));
+    *end = '\0';
+    snprintf(r->section, sizeof r->section, "%s", text + 1);
+    if (!is_section(r, r->section))
+        return kt_fail(KT_CONFIG, "%s: there is no section [%s]; did you mean [%s]? (ktrain options lists all)",
+                       where(r, r->line), r->section, nearest_section(r, r->section));
+    if (is_other(r, r->section))
+        KT_TRY(r->other->set(r->other->context, where(r, r->line), NULL, NULL));
+    r->skips = false;
+    return KT_OK;
+}
+
+/* ---- lines ---- */
+
+static kt_status read_line(reader *r, char *line)
+{
+    const bool indented = isspace((unsigned char)line[0]) != 0;
+    char *text = trim(line);
+    if (*text == '\0' || *text == ';' || *text == '#')
+        return KT_OK;
+    if (indented && goes_on(r, text)) {
+        *find(text, "") = '\0';
+        return append_value(r, trim(text));
+    }
+    if (indented && r->lost && strchr(text, '=') == NULL)
+        return KT_OK;
+    finish_key(r);
+    const kt_status status = *text == '[' ? begin_section(r, text) : begin_key(r, text, indented);
+    r->lost = status != KT_OK;
     return status;
+}
+
+/* A file with a NUL is none of ours: what follows is not worth a word. */
+static bool take_line(reader *r, const char *bytes, size_t n)
+{
+    r->line++;
+    if (memchr(bytes, '\0', n) != NULL) {
+        kt_mistakes_add(r->mistakes,
+                        kt_fail(KT_CONFIG, "%s: holds a NUL byte: not an INI file", where(r, r->line)));
+        return false;
+    }
+    if (n >= KT_LINE_BYTES) {
+        kt_mistakes_add(r->mistakes, kt_fail(KT_CONFIG, "%s: the line is longer than %d bytes", where(r, r->line),
+                                             KT_LINE_BYTES - 1));
+        return true;
+    }
+    kt_text_clear(&r->text);
+    kt_text_append(&r->text, "%.*s", (int)n, bytes);
+    kt_mistakes_add(r->mistakes, r->text.status != KT_OK ? r->text.status : read_line(r, r->text.bytes));
+    return true;
+}
+
+static void read_lines(reader *r, const char *text, size_t n_bytes)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const char *end = text + n_bytes;
+    if (n_bytes >= 3 && memcmp(text, mark, 3) == 0)
+        text += 3;
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const size_t n = (size_t)((newline != NULL ? newline : end) - text);
+        if (!take_line(r, text, n))
+            return;
+        text = newline != NULL ? newline + 1 : end;
+    }
+    finish_key(r);
+}
+
+void kt_options_read_ini(const kt_option_table *table, void *values, const kt_option_section *other, const char *name,
+                         const char *text, size_t n_bytes, kt_mistakes *mistakes)
+{
+    reader r = {.table = table, .values = values, .other = other, .name = name, .mistakes = mistakes};
+    if (KT_NEW(r.seen, table->n) != KT_OK)
+        kt_mistakes_add(mistakes, KT_NO_MEMORY);
+    else
+        read_lines(&r, text, n_bytes);
+    kt_memory_free(r.seen);
+    kt_memory_free(r.value.bytes);
+    kt_memory_free(r.text.bytes);
+    kt_memory_free(r.where.bytes);
 }

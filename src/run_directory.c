@@ -91,7 +91,7 @@ static kt_status check_same_split(kt_hdf5 *file, const char *path, const kt_spli
 /* A checkpoint is of this run when nothing that defines the run, nor the data, has changed. */
 static kt_status check_same_run(kt_hdf5 *file, const char *path, const kt_config *config, const kt_data *data)
 {
-    static char was[32 * KT_MAX_REALS], is[32 * KT_MAX_REALS]; /* too long for a stack frame */
+    kt_text_buffer was = {0}, is = {0};
     kt_checkpoint_head head;
     if (kt_checkpoint_is_model_only(file))
         return kt_fail(KT_CONFIG,
@@ -100,12 +100,14 @@ static kt_status check_same_run(kt_hdf5 *file, const char *path, const kt_config
     kt_status status = KT_OK;
     const kt_option *other = kt_config_difference(&head.config, config);
     if (other != NULL) {
-        kt_options_format(other, &head.config, was, sizeof was);
-        kt_options_format(other, config, is, sizeof is);
+        kt_options_format(other, &head.config, &was);
+        kt_options_format(other, config, &is);
         status = kt_fail(KT_CONFIG,
                          "%s: was made with %s.%s = %.80s, now it is %.80s: set it back, choose another run.dir, or "
                          "say checkpoint.resume=never",
-                         path, other->section, other->key, was, is);
+                         path, other->section, other->key, was.bytes, is.bytes);
+        kt_memory_free(was.bytes);
+        kt_memory_free(is.bytes);
     } else if (head.fingerprint != data->fingerprint) {
         status = kt_fail(KT_DATA,
                          "%s: was made from other data (fingerprint %016llx, now %016llx): use the same files, another "

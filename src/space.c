@@ -164,17 +164,12 @@ static kt_status append_table(kt_text_buffer *buffer, const kt_option_table *tab
     return KT_OK;
 }
 
-static kt_status append_axis(kt_text_buffer *buffer, const kt_axis *axis)
+static void append_axis(kt_text_buffer *buffer, const kt_axis *axis)
 {
-    kt_text_buffer joined = {0};
-    char key[128], *values;
+    kt_text_append(buffer, "%s.%s =", axis->option->section, axis->option->key);
     for (size_t i = 0; i < axis->n; i++)
-        kt_text_append(&joined, "%s%s", i > 0 ? " | " : "", axis->values[i]);
-    KT_TRY(kt_text_take(&joined, &values));
-    snprintf(key, sizeof key, "%s.%s", axis->option->section, axis->option->key);
-    kt_options_append(buffer, key, values, axis->option->type == KT_OPTION_TEXT ? "|" : "|,");
-    kt_memory_free(values);
-    return KT_OK;
+        kt_text_append(buffer, "%s %s", i > 0 ? " |" : "", axis->values[i]);
+    kt_text_append(buffer, "\n");
 }
 
 kt_status kt_space_write(const kt_space *space, char **text)
@@ -185,8 +180,8 @@ kt_status kt_space_write(const kt_space *space, char **text)
     kt_text_append(&buffer, "\n");
     if (status == KT_OK)
         status = append_table(&buffer, &kt_sweep_options, &space->settings);
-    for (size_t i = 0; i < space->n_axes && status == KT_OK; i++)
-        status = append_axis(&buffer, &space->axes[i]);
+    for (size_t i = 0; i < space->n_axes; i++)
+        append_axis(&buffer, &space->axes[i]);
     if (status == KT_OK)
         return kt_text_take(&buffer, text);
     kt_memory_free(buffer.bytes);

@@ -3,23 +3,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ktrain/intern.h"
 #include "ktrain/memory.h"
 #include "ktrain/text.h"
 #include "space_private.h"
-
-/* Where something was set: "grid.ini:12", "command line"; "": nowhere. */
-typedef struct place {
-    char text[256];
-} place;
 
 typedef struct parser {
     const char *name;
     kt_space *space;
     bool on_command_line;  /* there, what is set again counts instead */
-    place *axis_places;    /* [kt_config_options.n]: of space->axes */
-    place *setting_places; /* [kt_sweep_options.n] */
+    /* Where something was set: "grid.ini:12", "command line"; NULL: nowhere. Interned. */
+    const char **axis_places;    /* [kt_config_options.n]: of space->axes */
+    const char **setting_places; /* [kt_sweep_options.n] */
     kt_config scratch;     /* a value is set here to be written as all are */
-    char text[KT_VALUE_BYTES];
+    kt_text_buffer text;
 } parser;
 
 /* ---- the values of an axis ---- */
@@ -45,24 +42,33 @@ static char *cut_value(char **rest, char separator)
     return value;
 }
 
+/* The option's value in p->text. */
+static kt_status write_value(parser *p, const kt_option *option, const kt_config *config)
+{
+    kt_text_clear(&p->text);
+    kt_options_format(option, config, &p->text);
+    return p->text.status;
+}
+
 /* Appends a value to the axis, which has room. *n_bytes counts what all take when they are written. */
 static kt_status add_value(parser *p, const char *where, kt_axis *axis, const char *value, size_t *n_bytes)
 {
+    enum { MOST = 32768 }; /* every value is compared with every other */
     const kt_option *o = axis->option;
     if (value[0] == '\0')
         return kt_fail(KT_CONFIG, "%s: %s.%s has an empty value: must be values separated by %s", where, o->section,
                        o->key, find_separator(o, "") == ',' ? "'|' or ','" : "'|'");
     KT_TRY(kt_options_set(&kt_config_options, &p->scratch, where, o->section, o->key, value));
-    kt_options_format(o, &p->scratch, p->text, sizeof p->text);
+    KT_TRY(write_value(p, o, &p->scratch));
     for (size_t i = 0; i < axis->n; i++)
-        if (strcmp(axis->values[i], p->text) == 0)
+        if (strcmp(axis->values[i], p->text.bytes) == 0)
             return kt_fail(KT_CONFIG, "%s: %s.%s has the value %.120s twice: must be values that differ", where,
-                           o->section, o->key, p->text);
-    *n_bytes += strlen(p->text) + 3;
-    if (*n_bytes > KT_VALUE_BYTES)
+                           o->section, o->key, p->text.bytes);
+    *n_bytes += p->text.n + 3;
+    if (*n_bytes > MOST)
         return kt_fail(KT_CONFIG, "%s: the values of %s.%s take more than %d bytes: must be fewer", where, o->section,
-                       o->key, (int)KT_VALUE_BYTES);
-    char *copy = kt_memory_string(p->text);
+                       o->key, MOST);
+    char *copy = kt_memory_string(p->text.bytes);
     if (copy == NULL)
         return KT_NO_MEMORY;
     axis->values[axis->n++] = copy;
@@ -113,7 +119,7 @@ static kt_status set_axis(parser *p, const char *where, const char *section, con
                        section, key);
     size_t i = find_axis(p->space, option);
     if (i < p->space->n_axes && !p->on_command_line)
-        return kt_fail(KT_CONFIG, "%s: %s.%s is set twice, first at %s", where, section, key, p->axis_places[i].text);
+        return kt_fail(KT_CONFIG, "%s: %s.%s is set twice, first at %s", where, section, key, p->axis_places[i]);
     kt_axis axis;
     KT_TRY(parse_axis(p, where, option, text, &axis));
     if (i < p->space->n_axes)
@@ -121,8 +127,8 @@ static kt_status set_axis(parser *p, const char *where, const char *section, con
     else
         p->space->n_axes++;
     p->space->axes[i] = axis;
-    snprintf(p->axis_places[i].text, sizeof p->axis_places[i].text, "%s", where);
-    return KT_OK;
+    p->axis_places[i] = kt_intern_text(where);
+    return p->axis_places[i] != NULL ? KT_OK : KT_NO_MEMORY;
 }
 
 static kt_status set_setting(parser *p, const char *where, const char *key, const char *text)
@@ -132,13 +138,12 @@ static kt_status set_setting(parser *p, const char *where, const char *key, cons
         if (strcmp(kt_config_options.options[i].key, key) == 0)
             return kt_fail(KT_CONFIG, "%s: there is no key sweep.%s; did you mean %s.%s? (ktrain options lists all)",
                            where, key, kt_config_options.options[i].section, key);
-    place *set = option == NULL ? NULL : &p->setting_places[option - kt_sweep_options.options];
-    if (set != NULL && set->text[0] != '\0' && !p->on_command_line)
-        return kt_fail(KT_CONFIG, "%s: sweep.%s is set twice, first at %s", where, key, set->text);
+    const char **set = option == NULL ? NULL : &p->setting_places[option - kt_sweep_options.options];
+    if (set != NULL && *set != NULL && !p->on_command_line)
+        return kt_fail(KT_CONFIG, "%s: sweep.%s is set twice, first at %s", where, key, *set);
     KT_TRY(kt_options_set(&kt_sweep_options, &p->space->settings, where, "sweep", key, text));
-    if (set != NULL)
-        snprintf(set->text, sizeof set->text, "%s", where);
-    return KT_OK;
+    *set = kt_intern_text(where);
+    return *set != NULL ? KT_OK : KT_NO_MEMORY;
 }
 
 /* A key of [sweep]: with a dot an axis. */
@@ -189,16 +194,15 @@ static kt_status override_job(parser *p, const char *argument)
     return kt_options_override(&kt_config_options, &p->space->base, argument);
 }
 
-static kt_status apply_overrides(parser *p, size_t n, char *const *overrides)
+static void apply_overrides(parser *p, size_t n, char *const *overrides, kt_mistakes *mistakes)
 {
     p->on_command_line = true;
     for (size_t i = 0; i < n; i++)
         if (is_for_sweep(overrides[i]))
-            KT_TRY(override_sweep(p, overrides[i]));
+            kt_mistakes_add(mistakes, override_sweep(p, overrides[i]));
     for (size_t i = 0; i < n; i++) /* after them: an axis may come from the command line */
         if (!is_for_sweep(overrides[i]))
-            KT_TRY(override_job(p, overrides[i]));
-    return KT_OK;
+            kt_mistakes_add(mistakes, override_job(p, overrides[i]));
 }
 
 /* ---- the whole ---- */
@@ -207,15 +211,15 @@ static kt_status apply_overrides(parser *p, size_t n, char *const *overrides)
 static const char *setting_place(const parser *p, const char *key)
 {
     const kt_option *option = kt_options_find(&kt_sweep_options, "sweep", key);
-    const char *text = p->setting_places[option - kt_sweep_options.options].text;
-    return text[0] != '\0' ? text : p->name;
+    const char *where = p->setting_places[option - kt_sweep_options.options];
+    return where != NULL ? where : p->name;
 }
 
 /* The place of the axis section.key; NULL when there is none. */
 static const char *axis_place(const parser *p, const char *section, const char *key)
 {
     size_t i = find_axis(p->space, kt_options_find(&kt_config_options, section, key));
-    return i < p->space->n_axes ? p->axis_places[i].text : NULL;
+    return i < p->space->n_axes ? p->axis_places[i] : NULL;
 }
 
 /* A seed that repetitions count up: not an axis too, and all of them within bounds. */
@@ -283,9 +287,9 @@ static kt_status measure(parser *p)
         if (axis->n > (most - 1) / space->n_points)
             return kt_fail(KT_CONFIG, "%s: the axes have 2^53 points or more together: must be fewer values", p->name);
         space->n_points *= axis->n;
-        kt_options_format(axis->option, &space->base, p->text, sizeof p->text);
+        KT_TRY(write_value(p, axis->option, &space->base));
         for (size_t v = axis->n; v-- > 0;)
-            if (strcmp(axis->values[v], p->text) == 0)
+            if (strcmp(axis->values[v], p->text.bytes) == 0)
                 axis->start = v;
     }
     return KT_OK;
@@ -323,13 +327,15 @@ static kt_status parse(parser *p, const char *text, size_t n_bytes, size_t n_ove
 {
     const kt_option_section sweep = {"sweep", set_key, p};
     kt_space *space = p->space;
+    kt_mistakes mistakes = {0};
     KT_TRY(KT_NEW(p->axis_places, kt_config_options.n));
     KT_TRY(KT_NEW(p->setting_places, kt_sweep_options.n));
     KT_TRY(KT_NEW(space->axes, kt_config_options.n));
     KT_TRY(kt_options_defaults(&kt_config_options, &space->base));
     KT_TRY(kt_options_defaults(&kt_sweep_options, &space->settings));
-    KT_TRY(kt_options_read_ini(&kt_config_options, &space->base, &sweep, p->name, text, n_bytes));
-    KT_TRY(apply_overrides(p, n_overrides, overrides));
+    kt_options_read_ini(&kt_config_options, &space->base, &sweep, p->name, text, n_bytes, &mistakes);
+    apply_overrides(p, n_overrides, overrides, &mistakes);
+    KT_TRY(kt_mistakes_tell(&mistakes, p->name));
     KT_TRY(check_settings(p));
     KT_TRY(measure(p));
     return check_points(p);
@@ -346,6 +352,7 @@ kt_status kt_space_parse(const char *name, const char *text, size_t n_bytes, siz
     kt_status status = parse(p, text, n_bytes, n_overrides, overrides);
     kt_memory_free(p->axis_places);
     kt_memory_free(p->setting_places);
+    kt_memory_free(p->text.bytes);
     kt_memory_free(p);
     if (status != KT_OK)
         kt_space_free(out);

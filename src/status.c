@@ -1,23 +1,39 @@
 #include "ktrain/status.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 /* One record per process: ranks are processes, and ktrain's own code runs in one thread. */
 static char message[KT_MESSAGE_BYTES];
 
-kt_status kt_fail(kt_status code, const char *format, ...)
+/* Control characters become '?', whatever the input held; with `lines` all but the newline. */
+static void record(bool lines, const char *format, va_list args)
 {
     char text[KT_MESSAGE_BYTES]; /* the arguments may point into the record */
+    vsnprintf(text, sizeof text, format, args);
+    strcpy(message, text);
+    for (char *c = message; *c != '\0'; c++)
+        if (((unsigned char)*c < ' ' || *c == 127) && !(lines && *c == '\n'))
+            *c = '?';
+}
+
+kt_status kt_fail(kt_status code, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    record(false, format, args);
     va_end(args);
-    memcpy(message, text, sizeof message);
-    for (char *c = message; *c != '\0'; c++) /* one sentence, one line, whatever the input held */
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
+    return code;
+}
+
+kt_status kt_fail_lines(kt_status code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(true, format, args);
+    va_end(args);
     return code;
 }
 

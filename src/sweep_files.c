@@ -201,11 +201,11 @@ static bool is_needed(const kt_trials *t, size_t i, uint64_t best)
 
 void kt_sweep_clear_strangers(const kt_sweep_files *files, const kt_trials *trials, const kt_trial *best)
 {
-    static kt_config config; /* too large for a stack frame */
+    kt_config config;
     char path[KT_PATH_BYTES], *end;
     struct dirent **found;
     if (best == NULL || kt_trials_config(trials, best, &config) != KT_OK)
-        config.run.dir[0] = '\0';
+        config.run.dir = "";
     if (kt_file_path(path, "%s/trials", files->dir) != KT_OK)
         return;
     const int n = scandir(path, &found, NULL, alphasort);
@@ -222,7 +222,7 @@ void kt_sweep_clear_strangers(const kt_sweep_files *files, const kt_trials *tria
 
 void kt_sweep_clear_directories(kt_trials *trials, uint64_t best)
 {
-    static kt_config config; /* too large for a stack frame */
+    kt_config config;
     for (size_t i = 0; i < trials->n; i++) {
         kt_trial *trial = &trials->all[i];
         if (trial->state != KT_TRIAL_DONE || !trial->has_directory || is_needed(trials, i, best))

@@ -229,7 +229,6 @@ kt_status kt_sweep_write_trials(const kt_trials *trials, const char *suffix)
 
 /* ---- best.ini ---- */
 
-/* Lines of fewer than 200 bytes: inih reads no longer ones. */
 static void append_comment(kt_text_buffer *buffer, const kt_trials *trials, const kt_point_result *best,
                            size_t n_points)
 {

@@ -156,7 +156,7 @@ static kt_status train_anew(kt_comm *group, kt_config *config, const kt_data *vi
     kt_status status = train(group, config, view, pulse, results);
     if (status == KT_DATA || (status == KT_OK && results->epochs > config->train.epochs)) {
         kt_metrics_free(&results->detail);
-        snprintf(config->checkpoint.resume, sizeof config->checkpoint.resume, "never");
+        config->checkpoint.resume = "never";
         status = train(group, config, view, pulse, results);
     }
     return status;

@@ -40,6 +40,13 @@ void kt_text_append(kt_text_buffer *buffer, const char *format, ...)
     va_end(again);
 }
 
+void kt_text_clear(kt_text_buffer *buffer)
+{
+    buffer->n = 0;
+    if (buffer->bytes != NULL)
+        buffer->bytes[0] = '\0';
+}
+
 kt_status kt_text_take(kt_text_buffer *buffer, char **text)
 {
     *text = NULL;

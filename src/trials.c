@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ktrain/file.h"
+#include "ktrain/intern.h"
 #include "ktrain/memory.h"
 
 enum { BELOW_DIR = sizeof "/trials/0123456789abcdef" }; /* bytes */
@@ -51,9 +53,9 @@ kt_status kt_trials_create(kt_trials *out, const kt_space *space, size_t shard, 
                            kt_trials_source source)
 {
     *out = (kt_trials){.space = space, .source = source, .shard = shard, .n_shards = n_shards};
-    if (strlen(space->base.run.dir) + BELOW_DIR > KT_TEXT_BYTES)
+    if (strlen(space->base.run.dir) + BELOW_DIR > KT_PATH_BYTES)
         return kt_fail(KT_CONFIG, "run.dir = %s is too long for a sweep: must be of fewer than %d bytes",
-                       space->base.run.dir, KT_TEXT_BYTES - BELOW_DIR);
+                       space->base.run.dir, KT_PATH_BYTES - BELOW_DIR);
     kt_status status = describe_search(out);
     if (status == KT_OK)
         status = kt_strategy_create(&out->strategy, (size_t)space->settings.strategy, &out->search);
@@ -282,10 +284,11 @@ kt_status kt_trial_config(const kt_space *space, const kt_trials_source *source,
     KT_TRY(kt_space_config(space, proposal->point, repetition, 0, out));
     const uint64_t key = kt_trial_key(out, source->fingerprint(source->context, out));
     KT_TRY(kt_space_config(space, proposal->point, repetition, proposal->epochs, out));
-    snprintf(out->run.dir, sizeof out->run.dir, "%.*s/trials/%016" PRIx64, KT_TEXT_BYTES - BELOW_DIR,
-             space->base.run.dir, key);
-    snprintf(out->checkpoint.resume, sizeof out->checkpoint.resume, "auto");
-    return KT_OK;
+    char path[KT_PATH_BYTES];
+    KT_TRY(kt_file_path(path, "%s/trials/%016" PRIx64, space->base.run.dir, key));
+    out->run.dir = kt_intern_text(path);
+    out->checkpoint.resume = "auto";
+    return out->run.dir != NULL ? KT_OK : KT_NO_MEMORY;
 }
 
 kt_status kt_trials_config(const kt_trials *t, const kt_trial *trial, kt_config *out)

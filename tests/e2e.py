@@ -125,8 +125,15 @@ def is_alive(pid):
 
 
 def own_lines(process):
-    """What ktrain itself said on stderr: warnings, and the sentences of failures. mpirun adds a banner of its own."""
-    lines = [line for line in process.err.splitlines() if line.startswith("ktrain: ")]
+    """What ktrain itself said on stderr: warnings, and the sentences of failures. mpirun adds a banner of its own. The indented
+    lines behind a sentence that counts mistakes are a part of it."""
+    lines, counts = [], False
+    for line in process.err.splitlines():
+        if line.startswith("ktrain: "):
+            lines.append(line)
+        elif counts and line.startswith("  "):
+            lines[-1] += "\n" + line
+        counts = line.startswith("ktrain: ") and " mistakes:" in line or counts and line.startswith("  ")
     return [line for line in lines if "warning: " in line], [line for line in lines if "warning: " not in line]
 
 

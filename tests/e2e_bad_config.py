@@ -94,6 +94,16 @@ def cannot_train():
     refused(GOOD, "checkpoint.resume = AUTO", "auto, never", code=e2e.NO_INPUT, keys="checkpoint.resume=AUTO run.dir=resumed", ranks=(1,))
 
 
+def all_mistakes():
+    """All mistakes of a file and of the command line are told, each with its place; of very many the first 20."""
+    text = GOOD + "[optimizer]\nlearning_rat = 1\ngamma = 0\n[checkpoint]\nkeep = 3\n"
+    at = line_of(text, "learning_rat =")
+    refused(text, ".ini: 4 mistakes:", f".ini:{at}: there is no key optimizer.learning_rat;", f".ini:{at + 1}: optimizer.gamma = 0: must be",
+            "command line: train.epochs = -1", "command line: there is no key checkpoint.keeps", keys="train.epochs=-1 run.seed=2 checkpoint.keeps=1")
+    refused(GOOD + "[train]\n" + "".join(f"no{i} = 1\n" for i in range(31)), ".ini: 31 mistakes:", "train.no19;", "\n  and 11 more", ranks=(1,))
+    refused("[data]\nsplit = 0.5, 0.4, 0.3\n[run]\ndir =\n", "3 mistakes", "data.features is not set", "sum 1.2", "run.dir is empty", ranks=(1,))
+
+
 def no_ini():
     """An empty, garbage or binary INI file is refused."""
     for text in ("", "\n\n; nothing\n", "[data]\n"):
@@ -105,10 +115,10 @@ def no_ini():
     refused(bytes(range(256)) * 20, ":1:", ranks=(1,))
     refused(b"[run]\n\0\0\0", ":2:", "NUL", ranks=(1,))
     refused(GOOD.encode("utf-16"), ":1:", ranks=(1,))
-    refused("[model]\nhidden = [" + "1, " * 5000 + "1]\n", ":2:", "longer", ranks=(1,))
+    refused("[model]\nhidden = [" + "1, " * 400000 + "1]\n", ":2:", "longer", ranks=(1,))
     with open("x.npy", "rb") as file:
         refused(file.read(), ":1:", ranks=(1,))
 
 
 e2e.write_data()
-e2e.main(unknown_names, duplicates, malformed_values, malformed_lists_and_words, out_of_bounds, inconsistent, cannot_train, no_ini)
+e2e.main(unknown_names, duplicates, malformed_values, malformed_lists_and_words, out_of_bounds, inconsistent, cannot_train, all_mistakes, no_ini)

@@ -6,6 +6,7 @@
 
 #include "ktrain/data.h"
 #include "ktrain/file.h"
+#include "ktrain/intern.h"
 #include "ktrain/memory.h"
 #include "ktrain/text.h"
 #include "test.h"
@@ -13,6 +14,13 @@
 const char *const kt_test_suite = "data";
 
 static char directory[KT_PATH_BYTES];
+
+static const char *inside(const char *name)
+{
+    char path[KT_PATH_BYTES];
+    kt_file_path(path, "%s/%s", directory, name);
+    return kt_intern_text(path);
+}
 
 /* n samples of two features, sample i of class classes[i % n_classes]; rank 0 writes. */
 static void write_files(const char *name, size_t n, size_t n_classes, const int *classes)
@@ -48,11 +56,11 @@ static kt_status load(bool with_test_files, kt_data *data)
         write_files("more", 6, 3, three);
     }
     kt_config_parse("x.ini", ini, strlen(ini), 0, NULL, &config);
-    snprintf(config.data.features, KT_TEXT_BYTES, "%.120s/main_x.csv", directory);
-    snprintf(config.data.labels, KT_TEXT_BYTES, "%.120s/main_y.csv", directory);
+    config.data.features = inside("main_x.csv");
+    config.data.labels = inside("main_y.csv");
     if (with_test_files) {
-        snprintf(config.data.test_features, KT_TEXT_BYTES, "%.120s/test_x.csv", directory);
-        snprintf(config.data.test_labels, KT_TEXT_BYTES, "%.120s/test_y.csv", directory);
+        config.data.test_features = inside("test_x.csv");
+        config.data.test_labels = inside("test_y.csv");
     }
     return kt_data_load(kt_test_world, &config, data);
 }
@@ -121,10 +129,10 @@ static void a_class_that_is_only_tested_is_refused_on_every_rank(void)
     KT_CHECK(load(false, &data) == KT_OK);
     kt_data_free(&data);
     kt_config_parse("x.ini", ini, strlen(ini), 0, NULL, &config);
-    snprintf(config.data.features, KT_TEXT_BYTES, "%.120s/main_x.csv", directory);
-    snprintf(config.data.labels, KT_TEXT_BYTES, "%.120s/main_y.csv", directory);
-    snprintf(config.data.test_features, KT_TEXT_BYTES, "%.120s/more_x.csv", directory);
-    snprintf(config.data.test_labels, KT_TEXT_BYTES, "%.120s/more_y.csv", directory);
+    config.data.features = inside("main_x.csv");
+    config.data.labels = inside("main_y.csv");
+    config.data.test_features = inside("more_x.csv");
+    config.data.test_labels = inside("more_y.csv");
     KT_CHECK(kt_data_load(kt_test_world, &config, &data) == KT_DATA);
     KT_CHECK(strstr(kt_error_message(), "class 2 has 2 test samples but none to train on") != NULL);
     KT_CHECK(data.set.features == NULL && data.split.index[0] == NULL);
@@ -203,9 +211,9 @@ static void every_rank_knows_the_names_of_classes(void)
     if (kt_comm_rank(kt_test_world) == 0)
         KT_CHECK_STATUS(KT_OK, kt_file_replace(path, "index,name\n0,left\n1,right hand\n", 31));
     kt_config_parse("x.ini", ini, strlen(ini), 0, NULL, &config);
-    snprintf(config.data.features, KT_TEXT_BYTES, "%.120s/main_x.csv", directory);
-    snprintf(config.data.labels, KT_TEXT_BYTES, "%.120s/main_y.csv", directory);
-    snprintf(config.data.class_names, KT_TEXT_BYTES, "%.120s/names.csv", directory);
+    config.data.features = inside("main_x.csv");
+    config.data.labels = inside("main_y.csv");
+    config.data.class_names = inside("names.csv");
     KT_CHECK(kt_data_load(kt_test_world, &config, &data) == KT_OK);
     KT_CHECK(data.set.class_names != NULL && strcmp(data.set.class_names[0], "left") == 0 &&
              strcmp(data.set.class_names[1], "right hand") == 0);

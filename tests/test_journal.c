@@ -6,6 +6,7 @@
 
 #include "journal_lines.h"
 #include "ktrain/file.h"
+#include "ktrain/memory.h"
 
 const char *const kt_test_suite = "journal";
 
@@ -92,14 +93,18 @@ static void a_configuration_comes_back_without_its_place(void)
     const char *path = kt_test_scratch("config");
     kt_outcome outcome = outcome_of(1);
     kt_config config = *config_of(sizeof overrides / sizeof overrides[0], overrides);
-    config.train.class_weights = (kt_real_list){.word = -1, .n = KT_MAX_REALS};
+    double *weights;
+    KT_CHECK_STATUS(KT_OK, KT_NEW(weights, KT_MAX_REALS));
+    config.train.class_weights = (kt_real_list){.word = -1, .n = KT_MAX_REALS, .values = weights};
     for (size_t i = 0; i < KT_MAX_REALS; i++)
-        config.train.class_weights.values[i] = 1.2345678901234567e-100 * (double)(i + 1) / 3;
+        weights[i] = 1.2345678901234567e-100 * (double)(i + 1) / 3;
     write_journal(path, &config, 1, &outcome);
     CU_ASSERT(holds(path, 1, 0, 0));
     const kt_config *back = &found.configs[0];
     CU_ASSERT(kt_config_key(&config) == kt_config_key(back));
-    CU_ASSERT(memcmp(&config.train.class_weights, &back->train.class_weights, sizeof(kt_real_list)) == 0);
+    CU_ASSERT(back->train.class_weights.n == KT_MAX_REALS && back->train.class_weights.word == -1);
+    CU_ASSERT(memcmp(weights, back->train.class_weights.values, KT_MAX_REALS * sizeof *weights) == 0);
+    kt_memory_free(weights);
     CU_ASSERT(config.schedule.initial == back->schedule.initial && config.optimizer.l2 == back->optimizer.l2);
     CU_ASSERT_STRING_EQUAL(config.data.features, back->data.features);
     CU_ASSERT(back->train.batch_size == KT_BATCH_FULL && back->train.epochs == 7 && back->model.hidden.n == 2);

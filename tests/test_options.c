@@ -13,7 +13,7 @@ typedef struct values {
     bool flag;
     int64_t count, size;
     double rate;
-    kt_text path;
+    const char *path;
     int color;
     kt_int_list widths;
     kt_real_list parts;
@@ -48,11 +48,18 @@ static const char *section_help(const char *section)
 
 static const kt_option_table table = {rows, sizeof rows / sizeof rows[0], section_help};
 
+static kt_status read_bytes(values *v, const kt_option_section *other, const char *text, size_t n_bytes)
+{
+    kt_mistakes mistakes = {0};
+    kt_options_defaults(&table, v);
+    kt_options_read_ini(&table, v, other, "x.ini", text, n_bytes, &mistakes);
+    return kt_mistakes_tell(&mistakes, "x.ini");
+}
+
 static kt_status read_text(values *v, const char *text)
 {
     memset(v, 0, sizeof *v);
-    kt_options_defaults(&table, v);
-    return kt_options_read_ini(&table, v, NULL, "x.ini", text, strlen(text));
+    return read_bytes(v, NULL, text, strlen(text));
 }
 
 static void defaults_are_what_the_table_says(void)
@@ -120,13 +127,17 @@ static void bad_text_is_refused_with_its_line(void)
 static void a_line_too_long_or_binary_is_refused(void)
 {
     values v;
-    char text[400];
+    static char text[2 * KT_LINE_BYTES];
     memset(text, 'x', sizeof text);
     memcpy(text, "[b]\npath = ", 11);
     text[sizeof text - 1] = '\0';
     KT_CHECK_STATUS(KT_CONFIG, read_text(&v, text));
-    KT_CHECK_MESSAGE("x.ini:2: the line is longer");
-    KT_CHECK_STATUS(KT_CONFIG, kt_options_read_ini(&table, &v, NULL, "x.ini", "[a]\ncount = \0 3\n", 17));
+    KT_CHECK_MESSAGE("x.ini:2: the line is longer than 1048575 bytes");
+    for (size_t i = 1000; i < sizeof text - 1; i += 1000)
+        text[i] = '\n', text[i + 1] = ' ';
+    KT_CHECK_STATUS(KT_CONFIG, read_text(&v, text));
+    KT_CHECK_MESSAGE("the value of b.path is longer than 1048575 bytes");
+    KT_CHECK_STATUS(KT_CONFIG, read_bytes(&v, NULL, "[a]\ncount = \0 3\n", 17));
     KT_CHECK_MESSAGE("NUL");
 }
 
@@ -145,13 +156,12 @@ static void another_sections_keys_go_elsewhere(void)
     char notes[200] = "";
     const kt_option_section other = {"other", note, notes};
     const char text[] = "[a]\ncount = 4\n[other]\na.x = 1 |\n  a.y = 2\na.x = 3\n[b]\npath = z\n";
-    kt_options_defaults(&table, &v);
-    KT_CHECK_STATUS(KT_OK, kt_options_read_ini(&table, &v, &other, "x.ini", text, strlen(text)));
+    KT_CHECK_STATUS(KT_OK, read_bytes(&v, &other, text, strlen(text)));
     CU_ASSERT_STRING_EQUAL(notes, "x.ini:3 =\nx.ini:4 a.x=1 | a.y = 2\nx.ini:6 a.x=3\n");
     CU_ASSERT(v.count == 4 && strcmp(v.path, "z") == 0);
-    KT_CHECK_STATUS(KT_CONFIG, kt_options_read_ini(&table, &v, &other, "x.ini", "[other]\nno = 1\n", 15));
+    KT_CHECK_STATUS(KT_CONFIG, read_bytes(&v, &other, "[other]\nno = 1\n", 15));
     KT_CHECK_MESSAGE("x.ini:2: no");
-    KT_CHECK_STATUS(KT_CONFIG, kt_options_read_ini(&table, &v, &other, "x.ini", "[othr]\n", 7));
+    KT_CHECK_STATUS(KT_CONFIG, read_bytes(&v, &other, "[othr]\n", 7));
     KT_CHECK_MESSAGE("did you mean [other]?");
 }
 
@@ -178,18 +188,43 @@ static void what_is_written_reads_back_the_same(void)
     memset(&v, 0, sizeof v);
     kt_options_defaults(&table, &v);
     v.rate = 0.1 + 0.2;
-    v.widths.n = KT_MAX_INTS;
+    int64_t widths[KT_MAX_INTS];
+    static double parts[KT_MAX_REALS];
+    v.widths = (kt_int_list){KT_MAX_INTS, widths};
     for (size_t i = 0; i < KT_MAX_INTS; i++)
-        v.widths.values[i] = 900 + (int64_t)i;
-    v.parts.n = 300;
+        widths[i] = 900 + (int64_t)i;
+    v.parts = (kt_real_list){-1, KT_MAX_REALS, parts};
     for (size_t i = 0; i < v.parts.n; i++)
-        v.parts.values[i] = 1 / (double)(i + 3);
+        parts[i] = 1 / (double)(i + 3);
     KT_CHECK_STATUS(KT_OK, kt_options_write_ini(&table, &v, &text));
     KT_CHECK_STATUS(KT_OK, read_text(&again, text));
     CU_ASSERT(again.rate == v.rate && again.widths.n == v.widths.n && again.parts.n == v.parts.n && again.size == v.size);
-    CU_ASSERT(memcmp(again.widths.values, v.widths.values, sizeof v.widths.values) == 0);
-    CU_ASSERT(memcmp(again.parts.values, v.parts.values, v.parts.n * sizeof v.parts.values[0]) == 0);
+    CU_ASSERT(memcmp(again.widths.values, widths, sizeof widths) == 0);
+    CU_ASSERT(memcmp(again.parts.values, parts, sizeof parts) == 0);
     kt_memory_free(text);
+}
+
+/* Lists cut after commas, texts cut nowhere, a mark of byte order, CRLF. */
+static void files_of_earlier_versions_are_read(void)
+{
+    values v;
+    KT_CHECK_STATUS(KT_OK, read_text(&v, "\xef\xbb\xbf[a]\r\nflag = true\r\n\r\n[b]\r\nwidths = [900, 901,\r\n    902,\r\n    903]\r\n"
+                                         "parts = 0.1,\n    0.2, ; so\n\n; a comment between\n    0.3\npath: C:\\x;y#z=1\n"));
+    CU_ASSERT(v.flag && v.widths.n == 4 && v.widths.values[3] == 903 && v.parts.n == 3 && v.parts.values[2] == 0.3);
+    CU_ASSERT_STRING_EQUAL(v.path, "C:\\x;y#z=1");
+}
+
+static void all_mistakes_are_told(void)
+{
+    values v;
+    KT_CHECK_STATUS(KT_CONFIG, read_text(&v, "[a]\ncount = 0\nsize\n  and more\nrate = 0.5\ncuont = 3\n[bb]\nnothing = 1\n"
+                                             "[b]\ncolor = blue\ncolor = red\n"));
+    KT_CHECK_MESSAGE("x.ini: 5 mistakes:\n  x.ini:2: a.count = 0");
+    KT_CHECK_MESSAGE("\n  x.ini:3: neither");
+    KT_CHECK_MESSAGE("\n  x.ini:6: there is no key a.cuont");
+    KT_CHECK_MESSAGE("\n  x.ini:7: there is no section [bb]");
+    KT_CHECK_MESSAGE("\n  x.ini:10: b.color = blue");
+    CU_ASSERT(v.rate == 0.5 && v.color == 0);
 }
 
 static void a_text_that_an_ini_could_not_hold_is_refused(void)
@@ -234,6 +269,8 @@ const kt_test kt_tests[] = {
     {"another section's keys go elsewhere", another_sections_keys_go_elsewhere},
     {"an override sets one key or is refused", an_override_sets_one_key},
     {"what is written reads back the same", what_is_written_reads_back_the_same},
+    {"files of earlier versions are read", files_of_earlier_versions_are_read},
+    {"all mistakes are told, and no consequence of one", all_mistakes_are_told},
     {"a text that an INI could not hold is refused", a_text_that_an_ini_could_not_hold_is_refused},
     {"documentation names every key", documentation_names_every_key},
     {NULL, NULL},

@@ -374,7 +374,7 @@ static void long_lists_read_back_the_same(void)
 
 static void a_list_too_long_to_write_is_refused(void)
 {
-    static char argument[KT_VALUE_BYTES];
+    static char argument[40000];
     char *overrides[] = {argument};
     size_t n = (size_t)snprintf(argument, sizeof argument, "sweep.train.patience=");
     for (int i = 0; i < 5000; i++)
@@ -389,7 +389,7 @@ static void a_job_belongs_to_a_space_or_not(void)
     KT_CHECK_STATUS(KT_OK, parse(JOB "[sweep]\nseeds = 2\nmodel.dropout = 0, 0.1\n"));
     KT_CHECK_STATUS(KT_OK, kt_space_config(&space, 1, 1, 0, &c));
     CU_ASSERT(kt_space_has(&space, &c));
-    strcpy(c.run.dir, "elsewhere");
+    c.run.dir = "elsewhere";
     c.checkpoint.keep = 9;
     c.model.dropout = 0.3; /* an axis, though not listed */
     CU_ASSERT(kt_space_has(&space, &c));

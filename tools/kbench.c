@@ -11,7 +11,7 @@ enum { FEW_RANKS = 8 };
 /* ---- what is measured ---- */
 
 /* All numbers of ranks up to a few; of more, the powers of two and the last. */
-static kt_status choose_ranks(const kt_comm *world, kt_int_list *ranks)
+static kt_status choose_ranks(const kt_comm *world, kt_bench_counts *ranks)
 {
     const int size = kt_comm_size(world);
     if (ranks->n > 0 && ranks->values[ranks->n - 1] > size)

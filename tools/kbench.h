@@ -12,13 +12,18 @@
 
 /* ---- what is asked for (kbench_options.c) ---- */
 
-enum { KT_BENCH_OVERRIDES = 32 };
+enum { KT_BENCH_OVERRIDES = 32, KT_BENCH_NAME_BYTES = 160 };
+
+typedef struct kt_bench_counts {
+    size_t n;
+    int64_t values[KT_MAX_INTS];
+} kt_bench_counts;
 
 typedef struct kt_bench_settings {
     int repetitions, threads;
     double seconds;
-    kt_int_list ranks;         /* n = 0: all numbers */
-    kt_int_list torch_threads; /* n = 0: 1 */
+    kt_bench_counts ranks;         /* n = 0: all numbers */
+    kt_bench_counts torch_threads; /* n = 0: 1 */
     const char *variants, *json, *python, *history;
     size_t n_overrides, n_shapes;
     char *overrides[KT_BENCH_OVERRIDES], **shapes;
@@ -33,7 +38,7 @@ void kt_bench_help(void);
 
 /* A network, its batch and how it is trained. */
 typedef struct kt_bench_shape {
-    char name[KT_TEXT_BYTES]; /* "m3", or the shape as it was given */
+    char name[KT_BENCH_NAME_BYTES]; /* "m3", or the shape as it was given */
     size_t n_in, n_classes;
     kt_int_list hidden;
     size_t batch_size; /* over all ranks; 0: full */

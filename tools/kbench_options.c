@@ -86,7 +86,7 @@ static kt_status parse_count(const char *name, const char *text, double most, in
 }
 
 /* Rising numbers with commas. */
-static kt_status parse_counts(const char *name, const char *text, double most, kt_int_list *out)
+static kt_status parse_counts(const char *name, const char *text, double most, kt_bench_counts *out)
 {
     const char *p = text;
     char *end;

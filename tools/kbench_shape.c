@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kbench.h"
+#include "ktrain/intern.h"
 
 enum { DEFAULT_BATCH = 16, N_SAMPLES = 3500 /* the training part of k49 */ };
 
@@ -82,15 +83,15 @@ static kt_status parse_widths(const char *text, const char *widths, kt_bench_sha
     out->n_in = (size_t)values[0];
     out->n_classes = (size_t)values[n - 1];
     out->hidden.n = n - 2;
-    memcpy(out->hidden.values, values + 1, (n - 2) * sizeof *values);
-    return KT_OK;
+    out->hidden.values = kt_intern(values + 1, (n - 2) * sizeof *values);
+    return out->hidden.values != NULL ? KT_OK : KT_NO_MEMORY;
 }
 
 kt_status kt_bench_shape_parse(const char *text, kt_bench_shape *out)
 {
     *out = (kt_bench_shape){.rate = 0.001, .optimizer = "adam"};
     if (strlen(text) >= sizeof out->name)
-        return kt_fail(KT_USAGE, "a shape is written with at most %d letters", KT_TEXT_BYTES - 1);
+        return kt_fail(KT_USAGE, "a shape is written with at most %d letters", KT_BENCH_NAME_BYTES - 1);
     strcpy(out->name, text);
     const size_t length = strcspn(text, ":");
     for (size_t i = 0; i < N_NAMED; i++)

@@ -1,5 +1,6 @@
-/* The configuration of a run: a struct filled by INI keys. Every key is a row of the table in config.c. Local, unless
- * it takes a comm. */
+/* The configuration of a run: a struct filled by INI keys. Every key is a row of the table in config.c. It owns
+ * nothing, and is copied like a number; its texts and lists stay where they are (intern.h). Local, unless it takes a
+ * comm. */
 #ifndef KTRAIN_CONFIG_H
 #define KTRAIN_CONFIG_H
 
@@ -23,12 +24,12 @@ typedef enum kt_state_owner { KT_STATE_AUTO, KT_STATE_RANK0, KT_STATE_SHARDED, K
 
 typedef struct kt_config {
     struct {
-        kt_text dir;
+        const char *dir;
         int64_t seed, log_steps;
     } run;
     struct {
-        kt_text features, labels, class_names;
-        kt_text validation_features, validation_labels, test_features, test_labels;
+        const char *features, *labels, *class_names;
+        const char *validation_features, *validation_labels, *test_features, *test_labels;
         double scale;
         kt_real_list split;
         int64_t split_seed;
@@ -59,18 +60,22 @@ typedef struct kt_config {
     } parallel;
     struct {
         int64_t every_epochs, every_steps, keep;
-        kt_text resume;
+        const char *resume;
     } checkpoint;
 } kt_config;
 
 extern const kt_option_table kt_config_options;
 
 /* Rank 0 reads the file; everyone parses the same bytes, then the overrides ("section.key=value"), then checks the
- * whole. Collective. KT_NO_INPUT, KT_CONFIG, KT_USAGE. */
+ * whole; all mistakes are told. Collective. KT_NO_INPUT, KT_CONFIG, KT_USAGE. */
 kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, char *const *overrides, kt_config *out);
 
 /* The same from a text in memory. Local. A [sweep] section is refused: it is for space.h. */
 kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides, char *const *overrides, kt_config *out);
+
+/* Everyone gets rank 0's configuration: as a text, since an address is of its own process only. Collective.
+ * KT_NO_MEMORY. */
+kt_status kt_config_broadcast(kt_comm *comm, kt_config *config);
 
 /* Whether the keys fit together. `name` begins the message. KT_CONFIG. */
 kt_status kt_config_check(const char *name, const kt_config *config);

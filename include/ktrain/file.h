@@ -2,12 +2,13 @@
 #ifndef KTRAIN_FILE_H
 #define KTRAIN_FILE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "ktrain/text.h"
 
-enum { KT_PATH_BYTES = 1024 };
+enum { KT_PATH_BYTES = PATH_MAX }; /* the longest path that the system takes, with its end */
 
 bool kt_file_exists(const char *path);
 bool kt_file_is_directory(const char *path);

@@ -1,12 +1,15 @@
 /* Typed keys: a table row is a key's type, default, bounds and help; with it the key is parsed, checked, printed and
- * documented. Everything here is local. Values live in a plain struct of the caller, at each row's offset. */
+ * documented. Everything here is local. Values live in a plain struct of the caller, at each row's offset. Texts and
+ * lists in it point to interned memory (intern.h): the struct is copied like any other, and owns nothing. */
 #ifndef KTRAIN_OPTIONS_H
 #define KTRAIN_OPTIONS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ktrain/mistakes.h"
 #include "ktrain/status.h"
 #include "ktrain/text.h"
 
@@ -14,26 +17,24 @@ typedef enum kt_option_type {
     KT_OPTION_BOOL,   /* bool */
     KT_OPTION_INT,    /* int64_t; a word of `choice` instead of a number is KT_WORD(its index) */
     KT_OPTION_REAL,   /* double */
-    KT_OPTION_TEXT,   /* kt_text: short enough for a line of an INI, which inih limits to 200 bytes */
+    KT_OPTION_TEXT,   /* const char *: never NULL once defaults are set; as long as a path may be */
     KT_OPTION_CHOICE, /* int: index of the word in `choice` */
     KT_OPTION_INTS,   /* kt_int_list, written [128, 64] */
     KT_OPTION_REALS   /* kt_real_list, written 0.7, 0.3; or a word of `choice` */
 } kt_option_type;
 
-enum { KT_TEXT_BYTES = 160, KT_MAX_INTS = 64, KT_MAX_REALS = 1024 };
-enum { KT_VALUE_BYTES = 32 * KT_MAX_REALS }; /* of the longest value as text, with its end */
-
-typedef char kt_text[KT_TEXT_BYTES];
+enum { KT_TEXT_BYTES = PATH_MAX, KT_MAX_INTS = 64, KT_MAX_REALS = 10000 };
+enum { KT_LINE_BYTES = 1 << 20 }; /* of the longest line of an INI, and of the longest value over several lines */
 
 typedef struct kt_int_list {
     size_t n;
-    int64_t values[KT_MAX_INTS];
+    const int64_t *values; /* [n] */
 } kt_int_list;
 
 typedef struct kt_real_list {
     int word; /* -1: the values count; else the index of the word given instead (n = 0) */
     size_t n;
-    double values[KT_MAX_REALS];
+    const double *values; /* [n] */
 } kt_real_list;
 
 /* The value of an int64_t key for which word number i was given. */
@@ -81,10 +82,14 @@ typedef struct kt_option_section {
     void *context;
 } kt_option_section;
 
-/* Reads an INI text of n_bytes. `name` is the file's name in messages. `other` may be NULL. KT_CONFIG at the first
- * thing that is wrong, with its line: unknown section or key, duplicate, garbage, a line that is too long. */
-kt_status kt_options_read_ini(const kt_option_table *table, void *values, const kt_option_section *other,
-                              const char *name, const char *text, size_t n_bytes);
+/* Reads an INI text of n_bytes. `name` is the file's name in messages. `other` may be NULL. Everything that is wrong
+ * goes to `mistakes`, each with its line: unknown section or key, duplicate, bad value, garbage, a line too long. What
+ * is right is set all the same.
+ *
+ * The language: [section], key = value (or key : value), values continued on indented lines, `;` and `#` at the
+ * beginning of a line and `;` behind white space begin comments; a byte order mark and CRLF are fine. */
+void kt_options_read_ini(const kt_option_table *table, void *values, const kt_option_section *other, const char *name,
+                         const char *text, size_t n_bytes, kt_mistakes *mistakes);
 
 /* Sets from "section.key=value", as on a command line. */
 kt_status kt_options_override(const kt_option_table *table, void *values, const char *argument);
@@ -93,12 +98,8 @@ kt_status kt_options_override(const kt_option_table *table, void *values, const 
  * */
 void kt_options_describe(const kt_option *option, char *text, size_t size);
 
-/* The value as the INI would have it, in text[size]; real numbers so that they read back the same. */
-void kt_options_format(const kt_option *option, const void *values, char *text, size_t size);
-
-/* "key = value" and the end of the line, in lines that inih can read: cut where one of the characters of `cuts` has a
- * space behind it ("": nowhere). */
-void kt_options_append(kt_text_buffer *buffer, const char *key, const char *value, const char *cuts);
+/* Appends the value as the INI would have it; real numbers so that they read back the same. */
+void kt_options_format(const kt_option *option, const void *values, kt_text_buffer *text);
 
 /* All values as an INI text; owned by the caller (kt_memory_free). */
 kt_status kt_options_write_ini(const kt_option_table *table, const void *values, char **text);

@@ -19,11 +19,14 @@ typedef enum kt_status {
     KT_CONFIG = 78     /* a configuration that cannot be used */
 } kt_status;
 
-enum { KT_MESSAGE_BYTES = 1024 };
+enum { KT_MESSAGE_BYTES = 16384 }; /* three paths as long as they can be, and what is said of them */
 
 /* Replaces the error record by the formatted sentence and returns `code`. The sentence names file, line,
  * key and value where there are any, and says what would be right; it has no final newline. */
 kt_status kt_fail(kt_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same of several lines: newlines stay. Only of what was a sentence of the record before, or comes from ktrain. */
+kt_status kt_fail_lines(kt_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts "context: " before the recorded sentence, and returns `code` unchanged. */
 kt_status kt_fail_context(kt_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -16,6 +16,9 @@ typedef struct kt_text_buffer {
 /* A zeroed struct is an empty buffer. */
 void kt_text_append(kt_text_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Empties the text, but keeps its room (and a failure). */
+void kt_text_clear(kt_text_buffer *buffer);
+
 /* Hands the text over (owned by the caller, kt_memory_free; never NULL on success) and empties the buffer. On failure
  * frees it. */
 kt_status kt_text_take(kt_text_buffer *buffer, char **text);
