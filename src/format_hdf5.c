@@ -42,24 +42,79 @@ static bool add_name(void *context, const char *path, size_t n_dims, const size_
     return l->status == KT_OK;
 }
 
-static kt_status read_chosen(kt_hdf5 *file, const char *path, const char *member, const char *const *usual,
-                             kt_array *out)
+/* The first usual name of an array. A link that leads nowhere is not passed over: it is what was meant. *in_the_way is
+ * a usual name of something else, or NULL: then no other array may be taken just because it is the only one. */
+static kt_status find_usual(kt_hdf5 *file, const char *const *usual, const char **found, const char **in_the_way)
 {
-    if (member != NULL && kt_hdf5_has(file, member))
-        return kt_hdf5_read(file, member, out);
+    *found = *in_the_way = NULL;
+    for (const char *const *name = usual; *name != NULL && *found == NULL; name++) {
+        const kt_hdf5_kind kind = kt_hdf5_look_up(file, *name);
+        if (kind == KT_HDF5_DANGLING)
+            return kt_hdf5_fail_look_up(file, *name);
+        if (kind == KT_HDF5_ARRAY)
+            *found = *name;
+        else if (kind == KT_HDF5_OTHER && *in_the_way == NULL)
+            *in_the_way = *name;
+    }
+    return KT_OK;
+}
+
+/* One array, perhaps under several names. */
+static bool is_single(kt_hdf5 *file, const listing *l)
+{
+    for (size_t i = 1; i < l->n; i++)
+        if (!kt_hdf5_same(file, l->names[0], l->names[i]))
+            return false;
+    return l->n > 0;
+}
+
+static bool lies_in(const char *name, const char *group)
+{
+    const size_t n = strlen(group);
+    return strncmp(name, group, n) == 0 && name[n] == '/';
+}
+
+static kt_status choose(kt_hdf5 *file, const char *path, const char *member, const char *const *usual,
+                        const char *in_the_way, const listing *l, size_t *chosen)
+{
+    *chosen = 0;
+    if (member != NULL)
+        return kt_format_choose(path, member, usual, l->n, l->names, chosen);
+    const bool single = is_single(file, l);
+    if (in_the_way != NULL && !(single && lies_in(l->names[0], in_the_way)))
+        return kt_hdf5_fail_look_up(file, in_the_way);
+    return single ? KT_OK : kt_format_choose(path, NULL, usual, l->n, l->names, chosen);
+}
+
+/* No name was given, and none of the usual ones is an array's; or there is no `member`. */
+static kt_status read_listed(kt_hdf5 *file, const char *path, const char *member, const char *const *usual,
+                             const char *in_the_way, kt_array *out)
+{
     listing l = {0};
     size_t chosen = 0;
     kt_status status = kt_hdf5_visit(file, add_name, &l);
     if (l.status != KT_OK)
         status = l.status;
     if (status == KT_OK)
-        status = kt_format_choose(path, member, usual, l.n, l.names, &chosen);
+        status = choose(file, path, member, usual, in_the_way, &l, &chosen);
     if (status == KT_OK)
         status = kt_hdf5_read(file, l.names[chosen], out);
     for (size_t i = 0; i < l.n; i++)
         kt_memory_free(l.names[i]);
     kt_memory_free(l.names);
     return status;
+}
+
+static kt_status read_chosen(kt_hdf5 *file, const char *path, const char *member, const char *const *usual,
+                             kt_array *out)
+{
+    const char *found = member, *in_the_way = NULL;
+    if (member == NULL)
+        KT_TRY(find_usual(file, usual, &found, &in_the_way));
+    const kt_hdf5_kind kind = found != NULL ? kt_hdf5_look_up(file, found) : KT_HDF5_ABSENT;
+    if (kind == KT_HDF5_ABSENT)
+        return read_listed(file, path, member, usual, in_the_way, out);
+    return kind == KT_HDF5_ARRAY ? kt_hdf5_read(file, found, out) : kt_hdf5_fail_look_up(file, found);
 }
 
 kt_status kt_hdf5_array_read(const char *path, const char *member, const char *const *usual, kt_array *out)
@@ -69,10 +124,5 @@ kt_status kt_hdf5_array_read(const char *path, const char *member, const char *c
     KT_TRY(kt_hdf5_open(&file, path));
     kt_status status = read_chosen(file, path, member, usual, out);
     kt_hdf5_close(file);
-    if (status == KT_OK && out->n_dims == 0) {
-        kt_array_free(out);
-        return kt_fail(KT_DATA, "%s:%s is a single number; an array of 1 to %d dimensions is needed", path, member,
-                       KT_ARRAY_MAX_DIMS);
-    }
     return status;
 }

@@ -151,6 +151,7 @@ kt_status kt_hdf5_open(kt_hdf5 **out, const char *path)
     if (access(path, R_OK) != 0)
         return give(out, file, kt_fail(KT_NO_INPUT, "%s: no such file, or it cannot be read", path));
     hid_t access_list = new_access();
+    H5Pset_fclose_degree(access_list, H5F_CLOSE_WEAK); /* else an external link back into this file does not open it */
     /* HDF5_USE_FILE_LOCKING, the user's word, comes before this. */
     H5Pset_file_locking(access_list, has_locks(path), true);
     file->id = H5Fopen(path, H5F_ACC_RDONLY, access_list);

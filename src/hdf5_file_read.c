@@ -84,6 +84,18 @@ static bool is_stored_inside(hid_t dataset)
     return inside;
 }
 
+/* Of the file that the dataset is in, which a link may have led to. */
+static hsize_t file_bytes(hid_t dataset)
+{
+    hsize_t n_bytes = 0;
+    hid_t file = H5Iget_file_id(dataset);
+    if (file >= 0) {
+        H5Fget_filesize(file, &n_bytes);
+        H5Fclose(file);
+    }
+    return n_bytes;
+}
+
 /* Before anything of the dataset's size is allocated: can the file hold that much? */
 static kt_status check_size(const kt_hdf5 *file, const char *path, const view *v)
 {
@@ -92,8 +104,8 @@ static kt_status check_size(const kt_hdf5 *file, const char *path, const view *v
     if (!kt_shape_bytes(v->n_dims, v->dims, v->type_bytes, &n_bytes))
         return kt_fail(KT_DATA, "%s: dataset %s claims the impossible shape %s", file->name, path,
                        kt_shape_text(v->n_dims, v->dims, text));
-    hsize_t stored = H5Dget_storage_size(v->dataset);
-    if (file->n_bytes > 0 && n_bytes / MAX_COMPRESSION > (stored < file->n_bytes ? stored : file->n_bytes))
+    hsize_t stored = H5Dget_storage_size(v->dataset), most = file_bytes(v->dataset);
+    if (file->n_bytes > 0 && n_bytes / MAX_COMPRESSION > (stored < most ? stored : most))
         return kt_fail(KT_DATA,
                        "%s: dataset %s has shape %s, %zu bytes, but the file stores only %" PRIuHSIZE " for it",
                        file->name, path, kt_shape_text(v->n_dims, v->dims, text), n_bytes, stored);
@@ -133,11 +145,6 @@ static kt_status open_view(const kt_hdf5 *file, const char *path, view *v)
     if (status != KT_OK)
         close_view(v);
     return status;
-}
-
-bool kt_hdf5_has(kt_hdf5 *file, const char *path)
-{
-    return H5Lexists(file->id, path, H5P_DEFAULT) > 0 && H5Oexists_by_name(file->id, path, H5P_DEFAULT) > 0;
 }
 
 static kt_status read_view(const kt_hdf5 *file, const char *path, const view *v, hid_t type, void *data)
@@ -267,49 +274,4 @@ kt_status kt_hdf5_read_text(kt_hdf5 *file, const char *path, char **out)
 kt_status kt_hdf5_read_texts(kt_hdf5 *file, const char *path, size_t *n, char ***out)
 {
     return read_strings(file, path, 1, n, out);
-}
-
-/* ---- visiting ---- */
-
-typedef struct visitor {
-    bool (*visit)(void *context, const char *path, size_t n_dims, const size_t *dims);
-    void *context;
-} visitor;
-
-static herr_t visit_object(hid_t file, const char *name, const H5O_info_t *info, void *context)
-{
-    const visitor *caller = context;
-    if (info->type != H5O_TYPE_DATASET)
-        return 0;
-    hid_t dataset = H5Dopen2(file, name, H5P_DEFAULT);
-    hid_t space = dataset < 0 ? -1 : H5Dget_space(dataset);
-    hsize_t shape[H5S_MAX_RANK];
-    int n_dims = space < 0 ? -1 : H5Sget_simple_extent_dims(space, shape, NULL);
-    size_t dims[H5S_MAX_RANK] = {0};
-    for (int i = 0; i < n_dims; i++)
-        dims[i] = shape[i];
-    if (space >= 0)
-        H5Sclose(space);
-    if (dataset >= 0)
-        H5Dclose(dataset);
-    if (n_dims < 0)
-        return 0; /* damaged: reading it by name says how */
-    size_t n_bytes = strlen(name) + 2;
-    char *path = kt_memory_new(n_bytes, 1);
-    if (path == NULL)
-        return -1;
-    snprintf(path, n_bytes, "/%s", name);
-    bool more = caller->visit(caller->context, path, (size_t)n_dims, dims);
-    kt_memory_free(path);
-    return more ? 0 : 1;
-}
-
-kt_status kt_hdf5_visit(kt_hdf5 *file,
-                        bool (*visit)(void *context, const char *path, size_t n_dims, const size_t *dims),
-                        void *context)
-{
-    visitor caller = {visit, context};
-    if (H5Ovisit2(file->id, H5_INDEX_NAME, H5_ITER_INC, visit_object, &caller, H5O_INFO_BASIC) < 0)
-        return kt_hdf5_fail(KT_DATA, file, "", "cannot be listed");
-    return KT_OK;
 }

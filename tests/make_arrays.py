@@ -159,6 +159,60 @@ class Formats:
         self.expect("two.h5:/deep/er/labels", y)
         self.expect("one.hdf5", y)
         self.expect("block.h5:x", x)
+        self.links(x, y)
+
+    def links(self, x, y):
+        """Arrays by links of all kinds; what is not to be taken is y, so that its shape would tell."""
+        big = np.zeros((1200, 1000), "f4")
+        with h5py.File(self.path("target.h5"), "w") as f:
+            f["deep/x"] = x
+            f.create_dataset("zipped", data=big, compression="gzip")
+        ways = {"soft": lambda f: h5py.SoftLink("/stored/x"), "hard": lambda f: f["stored/x"],
+                "external": lambda f: h5py.ExternalLink("target.h5", "/deep/x"),
+                "itself": lambda f: h5py.ExternalLink("itself.h5", "/stored/x")}
+        for name, link in ways.items():
+            with h5py.File(self.path(name + ".h5"), "w") as f:
+                f["stored/x"], f["a"] = x, y
+                f["features"] = link(f)
+            self.expect(name + ".h5", x)
+            self.expect(name + ".h5:/features", x)
+        with h5py.File(self.path("names.h5"), "w") as f:
+            f["b"] = y
+            f["a"], f["c"] = f["b"], h5py.SoftLink("b")
+            f["up"] = f["/"]
+        self.expect("names.h5", y)
+        self.expect("names.h5:up/up/c", y)
+        with h5py.File(self.path("inside.h5"), "w") as f:
+            f["data/values"] = y
+        self.expect("inside.h5", y)
+        with h5py.File(self.path("far.h5"), "w") as f: # small itself, and larger than it could hold where it leads
+            f["X"] = h5py.ExternalLink("target.h5", "/zipped")
+
+    def not_arrays(self):
+        """Files of one array besides something that has a usual name, and what must be said of that."""
+        links = {
+            "gone.h5": (h5py.SoftLink("/none/x"), "link to /none/x"),
+            "lost.h5": (h5py.ExternalLink("absent.h5", "/x"), "link to /x in the file absent.h5"),
+            "text_file.h5": (h5py.ExternalLink("plain.csv", "/x"), "in the file plain.csv"),
+            "circle.h5": (h5py.SoftLink("/features"), "too many links"),
+            "far_circle.h5": (h5py.ExternalLink("far_circle.h5", "/features"), "link to /features in the file far_circle.h5"),
+            "type.h5": (np.dtype("f4"), "is no dataset"),
+            "number.h5": (3.0, "a single value"),
+        }
+        lines = []
+        for name, (content, words) in links.items():
+            with h5py.File(self.path(name), "w") as f:
+                f["features"], f["only"] = content, np.arange(4)
+            lines += [f"{name} {words}", f"{name}:features {words}"]
+        groups = {"group.h5": (["a", "b"], "a group of a, b"), "csr.h5": (["data", "indices", "indptr"], "X.toarray()"),
+                  "matlab.h5": (["data", "ir", "jc"], "full(X)"), "pandas.h5": (["axis0", "block0_values"], "pandas")}
+        for name, (members, words) in groups.items():
+            with h5py.File(self.path(name), "w") as f:
+                f["only"] = np.arange(4)
+                for member in members:
+                    f["X/" + member] = np.arange(3)
+            lines.append(f"{name} {words}")
+        return lines
 
     def refused(self):
         """Valid files that hold no numbers, in refused.txt: NAME, then words that the message must have."""
@@ -172,7 +226,7 @@ class Formats:
             "scalar.npy": (np.array(3.0), "0 dimensions"),
             "five.npy": (np.zeros((1, 1, 1, 1, 1)), "5 dimensions"),
         }
-        lines = ["unclear.npz FILE:NAME", "text.gz no IDX data"]
+        lines = ["unclear.npz FILE:NAME", "text.gz no IDX data", *self.not_arrays()]
         with gzip.open(self.path("text.gz"), "wb") as f:
             f.write(b"1,2\n3,4\n")
         for name, (a, words) in arrays.items():

@@ -28,6 +28,20 @@ kt_status kt_hdf5_write_text(kt_hdf5 *file, const char *path, const char *text);
 kt_status kt_hdf5_write_texts(kt_hdf5 *file, const char *path, size_t n, char *const *texts);
 
 bool kt_hdf5_has(kt_hdf5 *file, const char *path);
+
+/* What a path leads to, over hard, soft and external links (external: into another HDF5 file). */
+typedef enum kt_hdf5_kind {
+    KT_HDF5_ABSENT,
+    KT_HDF5_ARRAY,    /* a dataset of at least one dimension */
+    KT_HDF5_DANGLING, /* a link on the way leads to nothing, or in a circle */
+    KT_HDF5_OTHER     /* a group, a single value, a type */
+} kt_hdf5_kind;
+kt_hdf5_kind kt_hdf5_look_up(kt_hdf5 *file, const char *path);
+/* KT_DATA, with a sentence on what `path` is: for KT_HDF5_DANGLING and KT_HDF5_OTHER. */
+kt_status kt_hdf5_fail_look_up(kt_hdf5 *file, const char *path);
+/* Two names of one object. */
+bool kt_hdf5_same(kt_hdf5 *file, const char *a, const char *b);
+
 /* Reads a numeric dataset of any type into *out (freed with kt_array_free), in native byte order. KT_DATA: absent, not
  * numeric, too many dims. */
 kt_status kt_hdf5_read(kt_hdf5 *file, const char *path, kt_array *out);
@@ -38,7 +52,8 @@ kt_status kt_hdf5_read_into(kt_hdf5 *file, const char *path, kt_type type, size_
 kt_status kt_hdf5_read_text(kt_hdf5 *file, const char *path, char **out);
 /* *out: n owned strings in an owned array. */
 kt_status kt_hdf5_read_texts(kt_hdf5 *file, const char *path, size_t *n, char ***out);
-/* Calls visit with the path and shape of every dataset in the file, in name order, until one returns false. */
+/* Calls visit with the path and shape of every dataset in the file, under each of its names and links, in name order,
+ * until one returns false. */
 kt_status kt_hdf5_visit(kt_hdf5 *file,
                         bool (*visit)(void *context, const char *path, size_t n_dims, const size_t *dims),
                         void *context);
