@@ -117,7 +117,7 @@ static double adding_vectors(const kt_forecast *j, const kt_layout *layout, doub
 static void print_memory(const kt_forecast *j, const kt_data *data, const kt_layout *layout, kt_log *log)
 {
     const double vector = (double)j->n_parameters * sizeof(float), slots = (double)j->exchange.n_slots;
-    const double network = (double)kt_network_shared_bytes(&j->spec, j->max_rows, NULL);
+    const double network = (double)j->network_bytes;
     const double n_here = (double)((layout->n_replicas + layout->n_hosts - 1) / layout->n_hosts);
     const double n_owned = j->exchange.rank0 ? 1 : n_here / (double)layout->n_replicas;
     const double set = (double)(data->set.n * (data->set.d * kt_type_bytes(data->set.type) + sizeof(int32_t)));

@@ -133,14 +133,17 @@ kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const k
 {
     const kt_exchange_job job = kt_exchange_job_of(config, batch_size, replica->n_replicas);
     bool sends_factors = false;
+    size_t n_bytes;
     memset(out, 0, sizeof *out);
     out->n_layers = spec->n_hidden + 1;
     out->batch_size = out->n_row_sums = batch_size;
     out->n_shards = job.n_shards;
     out->n_slots = job.n_slots;
     out->rank0 = job.rank0;
-    kt_network_shared_bytes(spec, 1, &out->n_parameters);
-    KT_TRY(kt_comm_agree(replica->world, KT_NEW(out->by_factors, out->n_layers)));
+    kt_status status = kt_network_shared_bytes(spec, 1, &n_bytes, &out->n_parameters);
+    if (status == KT_OK)
+        status = KT_NEW(out->by_factors, out->n_layers);
+    KT_TRY(kt_comm_agree(replica->world, status));
     if (replica->n_replicas > 1 && config->parallel.exchange == KT_EXCHANGE_AUTO)
         KT_TRY(measure_link(replica, &out->link));
     choose_layers(out, replica, config, &job, spec);

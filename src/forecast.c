@@ -18,11 +18,9 @@ kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_d
     const size_t k = kt_trainer_ranks_per_replica(config, batch_size);
     f->exchange = kt_exchange_job_of(config, batch_size, kt_cost_layout(n_ranks, n_hosts, k).n_replicas);
     f->max_rows = kt_trainer_max_rows(batch_size, &data->split);
-    const bool fits = kt_network_shared_bytes(&f->spec, f->max_rows, &f->n_parameters) != 0;
-    const kt_status status =
-        fits ? KT_NEW(f->layers, f->spec.n_hidden + 1)
-             : kt_fail(KT_CONFIG,
-                       "model.hidden makes a network larger than this machine can address: must be smaller");
+    kt_status status = kt_network_shared_bytes(&f->spec, f->max_rows, &f->network_bytes, &f->n_parameters);
+    if (status == KT_OK)
+        status = KT_NEW(f->layers, f->spec.n_hidden + 1);
     if (status != KT_OK) {
         *f = (kt_forecast){0};
         return status;

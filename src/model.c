@@ -31,10 +31,14 @@ static kt_status create_network(kt_comm *comm, size_t max_rows, kt_model *model)
 {
     const kt_checkpoint_head *head = &model->head;
     kt_network_spec spec = kt_config_network(&head->config, head->n_in, head->n_classes);
-    const size_t n_bytes = kt_network_shared_bytes(&spec, max_rows, NULL);
+    size_t n_bytes;
+    spec.kernels = 0; /* a model may be used on other processors than those that trained it */
+    KT_TRY(kt_replica_agree_on_kernels(comm, &spec));
     KT_TRY(kt_replica_create(&model->replica, comm, SIZE_MAX));
-    if (n_bytes == 0)
-        return kt_fail(KT_NO_MEMORY, "%s: its network is larger than this machine can address", model->path);
+    kt_status status = kt_network_shared_bytes(&spec, max_rows, &n_bytes, NULL);
+    if (status != KT_OK)
+        kt_fail_context(status, "%s", model->path);
+    KT_TRY(kt_comm_agree(comm, status));
     KT_TRY(kt_replica_allocate(&model->replica, n_bytes, 0));
     return kt_comm_agree(comm, kt_network_create_shared(&model->network, &spec, max_rows, &model->replica.team,
                                                         kt_replica_memory(&model->replica)));

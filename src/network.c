@@ -36,8 +36,8 @@ static kt_status check_spec(const kt_network_spec *spec, size_t max_rows)
     if (spec->kernels < 0 || (size_t)spec->kernels > kt_n_kernels)
         return kt_fail(KT_CONFIG, "no such kernels (%d)", spec->kernels);
     if (spec->kernels > 0 && !kt_kernels_table[spec->kernels - 1]->supported())
-        return kt_fail(KT_CONFIG, "parallel.kernels = %s: this processor has no such instructions",
-                       kt_kernels_table[spec->kernels - 1]->name);
+        return kt_fail(KT_CONFIG, "parallel.kernels = %s: this processor has no such instructions: must be auto, or %s for what it has",
+                       kt_kernels_table[spec->kernels - 1]->name, kt_kernels_best()->name);
     if (!(spec->dropout >= 0 && spec->dropout < 1))
         return kt_fail(KT_CONFIG, "dropout %g: it must be at least 0 and below 1", spec->dropout);
     if (spec->batch_norm &&
@@ -71,8 +71,9 @@ static kt_status make_plan(const kt_network_spec *spec, size_t max_rows, plan *p
         p->n_parameters += (n_in + 1 + (batch_norm ? 2 : 0)) * n;
         p->n_state += batch_norm ? 2 * n : 0;
         if (p->n_parameters > most || n_here > most - p->n_workspace)
-            return kt_fail(KT_NO_MEMORY,
-                           "the network is larger than this machine can address: layer %zu of width %zu on %zu inputs",
+            return kt_fail(KT_CONFIG,
+                           "the network is larger than this machine can address, with layer %zu of width %zu on %zu "
+                           "inputs: model.hidden and train.batch_size must be smaller",
                            i + 1, n, n_in);
         p->n_workspace += n_here;
         n_in = n;
@@ -85,16 +86,14 @@ static size_t shared_floats(const plan *p)
     return kt_memory_in_lines(p->n_parameters) + kt_memory_in_lines(p->n_state) + p->n_workspace;
 }
 
-size_t kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_parameters)
+kt_status kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n_parameters)
 {
     plan p;
+    const kt_status status = make_plan(spec, max_rows, &p);
+    *n_bytes = status == KT_OK ? shared_floats(&p) * sizeof(float) : 0;
     if (n_parameters != NULL)
-        *n_parameters = 0;
-    if (make_plan(spec, max_rows, &p) != KT_OK)
-        return 0;
-    if (n_parameters != NULL)
-        *n_parameters = p.n_parameters;
-    return shared_floats(&p) * sizeof(float);
+        *n_parameters = status == KT_OK ? p.n_parameters : 0;
+    return status;
 }
 
 static kt_status allocate(kt_network *net, const plan *p)

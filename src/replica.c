@@ -96,6 +96,20 @@ void kt_replica_free(kt_replica *replica)
     memset(replica, 0, sizeof *replica);
 }
 
+kt_status kt_replica_agree_on_kernels(kt_comm *world, kt_network_spec *spec)
+{
+    int64_t *users;
+    kt_status status = kt_comm_agree(world, KT_NEW(users, kt_n_kernels + 1));
+    for (size_t k = 0; k < kt_n_kernels && status == KT_OK; k++)
+        users[k + 1] = spec->kernels == 0 ? kt_kernels_table[k] == kt_kernels_best() : (int)k + 1 == spec->kernels;
+    if (status == KT_OK)
+        kt_comm_sum_i64(world, users, kt_n_kernels + 1);
+    for (size_t k = 1; k <= kt_n_kernels && status == KT_OK; k++)
+        spec->kernels = users[k] > 0 ? (int)k : spec->kernels;
+    kt_memory_free(users);
+    return status;
+}
+
 /* The team's calls get the replica where it stands now: it must not move after this. */
 kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_bytes)
 {

@@ -43,15 +43,16 @@ static kt_status choose_class_weights(kt_trainer *t)
 /* Linux grants memory that it does not have, and kills who uses it: what can never fit is refused before. */
 static kt_status check_memory(const kt_network_spec *spec, size_t max_rows, size_t exchange_bytes)
 {
-    const size_t n_bytes = kt_network_shared_bytes(spec, max_rows, NULL);
+    size_t n_bytes;
+    KT_TRY(kt_network_shared_bytes(spec, max_rows, &n_bytes, NULL));
     const double all = (double)n_bytes + (double)exchange_bytes;
     const double here = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE);
-    if (n_bytes > 0 && all < here)
+    if (all < here)
         return KT_OK;
     return kt_fail(
         KT_CONFIG,
         "model.hidden and train.batch_size make a network of %.3g GiB, and this machine has %.3g: must be smaller",
-        n_bytes > 0 ? all / (1 << 30) : HUGE_VAL, here / (1 << 30));
+        all / (1 << 30), here / (1 << 30));
 }
 
 /* Thin batches share one copy of the weights, since reading those is what they cost; for larger ones the arithmetic
@@ -83,7 +84,8 @@ static kt_status prepare_batches(kt_trainer *t)
 static kt_status allocate(kt_trainer *t, const kt_network_spec *spec, size_t max_rows)
 {
     enum { SUMS_BYTES = KT_MAX_SHARDS * sizeof(kt_loss_sums) };
-    const size_t network_bytes = kt_network_shared_bytes(spec, max_rows, NULL);
+    size_t network_bytes;
+    KT_TRY(kt_network_shared_bytes(spec, max_rows, &network_bytes, NULL)); /* check_memory has asked on all ranks */
     /* rank 0's best weights; and while a checkpoint is written, all tensors once as HDF5 has them, once as a file */
     const size_t root_bytes = (1 + 2 * (2 + t->plan.n_slots)) * t->plan.n_parameters * sizeof(float);
     KT_TRY(kt_replica_allocate(&t->replica, SUMS_BYTES + network_bytes + kt_exchange_shared_bytes(&t->plan),
@@ -94,21 +96,6 @@ static kt_status allocate(kt_trainer *t, const kt_network_spec *spec, size_t max
     KT_TRY(kt_comm_agree(t->comm, status));
     return kt_exchange_create(&t->exchange, &t->replica, t->config, &t->plan, t->network,
                               memory + SUMS_BYTES + network_bytes);
-}
-
-/* Ranks on different processors would round differently: all take the kernels of the least of them. */
-static kt_status agree_on_kernels(kt_comm *comm, kt_network_spec *spec)
-{
-    int64_t *users;
-    kt_status status = kt_comm_agree(comm, KT_NEW(users, kt_n_kernels + 1));
-    for (size_t k = 0; k < kt_n_kernels && status == KT_OK; k++)
-        users[k + 1] = spec->kernels == 0 ? kt_kernels_table[k] == kt_kernels_best() : (int)k + 1 == spec->kernels;
-    if (status == KT_OK)
-        kt_comm_sum_i64(comm, users, kt_n_kernels + 1);
-    for (size_t k = 1; k <= kt_n_kernels && status == KT_OK; k++)
-        spec->kernels = users[k] > 0 ? (int)k : spec->kernels;
-    kt_memory_free(users);
-    return status;
 }
 
 /* Different kernels of OpenBLAS only its environment can mend. */
@@ -155,7 +142,7 @@ static kt_status build(kt_trainer *t)
     const kt_dataset *set = &t->data->set;
     kt_network_spec spec = kt_config_network(t->config, set->d, set->n_classes);
     KT_TRY(kt_comm_agree(t->comm, prepare_batches(t)));
-    KT_TRY(agree_on_kernels(t->comm, &spec));
+    KT_TRY(kt_replica_agree_on_kernels(t->comm, &spec));
     KT_TRY(compare_blas(t->comm, t->log));
     const size_t max_rows = kt_trainer_max_rows(t->batches.batch_size, &t->data->split);
     const size_t together = kt_trainer_ranks_per_replica(t->config, t->batches.batch_size);

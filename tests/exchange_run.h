@@ -137,9 +137,10 @@ static void make_factors(kt_network *network, const kt_pass *pass)
 static void start(run *r, kt_replica *replica, const kt_config *config)
 {
     const kt_network_spec spec = kt_config_network(config, N_IN, N_CLASSES);
-    const size_t n_bytes = kt_network_shared_bytes(&spec, MAX_ROWS, NULL);
+    size_t n_bytes;
     char *memory = kt_replica_memory(replica);
     r->replica = replica;
+    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(&spec, MAX_ROWS, &n_bytes, NULL));
     KT_CHECK_STATUS(KT_OK, kt_exchange_choose(&r->plan, replica, config, &spec, MAX_ROWS));
     CU_ASSERT_FATAL(n_bytes + kt_exchange_shared_bytes(&r->plan) <= ROOM_BYTES);
     kt_replica_barrier(replica);

@@ -334,10 +334,11 @@ static void too_many_rows(void)
 static void check_refused(kt_status expected, const kt_network_spec *spec, size_t max_rows)
 {
     kt_network *network = (kt_network *)&expected;
-    size_t n_parameters = 7;
+    size_t n_parameters = 7, n_bytes = 7;
     KT_CHECK_STATUS(expected, kt_network_create(&network, spec, max_rows));
     CU_ASSERT(network == NULL && kt_error_message()[0] != '\0');
-    CU_ASSERT(kt_network_shared_bytes(spec, max_rows, &n_parameters) == 0 && n_parameters == 0);
+    KT_CHECK_STATUS(expected, kt_network_shared_bytes(spec, max_rows, &n_bytes, &n_parameters));
+    CU_ASSERT(n_bytes == 0 && n_parameters == 0 && kt_error_message()[0] != '\0');
 }
 
 static void hostile_specs(void)
@@ -346,8 +347,8 @@ static void hostile_specs(void)
     static const int64_t beyond[1] = {INT64_MAX};
     kt_network_spec spec = plain_spec;
     spec.n_hidden = 4, spec.hidden = huge;
-    check_refused(KT_NO_MEMORY, &spec, 2147483647);
-    check_refused(KT_NO_MEMORY, &spec, 1);
+    check_refused(KT_CONFIG, &spec, 2147483647);
+    check_refused(KT_CONFIG, &spec, 1);
     spec.n_hidden = 1, spec.hidden = zero;
     check_refused(KT_CONFIG, &spec, 1);
     spec.hidden = negative;
@@ -371,12 +372,13 @@ static void bytes(void)
 {
     static const int64_t wide[2] = {5000, 5000};
     kt_network_spec spec = {.n_in = 784, .n_classes = 49, .n_hidden = 2, .hidden = wide};
-    size_t n_parameters, n = (784 + 1 + 5000 + 1) * 5000 + 5001 * 49;
-    const size_t n_bytes = kt_network_shared_bytes(&spec, 16, &n_parameters);
+    size_t n_bytes, again, n_parameters, n = (784 + 1 + 5000 + 1) * 5000 + 5001 * 49;
+    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(&spec, 16, &n_bytes, &n_parameters));
     CU_ASSERT(n_parameters == n && n_bytes > 4 * n && n_bytes < 5 * n);
-    CU_ASSERT(kt_network_shared_bytes(&spec, 16, NULL) == n_bytes);
+    CU_ASSERT(kt_network_shared_bytes(&spec, 16, &again, NULL) == KT_OK && again == n_bytes);
     spec.batch_norm = true, spec.batch_norm_epsilon = 1, spec.n_shards = KT_MAX_SHARDS;
-    CU_ASSERT(kt_network_shared_bytes(&spec, 16, NULL) > n_bytes + 8 * kt_batch_norm_scratch(10000, KT_MAX_SHARDS));
+    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(&spec, 16, &again, NULL));
+    CU_ASSERT(again > n_bytes + 8 * kt_batch_norm_scratch(10000, KT_MAX_SHARDS));
 }
 
 const kt_test kt_tests[] = {

@@ -227,8 +227,8 @@ static void check_copy(copy *c, size_t n_parts, size_t first, size_t end)
 
 static void check_crew(size_t n_teams, size_t n_parts, const size_t *cut)
 {
-    size_t n_parameters;
-    const size_t n_bytes = kt_network_shared_bytes(spec, M, &n_parameters);
+    size_t n_bytes, n_parameters;
+    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(spec, M, &n_bytes, &n_parameters));
     for (size_t t = 0; t < n_teams; t++) {
         copies[t] = (copy){.memory = kt_memory_new(n_bytes, 1), .gradient = kt_memory_new(n_parameters, sizeof(float))};
         CU_ASSERT_FATAL(copies[t].memory != NULL && copies[t].gradient != NULL);
@@ -243,10 +243,11 @@ static void check_crew(size_t n_teams, size_t n_parts, const size_t *cut)
 static void check_network(kt_network_spec of, bool many)
 {
     kt_network *net;
-    size_t n;
+    size_t n, n_bytes;
     kt_linalg_start(1);
     spec = &of;
-    CU_ASSERT(kt_network_shared_bytes(spec, M, &n) > n * sizeof(float));
+    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(spec, M, &n_bytes, &n));
+    CU_ASSERT(n_bytes > n * sizeof(float));
     KT_CHECK_STATUS(KT_OK, kt_network_create(&net, spec, M));
     alone = (copy){.parts = {net}, .gradient = kt_memory_new(n, sizeof(float))};
     CU_ASSERT_FATAL(net != NULL && alone.gradient != NULL);
@@ -318,7 +319,8 @@ static void check_initializer(int initializer, int form, size_t n_parts)
     kt_network_spec of = spec_of(wide, 0, 0, form);
     of.initializer = initializer, of.init_scale = 0.5;
     spec = &of;
-    const size_t n_bytes = kt_network_shared_bytes(spec, 1, NULL);
+    size_t n_bytes;
+    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(spec, 1, &n_bytes, NULL));
     KT_CHECK_STATUS(KT_OK, kt_network_create(&net, spec, 1));
     copies[0] = (copy){.memory = kt_memory_new(n_bytes, 1)};
     CU_ASSERT_FATAL(net != NULL && copies[0].memory != NULL);

@@ -11,13 +11,13 @@ typedef struct kt_forecast {
     const kt_config *config; /* borrowed, as is what spec borrows from it */
     kt_network_spec spec;
     kt_exchange_job exchange;
-    size_t n_layers, max_rows, n_parameters;
+    size_t n_layers, max_rows, n_parameters, network_bytes;
     size_t n_train, n_validation; /* samples */
     kt_layer_shape *layers;  /* [n_layers], owned */
     kt_machine machine;      /* a typical one; may be changed */
 } kt_forecast;
 
-/* For n_ranks on n_hosts. KT_CONFIG when the network cannot be addressed. *out is zeroed on failure. */
+/* For n_ranks on n_hosts. KT_CONFIG when the network cannot be made. *out is zeroed on failure. */
 kt_status kt_forecast_create(kt_forecast *out, const kt_config *config, const kt_data *data, size_t n_ranks,
                              size_t n_hosts);
 void kt_forecast_free(kt_forecast *forecast);

@@ -26,6 +26,10 @@ typedef struct kt_replica {
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
 void kt_replica_free(kt_replica *replica); /* collective; of a zeroed one a call without effect */
 
+/* Ranks on different processors would round differently: kernels that the spec leaves open (0) become those of the
+ * least of them; given ones, when ranks were given different ones, the least of those. Collective. */
+kt_status kt_replica_agree_on_kernels(kt_comm *world, kt_network_spec *spec);
+
 /* n_bytes of zeroed memory that the replica's ranks share; once. other_bytes: what rank 0 will need beside it. *replica
  * must not move after: its team points to it. KT_NO_MEMORY. Collective. */
 kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_bytes);
