@@ -1,7 +1,10 @@
 /* ktrain: trains fully connected classifiers on any number of ranks. */
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ktrain/command.h"
 #include "ktrain/provenance.h"
@@ -90,19 +93,37 @@ static kt_status run_command(kt_comm *world, int argc, char **argv, kt_log *log)
     return command->run(world, argc, argv, log);
 }
 
+/* A reader that has seen enough (ktrain options | head) is no failure. */
+static bool reader_left(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP)) != 0;
+}
+
 /* What was printed must have arrived. A run has its files, and its exit code tells of those. */
 static kt_status check_output(kt_comm *world, int argc, char **argv)
 {
     bool trains = argc > 1 && (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "sweep") == 0 ||
                                find_command(argv[1]) == NULL);
-    bool lost = kt_comm_rank(world) == 0 && (fflush(stdout) != 0 || ferror(stdout));
+    bool lost = kt_comm_rank(world) == 0 && (fflush(stdout) != 0 || ferror(stdout)) && !reader_left();
     return kt_comm_agree(world, lost && !trains ? kt_fail(KT_IO, "standard output cannot be written") : KT_OK);
+}
+
+/* A run does not end because of its output. What is closed (ktrain job.ini >&-) is opened as something that cannot be
+ * written: else the next file that is opened would take its number, and get what is printed. */
+static void protect_output(void)
+{
+    signal(SIGPIPE, SIG_IGN); /* a reader that leaves is then a failed write */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file size limit, like a full disk */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            return;
 }
 
 int main(int argc, char **argv)
 {
     kt_comm *world;
-    signal(SIGXFSZ, SIG_IGN); /* a file size limit is then a failed write like a full disk */
+    protect_output();
     kt_status status = kt_comm_world_start(&argc, &argv, &world);
     if (status != KT_OK) {
         fprintf(stderr, "ktrain: %s\n", kt_error_message());

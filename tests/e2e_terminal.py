@@ -108,6 +108,25 @@ def last_epoch():
     assert re.search(r"^epoch +101/101 ", done.out, re.MULTILINE), done.out
 
 
+def readers_that_leave():
+    """A run whose reader leaves, or whose output is full or closed, goes on to its end; other commands end quietly, or say what is lost."""
+    for ranks, arguments in ((1, ["job.ini", "run.dir=left-1"]), (2, ["job.ini", "run.dir=left-2"]), (1, ["options"]), (1, ["--help"])):
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)  # less than what is said
+        process = e2e.Process(arguments, ranks, stdout=writer)
+        os.close(writer)
+        assert os.read(reader, 1)
+        os.close(reader)
+        e2e.expect(process)
+    for name, redirection in (("full", ">/dev/full"), ("closed", ">&- 2>&- <&-")):
+        sh = ("sh", "-c", f'exec "$@" {redirection}', "sh")
+        e2e.train(f"left-{name}", wrap=sh)
+    e2e.ktrain("options", wrap=("sh", "-c", 'exec "$@" >/dev/full', "sh"), code=e2e.IO, words=("standard output",))
+    for name in ("1", "2", "full", "closed"):
+        e2e.check_same_run("left-1", f"left-{name}")
+        assert e2e.summary(f"left-{name}")["epochs"] == 4
+
+
 def made_by():
     """summary.json, log.txt, checkpoints and model say by whom they were made: version, command, hosts, libraries."""
     e2e.train("made", ranks=2)
@@ -127,4 +146,4 @@ def made_by():
 
 e2e.write_data()
 e2e.write_job()
-e2e.main(every_line_fits, resized, few_lines, last_epoch, made_by)
+e2e.main(every_line_fits, resized, few_lines, last_epoch, readers_that_leave, made_by)
