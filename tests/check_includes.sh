@@ -15,7 +15,7 @@ run: config space placement data data_check replica exchange history provenance 
 
 {
     echo "$order" | sed 's/^/order /'
-    grep -Hn '^[[:space:]]*#[[:space:]]*include' src/*.c include/ktrain/*.h tools/*.c tests/*.[ch] 2>/dev/null
+    grep -Hn '^[[:space:]]*#[[:space:]]*include' src/*.[ch] include/ktrain/*.h tools/*.c tests/*.[ch] 2>/dev/null
 } | awk '
 function fail(text) { print text; failed = 1 }
 
