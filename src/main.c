@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,6 +110,14 @@ static kt_status check_output(kt_comm *world, int argc, char **argv)
     return kt_comm_agree(world, lost && !trains ? kt_fail(KT_IO, "standard output cannot be written") : KT_OK);
 }
 
+/* A command that failed on all ranks has its sentence on each; what failed on some only, all must hear of. */
+static kt_status agree_at_the_end(kt_comm *world, kt_status status)
+{
+    int64_t n_failed = status != KT_OK;
+    kt_comm_sum_i64(world, &n_failed, 1);
+    return n_failed == kt_comm_size(world) ? status : kt_comm_agree(world, status);
+}
+
 /* A run does not end because of its output. What is closed (ktrain job.ini >&-) is opened as something that cannot be
  * written: else the next file that is opened would take its number, and get what is printed. */
 static void protect_output(void)
@@ -130,7 +139,7 @@ int main(int argc, char **argv)
         return (int)status;
     }
     kt_log log = kt_log_create(kt_comm_rank(world) == 0);
-    status = run_command(world, argc, argv, &log);
+    status = agree_at_the_end(world, run_command(world, argc, argv, &log));
     if (status == KT_OK)
         status = check_output(world, argc, argv);
     if (status != KT_OK && kt_comm_rank(world) == 0)
