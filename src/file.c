@@ -243,18 +243,29 @@ void kt_file_remove_tree(const char *path)
     nftw(path, remove_entry, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
+/* A directory may be renamed while its lock is waited for: the lock of the old one guards nothing in the new. */
+static bool is_still_there(const char *path, int fd)
+{
+    struct stat named, opened;
+    return stat(path, &named) == 0 && fstat(fd, &opened) == 0 && named.st_dev == opened.st_dev &&
+           named.st_ino == opened.st_ino;
+}
+
 kt_status kt_file_lock(const char *path, bool shared, int *lock)
 {
-    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*lock < 0)
-        return kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
     /* The ranks of a run whose mpirun was killed live on for a second or two. */
     for (int tries = 0; tries < 30; tries++) {
-        if (flock(*lock, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (*lock < 0 && (errno != ENOENT || tries == 0)) /* a directory that was there is about to be made again */
+            return kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
+        const bool is_free = *lock >= 0 && (flock(*lock, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 || errno != EWOULDBLOCK);
+        if (is_free && is_still_there(path, *lock))
             return KT_OK;
-        usleep(100000);
+        if (*lock >= 0)
+            close(*lock);
+        *lock = -1;
+        if (!is_free)
+            usleep(100000);
     }
-    close(*lock);
-    *lock = -1;
     return KT_OK;
 }

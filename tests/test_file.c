@@ -146,6 +146,36 @@ static void a_lock_is_held_by_one_or_shared_by_many(void)
     KT_CHECK_STATUS(KT_IO, kt_file_lock(kt_test_scratch("no/such/lock"), false, &other));
 }
 
+static bool moves_directory;
+
+/* The linker puts this between ktrain and the system (--wrap): somebody moves the directory before the lock is had. */
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation)
+{
+    if (moves_directory) {
+        moves_directory = false;
+        CU_ASSERT(rename(kt_test_scratch("moved"), kt_test_scratch("moved.old")) == 0);
+        KT_CHECK_STATUS(KT_OK, kt_file_make_directory(kt_test_scratch("moved")));
+    }
+    return __real_flock(fd, operation);
+}
+
+static void a_lock_is_of_the_directory_that_is_there(void)
+{
+    int lock, other;
+    struct stat named, locked;
+    KT_CHECK_STATUS(KT_OK, kt_file_make_directory(kt_test_scratch("moved")));
+    moves_directory = true;
+    KT_CHECK_STATUS(KT_OK, kt_file_lock(kt_test_scratch("moved/lock"), false, &lock));
+    CU_ASSERT(!moves_directory && lock >= 0 && fstat(lock, &locked) == 0);
+    CU_ASSERT(stat(kt_test_scratch("moved/lock"), &named) == 0 && named.st_ino == locked.st_ino);
+    KT_CHECK_STATUS(KT_OK, kt_file_lock(kt_test_scratch("moved.old/lock"), false, &other));
+    CU_ASSERT(other >= 0);
+    close(other);
+    close(lock);
+}
+
 const kt_test kt_tests[] = {
     {"what is written is read back", what_is_written_is_read_back},
     {"what cannot be read is no input", what_cannot_be_read_is_no_input},
@@ -155,5 +185,6 @@ const kt_test kt_tests[] = {
     {"a path that does not fit is refused", a_path_that_does_not_fit_is_refused},
     {"a tree is removed and nothing beside it", a_tree_is_removed_and_nothing_beside_it},
     {"a lock is held by one or shared by many", a_lock_is_held_by_one_or_shared_by_many},
+    {"a lock is of the directory that is there, not of one that was moved", a_lock_is_of_the_directory_that_is_there},
     {NULL, NULL},
 };
