@@ -3,10 +3,12 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ktrain/file.h"
 #include "ktrain/hash.h"
+#include "ktrain/intern.h"
 #include "ktrain/memory.h"
 
 #define NO_MIN (-DBL_MAX)
@@ -254,6 +256,20 @@ static kt_status check_schedule(const char *name, const kt_config *c)
                          name, c->schedule.final, c->schedule.initial);
 }
 
+/* The shell makes ~ the home directory, but not within an argument, nor in a file: no folder of that name is meant. */
+static kt_status check_tildes(const char *name, const kt_config *c)
+{
+    for (size_t i = 0; i < kt_config_options.n; i++) {
+        if (rows[i].type != KT_OPTION_TEXT)
+            continue;
+        const char *text = *(const char *const *)(const void *)((const char *)c + rows[i].offset), *home = getenv("HOME");
+        if (text[0] == '~')
+            return kt_fail(KT_CONFIG, "%s: %s.%s = %s: ~ is not known here: must be written out, like %s%s", name,
+                           rows[i].section, rows[i].key, text, home != NULL ? home : "/home/me", text + 1);
+    }
+    return KT_OK;
+}
+
 static kt_status check_places(const char *name, const kt_config *c)
 {
     if (c->run.dir[0] == '\0')
@@ -267,7 +283,7 @@ static kt_status check_places(const char *name, const kt_config *c)
 kt_status kt_config_check(const char *name, const kt_config *c)
 {
     static kt_status (*const checks[])(const char *, const kt_config *) = {check_files, check_split, check_shards,
-                                                                          check_schedule, check_places};
+                                                                          check_schedule, check_tildes, check_places};
     kt_mistakes mistakes = {0};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         kt_mistakes_add(&mistakes, checks[i](name, c));
@@ -328,7 +344,10 @@ kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, ch
     char *text;
     size_t n_bytes;
     KT_TRY(kt_config_read_text(comm, path, &text, &n_bytes));
-    kt_status status = kt_comm_agree(comm, kt_config_parse(path, text, n_bytes, n_overrides, overrides, out));
+    kt_status status = kt_config_parse(path, text, n_bytes, n_overrides, overrides, out);
+    if (status == KT_OK && (out->job = kt_intern_text(path)) == NULL)
+        status = KT_NO_MEMORY;
+    status = kt_comm_agree(comm, status);
     kt_memory_free(text);
     return status;
 }

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -188,6 +189,31 @@ void kt_file_remove_leftovers(const char *directory)
             unlink(path);
     if (d != NULL)
         closedir(d);
+}
+
+static bool fits_any(const char *name, const char *const *patterns)
+{
+    bool fits = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+    for (; *patterns != NULL && !fits; patterns++)
+        fits = fnmatch(*patterns, name, 0) == 0;
+    return fits;
+}
+
+size_t kt_file_strangers(const char *directory, const char *const *patterns, char name[KT_NAME_BYTES])
+{
+    size_t n = 0;
+    DIR *d = opendir(directory);
+    const struct dirent *entry;
+    name[0] = '\0';
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        if (fits_any(entry->d_name, patterns))
+            continue;
+        if (n++ == 0 || strcmp(entry->d_name, name) < 0)
+            snprintf(name, KT_NAME_BYTES, "%s", entry->d_name);
+    }
+    if (d != NULL)
+        closedir(d);
+    return n;
 }
 
 kt_status kt_file_replace_text(const char *path, kt_text_buffer *text)

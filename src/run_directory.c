@@ -10,6 +10,73 @@
 
 #include "ktrain/memory.h"
 
+/* Reads DIR/config.ini: what the run in a directory was started with last. */
+static kt_status read_config(const char *dir, kt_config *config)
+{
+    char path[KT_PATH_BYTES];
+    unsigned char *text;
+    size_t n_bytes;
+    KT_TRY(kt_file_path(path, "%s/config.ini", dir));
+    KT_TRY(kt_file_read(path, &text, &n_bytes));
+    kt_status status = kt_config_parse(path, (const char *)text, n_bytes, 0, NULL, config);
+    kt_memory_free(text);
+    return status;
+}
+
+/* ---- whose directory it is ---- */
+
+static bool holds(const char *dir, const char *name)
+{
+    char path[KT_PATH_BYTES];
+    return kt_file_path(path, "%s/%s", dir, name) == KT_OK && kt_file_exists(path);
+}
+
+/* A run has checkpoints, or its configuration and its log where these are lost. What a start that was stopped before
+ * leaves is as good as nothing. */
+static kt_status check_place(const char *dir)
+{
+    static const char *const checkpoints[] = {"step-*.h5*", NULL}, *const nothing[] = {NULL};
+    static const char *const started[] = {".lock", "checkpoints", "config.ini.tmp.*", "log.txt", NULL};
+    static const char *const made[] = {".lock", "checkpoints", NULL};
+    char path[KT_PATH_BYTES], name[KT_NAME_BYTES];
+    kt_config config;
+    KT_TRY(kt_file_path(path, "%s/checkpoints", dir));
+    const size_t n_saved = kt_file_strangers(path, nothing, name);
+    if (n_saved > kt_file_strangers(path, checkpoints, name))
+        return KT_OK;
+    if (holds(dir, "log.txt") && read_config(dir, &config) == KT_OK)
+        return KT_OK;
+    const size_t n = n_saved > 0 ? n_saved : kt_file_strangers(dir, holds(dir, ".lock") ? started : made, name);
+    return n == 0 ? KT_OK
+                  : kt_fail(KT_CONFIG,
+                            "run.dir = %s is no run's: it holds %s%s%s: must be new, empty, or the directory of a run",
+                            dir, n_saved > 0 ? "checkpoints/" : "", name, n > 1 ? " and more" : "");
+}
+
+/* What a run writes must be none of what it reads. Its own config.ini may be the job: it then stays as it is. */
+static kt_status check_inputs(const kt_config *c)
+{
+    static const char *const outputs[] = {"config.ini", "log.txt",       "history.csv", "steps.csv",
+                                          "best.h5",    "confusion.csv", "summary.json"};
+    const char *const inputs[] = {c->job,
+                                  c->data.features,
+                                  c->data.labels,
+                                  c->data.class_names,
+                                  c->data.validation_features,
+                                  c->data.validation_labels,
+                                  c->data.test_features,
+                                  c->data.test_labels};
+    char path[KT_PATH_BYTES];
+    for (size_t o = 0; o < sizeof outputs / sizeof outputs[0]; o++) {
+        KT_TRY(kt_file_path(path, "%s/%s", c->run.dir, outputs[o]));
+        for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
+            if (inputs[i] != NULL && kt_file_same(inputs[i], path) && (i > 0 || o > 0))
+                return kt_fail(KT_CONFIG, "run.dir = %s: %s is what this run reads, and would write: must be another directory",
+                               c->run.dir, inputs[i]);
+    }
+    return KT_OK;
+}
+
 static kt_status lock_directory(const char *dir, int *lock)
 {
     char path[KT_PATH_BYTES];
@@ -26,17 +93,9 @@ static kt_status lock_directory(const char *dir, int *lock)
 
 static kt_status refuse_sweep(const char *dir)
 {
-    char path[KT_PATH_BYTES];
-    KT_TRY(kt_file_path(path, "%s/trials", dir));
-    return kt_file_exists(path)
+    return holds(dir, "trials")
                ? kt_fail(KT_CONFIG, "run.dir = %s holds a sweep: a run must have a directory of its own", dir)
                : KT_OK;
-}
-
-static bool holds_run(const char *dir)
-{
-    char path[KT_PATH_BYTES];
-    return kt_file_path(path, "%s/config.ini", dir) == KT_OK && kt_file_exists(path);
 }
 
 static kt_status open_log(const char *dir, kt_log *log)
@@ -50,7 +109,7 @@ static kt_status open_log(const char *dir, kt_log *log)
 static kt_status move_aside(const char *dir, int *lock, kt_log *log)
 {
     char old[KT_PATH_BYTES];
-    if (!holds_run(dir))
+    if (!holds(dir, "config.ini"))
         return KT_OK;
     size_t n = strlen(dir);
     while (n > 1 && dir[n - 1] == '/')
@@ -150,19 +209,6 @@ static kt_status open_newest(const char *dir, bool set_aside, kt_log *log, kt_hd
     return status;
 }
 
-/* Reads DIR/config.ini: what the run in a directory was started with last. */
-static kt_status read_config(const char *dir, kt_config *config)
-{
-    char path[KT_PATH_BYTES];
-    unsigned char *text;
-    size_t n_bytes;
-    KT_TRY(kt_file_path(path, "%s/config.ini", dir));
-    KT_TRY(kt_file_read(path, &text, &n_bytes));
-    kt_status status = kt_config_parse(path, (const char *)text, n_bytes, 0, NULL, config);
-    kt_memory_free(text);
-    return status;
-}
-
 static bool lies_inside(const char *path, const char *dir)
 {
     char real_path[PATH_MAX], real_dir[PATH_MAX];
@@ -212,6 +258,8 @@ static kt_status write_config(const kt_config *config)
 {
     char path[KT_PATH_BYTES], *text;
     KT_TRY(kt_file_path(path, "%s/config.ini", config->run.dir));
+    if (config->job != NULL && kt_file_same(config->job, path))
+        return KT_OK;
     KT_TRY(kt_options_write_ini(&kt_config_options, config, &text));
     kt_status status = kt_file_replace(path, text, strlen(text));
     kt_memory_free(text);
@@ -225,6 +273,10 @@ kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, 
     kt_status status = kt_file_path(checkpoints, "%s/checkpoints", config->run.dir);
     if (status == KT_OK)
         status = refuse_sweep(config->run.dir);
+    if (status == KT_OK)
+        status = check_place(config->run.dir);
+    if (status == KT_OK)
+        status = check_inputs(config);
     if (status == KT_OK)
         status = lock_directory(config->run.dir, &out->lock);
     if (status == KT_OK) { /* before anything is written: they may be what fills the disk */

@@ -365,7 +365,10 @@ kt_status kt_space_read(kt_comm *comm, const char *path, size_t n_overrides, cha
     size_t n_bytes;
     memset(out, 0, sizeof *out);
     KT_TRY(kt_config_read_text(comm, path, &text, &n_bytes));
-    kt_status status = kt_comm_agree(comm, kt_space_parse(path, text, n_bytes, n_overrides, overrides, out));
+    kt_status status = kt_space_parse(path, text, n_bytes, n_overrides, overrides, out);
+    if (status == KT_OK && (out->base.job = kt_intern_text(path)) == NULL)
+        status = KT_NO_MEMORY;
+    status = kt_comm_agree(comm, status);
     kt_memory_free(text);
     if (status != KT_OK)
         kt_space_free(out);

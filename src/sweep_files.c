@@ -120,6 +120,8 @@ static kt_status write_sweep(const kt_sweep_files *f, const kt_space *space)
 {
     char path[KT_PATH_BYTES], *text;
     KT_TRY(kt_file_path(path, "%s/sweep%s.ini", f->dir, f->suffix));
+    if (space->base.job != NULL && kt_file_same(space->base.job, path))
+        return KT_OK;
     KT_TRY(kt_space_write(space, &text));
     const kt_status status = kt_file_replace(path, text, strlen(text));
     kt_memory_free(text);
@@ -134,6 +136,24 @@ static kt_status refuse_run(const kt_sweep_files *f)
                                           "run.dir = %s holds a training run: a sweep must have a directory of its own",
                                           f->dir)
                                 : KT_OK;
+}
+
+/* A sweep has journals beside its trials; journals alone are there to be joined. */
+static kt_status check_place(const kt_sweep_files *f)
+{
+    static const char *const journals[] = {".lock*", "log*.txt", "sweep*.ini*", "trials", "journal*.jsonl", NULL};
+    static const char *const trials[] = {"????????????????", NULL}, *const others[] = {".lock*", "trials", NULL};
+    char path[KT_PATH_BYTES], name[KT_NAME_BYTES];
+    KT_TRY(kt_file_path(path, "%s/trials", f->dir));
+    const bool has_trials = kt_file_is_directory(path);
+    if (has_trials && kt_file_strangers(path, trials, name) == 0 &&
+        kt_file_strangers(f->dir, journals, name) < kt_file_strangers(f->dir, others, name))
+        return KT_OK;
+    const size_t n = kt_file_strangers(f->dir, journals, name);
+    return n == 0 ? KT_OK
+                  : kt_fail(KT_CONFIG,
+                            "run.dir = %s is no sweep's: it holds %s%s: must be new, empty, or the directory of a sweep",
+                            f->dir, name, n > 1 ? " and more" : "");
 }
 
 /* Journals of other directories that are joined, too. */
@@ -158,6 +178,7 @@ static kt_status open_all(kt_sweep_files *f, const kt_space *space, const kt_swe
     char path[KT_PATH_BYTES];
     reading r = {.space = space, .trials = trials};
     KT_TRY(refuse_run(f));
+    KT_TRY(check_place(f));
     KT_TRY(lock_directory(f));
     KT_TRY(kt_file_path(path, "%s/journal%s.jsonl", f->dir, f->suffix));
     KT_TRY(check_regular(path));

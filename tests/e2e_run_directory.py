@@ -1,6 +1,7 @@
 """The directory of a run: what the same command does in it again, what is kept, and who may write."""
 import os
 import re
+import shutil
 
 import e2e
 
@@ -75,6 +76,68 @@ def one_at_a_time():
     assert "the run is finished" in e2e.train("shared", "train.epochs=1 train.early_stopping=false").out
 
 
+def contents(directory):
+    """Bytes of every file below, by its path."""
+    return {os.path.join(at, name): open(os.path.join(at, name), "rb").read() for at, _, names in os.walk(directory) for name in names}
+
+
+def foreign():
+    """A directory with other things in it is refused and stays as it is; one that a stopped start has left is as good as empty."""
+    for name, files in (("notes", ("history.csv",)), ("project", ("config.ini", "log.txt", "summary.json")), ("torch", ("checkpoints/a.pt",)),
+                        ("strange", ("checkpoints/x.tmp.7", "model.tmp.7")), ("old-journal", ("journal.jsonl", "paper.tex"))):
+        for file in files:
+            os.makedirs(os.path.dirname(f"{name}/{file}"), exist_ok=True)
+            e2e.write_job(f"{name}/{file}", "[something]\nof = another\n")
+        before = contents(name)
+        for ranks in (1, 2):
+            e2e.train(name, ranks=ranks, code=e2e.CONFIG, words=(f"run.dir = {name}", "holds", "new, empty, or the directory of a run"))
+        e2e.ktrain("sweep", "sweep.ini", f"run.dir={name}", code=e2e.CONFIG, words=(f"run.dir = {name}", "directory of"))
+        assert contents(name) == before, name
+    e2e.train(".", code=e2e.CONFIG, words=("run.dir = .",))
+    assert not os.path.exists(".lock") and not os.path.exists("checkpoints")
+    os.makedirs("begun/checkpoints")
+    for file in (".lock", "log.txt", "config.ini.tmp.17"):
+        e2e.write_job(f"begun/{file}", "")
+    e2e.train("begun")
+    for lost in ("checkpoints", "best.h5"):
+        shutil.rmtree(f"begun/{lost}") if os.path.isdir(f"begun/{lost}") else os.remove(f"begun/{lost}")
+        e2e.train("begun")
+
+
+def own_inputs():
+    """config.ini as the job of its own run goes on with it and stays as it is; nothing else that is read is written."""
+    e2e.train("own", "train.epochs=2")
+    with open("own/config.ini", "a") as file:
+        file.write("; a note\n")
+    before = open("own/config.ini").read()
+    assert "the run is finished" in e2e.ktrain("own/config.ini").out
+    e2e.ktrain("own/config.ini", "train.epochs=3")
+    assert e2e.summary("own")["epochs"] == 3 and open("own/config.ini").read() == before
+    e2e.ktrain("sweep", "sweep.ini", "run.dir=own-sweep")
+    with open("own-sweep/sweep.ini", "a") as file:
+        file.write("; a note\n")
+    before = open("own-sweep/sweep.ini").read()
+    e2e.ktrain("sweep", "own-sweep/sweep.ini")
+    assert open("own-sweep/sweep.ini").read() == before
+    e2e.train("linked", "train.epochs=1")
+    os.remove("linked/history.csv")
+    os.link("y.npy", "linked/history.csv")
+    labels = open("y.npy", "rb").read()
+    e2e.train("linked", "train.epochs=2", code=e2e.CONFIG, words=("y.npy", "reads"))
+    os.remove("linked/history.csv")
+    os.symlink("../x.npy", "linked/history.csv")
+    e2e.train("linked", "train.epochs=2", code=e2e.CONFIG, words=("x.npy", "reads"))
+    assert open("y.npy", "rb").read() == labels
+
+
+def home():
+    """~ is refused with the path that it stands for: it never becomes a folder."""
+    for keys in ("run.dir=~/r", "run.dir=~", "data.features=~/x.npy", "checkpoint.resume=~/r/best.h5"):
+        e2e.ktrain("job.ini", *keys.split(), code=e2e.CONFIG, words=("~ is not known here", os.environ["HOME"]))
+    assert not os.path.exists("~")
+
+
 e2e.write_data()
+e2e.write_job("sweep.ini", e2e.JOB + "[sweep]\noptimizer.learning_rate = 0.01 | 0.001\n")
 e2e.write_job()
-e2e.main(finished, keeps_so_many, never, from_path, one_at_a_time)
+e2e.main(finished, keeps_so_many, never, from_path, one_at_a_time, foreign, own_inputs, home)

@@ -23,6 +23,7 @@ typedef enum kt_exchange_kind {
 typedef enum kt_state_owner { KT_STATE_AUTO, KT_STATE_RANK0, KT_STATE_SHARDED, KT_N_STATE_OWNERS } kt_state_owner;
 
 typedef struct kt_config {
+    const char *job; /* no key: the file that it was read from, NULL when it was none */
     struct {
         const char *dir;
         int64_t seed, log_steps;

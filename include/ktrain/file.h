@@ -40,6 +40,11 @@ void kt_file_remove_leftovers(const char *directory);
 /* The same from a text, which is freed and left empty in any case. */
 kt_status kt_file_replace_text(const char *path, kt_text_buffer *text);
 
+/* How many entries of a directory fit none of the patterns (of fnmatch; NULL ends them), and the first of them in the
+ * order of the alphabet in name[KT_NAME_BYTES], "" for none. A directory that is not there has no entries. */
+enum { KT_NAME_BYTES = 256 };
+size_t kt_file_strangers(const char *directory, const char *const *patterns, char name[KT_NAME_BYTES]);
+
 /* Makes the directory and its parents; fine when it exists. KT_IO. */
 kt_status kt_file_make_directory(const char *path);
 
