@@ -24,19 +24,22 @@ const kt_command kt_commands[] = {
      "  ktrain sweep jobs/grid_m1.ini sweep.strategy=random sweep.points=50 sweep.optimizer.l2='0 | 0.01 | 0.1'\n"
      "  ktrain sweep jobs/grid_m1.ini --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT\n",
      kt_command_sweep},
-    {"evaluate", "RUN [FEATURES LABELS]", "score a trained model",
+    {"evaluate", "RUN [FEATURES LABELS] [--header WORD]", "score a trained model",
      "RUN is the directory of a run, or a model file. Without data the run's own train, validation and test parts\n"
      "are scored; with FEATURES and LABELS, all samples of those files.\n"
+     "\n"
+     "  --header WORD       auto, true or false: whether a table begins with a line of names (default: as in training)\n"
      "\n"
      "  ktrain evaluate runs/m1\n"
      "  ktrain evaluate runs/m1 more_images.npy more_labels.npy\n",
      kt_command_evaluate},
-    {"predict", "RUN FEATURES -o FILE [--class-names]", "write posterior probabilities for new data",
+    {"predict", "RUN FEATURES -o FILE [--class-names] [--header WORD]", "write posterior probabilities for new data",
      "Writes a row of probabilities for each sample of FEATURES, in input order, to FILE (.csv, .npy or .h5).\n"
      "The run's own preprocessing is applied.\n"
      "\n"
      "  -o, --output FILE   where to write\n"
      "  --class-names       head the CSV's columns with the class names instead of Clase_0,Clase_1,...\n"
+     "  --header WORD       auto, true or false: whether a table begins with a line of names (default: as in training)\n"
      "\n"
      "  ktrain predict runs/m3 data/k49/X_COMP.npy -o posterior.csv\n",
      kt_command_predict},

@@ -25,13 +25,24 @@ static kt_status score_parts(kt_comm *world, kt_model *model, const kt_data *dat
     return status;
 }
 
-static kt_status evaluate(kt_comm *world, kt_model *model, const char *features, const char *labels, kt_log *log)
+/* As the model's own tables were read, unless --header says otherwise. */
+static kt_status table_rules(const kt_model *model, const char *header, kt_table_rules *rules)
+{
+    *rules = kt_config_table_rules(&model->head.config);
+    return header != NULL ? kt_decision_parse("--header", header, &rules->header) : KT_OK;
+}
+
+static kt_status evaluate(kt_comm *world, kt_model *model, const char *features, const char *labels,
+                          const char *header, kt_log *log)
 {
     static const char *const file_names[KT_N_PARTS] = {"", "", "all"};
     kt_data data;
     kt_scores scores[KT_N_PARTS];
     bool own = features == NULL;
-    KT_TRY(own ? kt_data_load(world, &model->head.config, &data) : kt_data_load_file(world, features, labels, &data));
+    kt_table_rules rules;
+    KT_TRY(table_rules(model, header, &rules));
+    KT_TRY(own ? kt_data_load(world, &model->head.config, &data)
+               : kt_data_load_file(world, features, labels, &rules, &data));
     const char *name = own ? model->head.config.data.features : features;
     kt_status status = kt_model_check_data(model, &data, name, log);
     if (status == KT_OK && own && data.fingerprint != model->head.fingerprint)
@@ -48,28 +59,43 @@ static kt_status evaluate(kt_comm *world, kt_model *model, const char *features,
 
 kt_status kt_command_evaluate(kt_comm *world, int argc, char **argv, kt_log *log)
 {
+    static const struct option options[] = {{"header", required_argument, NULL, 'H'}, {0}};
+    const char *header = NULL;
     kt_model model;
-    if (argc != 2 && argc != 4)
+    int letter;
+    opterr = 0;
+    optind = 1;
+    while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (letter != 'H')
+            return kt_fail(KT_USAGE,
+                           "evaluate: %s is not an option, or lacks its value (ktrain evaluate --help shows them)",
+                           argv[optind - 1]);
+        header = optarg;
+    }
+    const int n = argc - optind;
+    char **values = argv + optind;
+    if (n != 1 && n != 3)
         return kt_fail(KT_USAGE,
                        "evaluate takes a run, or a run, features and labels: ktrain evaluate RUN [FEATURES LABELS]");
-    if (argc == 4 && argv[3][0] == '\0')
+    if (n == 3 && values[2][0] == '\0')
         return kt_fail(KT_USAGE, "evaluate: the name of the labels' file is empty");
     kt_linalg_start(1);
-    KT_TRY(kt_model_load(world, argv[1], KT_EVALUATION_ROWS, log, &model));
-    kt_status status = evaluate(world, &model, argc == 4 ? argv[2] : NULL, argc == 4 ? argv[3] : NULL, log);
+    KT_TRY(kt_model_load(world, values[0], KT_EVALUATION_ROWS, log, &model));
+    kt_status status = evaluate(world, &model, n == 3 ? values[1] : NULL, n == 3 ? values[2] : NULL, header, log);
     kt_model_free(&model);
     return status;
 }
 
 typedef struct predict_arguments {
-    const char *run, *features, *output;
+    const char *run, *features, *output, *header;
     bool class_names;
 } predict_arguments;
 
 static kt_status parse_predict(int argc, char **argv, predict_arguments *a)
 {
     static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"class-names", no_argument, NULL, 'c'}, {0}};
+        {"output", required_argument, NULL, 'o'}, {"class-names", no_argument, NULL, 'c'},
+        {"header", required_argument, NULL, 'H'}, {0}};
     int letter;
     *a = (predict_arguments){0};
     opterr = 0;
@@ -79,6 +105,8 @@ static kt_status parse_predict(int argc, char **argv, predict_arguments *a)
             a->output = optarg;
         else if (letter == 'c')
             a->class_names = true;
+        else if (letter == 'H')
+            a->header = optarg;
         else
             return kt_fail(KT_USAGE,
                            "predict: %s is not an option, or lacks its value (ktrain predict --help shows them)",
@@ -129,7 +157,10 @@ kt_status kt_command_predict(kt_comm *world, int argc, char **argv, kt_log *log)
     KT_TRY(parse_predict(argc, argv, &a));
     kt_linalg_start(1);
     KT_TRY(kt_model_load(world, a.run, KT_EVALUATION_ROWS, log, &model));
-    kt_status status = kt_data_load_file(world, a.features, NULL, &data);
+    kt_table_rules rules;
+    kt_status status = table_rules(&model, a.header, &rules);
+    if (status == KT_OK)
+        status = kt_data_load_file(world, a.features, NULL, &rules, &data);
     if (status == KT_OK) {
         status = predict(world, &model, &data, &a, log);
         kt_data_free(&data);

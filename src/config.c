@@ -29,6 +29,7 @@ static const char *word(const char *const *words, size_t n, size_t i)
 
 WORDS(auto_word, "auto")
 WORDS(full_word, "full")
+WORDS(decision_words, "auto", "true", "false")
 WORDS(restore_words, "auto", "true", "false")
 WORDS(class_weight_words, "none", "balanced")
 WORDS(exchange_words, "auto", "allreduce", "factors")
@@ -93,6 +94,11 @@ static const kt_option rows[] = {
     {"data", "test_features", KT_OPTION_TEXT, AT(data.test_features), "", 0, 0, NULL, 0,
      "a file of its own for the test; its share of the split is then left to the others"},
     {"data", "test_labels", KT_OPTION_TEXT, AT(data.test_labels), "", 0, 0, NULL, 0, "its classes"},
+    {"data", "header", KT_OPTION_CHOICE, AT(data.header), "auto", 0, 0, decision_words, 0,
+     "whether a table (.csv) begins with a line of names; auto = when no cell of it is a number, or they are 0, 1, ..., n-1"},
+    {"data", "index_column", KT_OPTION_CHOICE, AT(data.index_column), "auto", 0, 0, decision_words, 0,
+     "whether the first column of a table of features holds row numbers and is left out; auto = whole numbers without a name, or under "
+     "\"Unnamed: 0\""},
     {"data", "scale", KT_OPTION_REAL, AT(data.scale), "1", 0, FLT_MAX, NULL, DEF | ABOVE,
      "inputs are divided by this (255 for bytes); kept in the model file"},
     {"data", "split", KT_OPTION_REALS, AT(data.split), "0.70, 0.15, 0.15", 0, 1, NULL, DEF,
@@ -421,6 +427,11 @@ const kt_option *kt_config_difference(const kt_config *a, const kt_config *b)
 bool kt_config_has_files(const kt_config *config, kt_part part)
 {
     return part == KT_TRAIN || (part == KT_VALIDATION ? config->data.validation_features : config->data.test_features)[0] != '\0';
+}
+
+kt_table_rules kt_config_table_rules(const kt_config *config)
+{
+    return (kt_table_rules){.header = config->data.header, .index_column = config->data.index_column};
 }
 
 size_t kt_config_batch_size(const kt_config *config)

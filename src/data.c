@@ -32,10 +32,11 @@ static void main_file_fractions(const kt_config *config, double fractions[KT_N_P
 }
 
 /* Appends the samples of a part's own files to the set. */
-static kt_status append_part(kt_data *data, kt_part part, const char *features, const char *labels)
+static kt_status append_part(kt_data *data, kt_part part, const char *features, const char *labels,
+                             const kt_table_rules *rules)
 {
     kt_dataset extra;
-    KT_TRY(kt_dataset_read(features, labels, NULL, &extra));
+    KT_TRY(kt_dataset_read(features, labels, NULL, rules, &extra));
     data->own_files[part].first = data->set.n;
     data->own_files[part].n = extra.n;
     data->own_files[part].file_type = extra.file_type;
@@ -108,17 +109,19 @@ static kt_status cut(const kt_config *config, kt_data *data)
 
 static kt_status read_all(const kt_config *config, kt_data *data)
 {
-    KT_TRY(name_keys("data.features, data.labels", kt_dataset_read(config->data.features, config->data.labels,
-                                                                   config->data.class_names, &data->set)));
+    const kt_table_rules rules = kt_config_table_rules(config);
+    KT_TRY(name_keys("data.features, data.labels",
+                     kt_dataset_read(config->data.features, config->data.labels, config->data.class_names, &rules,
+                                     &data->set)));
     if (data->set.n_classes < 2)
         return kt_fail(KT_DATA, "%s: holds only class 0: must hold at least two classes", config->data.labels);
     if (kt_config_has_files(config, KT_VALIDATION))
         KT_TRY(name_keys(
             "data.validation_features, data.validation_labels",
-            append_part(data, KT_VALIDATION, config->data.validation_features, config->data.validation_labels)));
+            append_part(data, KT_VALIDATION, config->data.validation_features, config->data.validation_labels, &rules)));
     if (kt_config_has_files(config, KT_TEST))
         KT_TRY(name_keys("data.test_features, data.test_labels",
-                         append_part(data, KT_TEST, config->data.test_features, config->data.test_labels)));
+                         append_part(data, KT_TEST, config->data.test_features, config->data.test_labels, &rules)));
     data->statistics = kt_dataset_describe(&data->set);
     data->fingerprint = kt_dataset_fingerprint(&data->set);
     return cut(config, data);
@@ -131,7 +134,8 @@ bool kt_data_same_files(const kt_config *a, const kt_config *b)
            strcmp(a->data.validation_features, b->data.validation_features) == 0 &&
            strcmp(a->data.validation_labels, b->data.validation_labels) == 0 &&
            strcmp(a->data.test_features, b->data.test_features) == 0 &&
-           strcmp(a->data.test_labels, b->data.test_labels) == 0;
+           strcmp(a->data.test_labels, b->data.test_labels) == 0 && a->data.header == b->data.header &&
+           a->data.index_column == b->data.index_column;
 }
 
 kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *out)
@@ -145,9 +149,9 @@ kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *ou
     return status;
 }
 
-static kt_status read_file(const char *features, const char *labels, kt_data *data)
+static kt_status read_file(const char *features, const char *labels, const kt_table_rules *rules, kt_data *data)
 {
-    KT_TRY(kt_dataset_read(features, labels, NULL, &data->set));
+    KT_TRY(kt_dataset_read(features, labels, NULL, rules, &data->set));
     data->statistics = kt_dataset_describe(&data->set);
     data->fingerprint = kt_dataset_fingerprint(&data->set);
     size_t n[KT_N_PARTS] = {[KT_TEST] = data->set.n};
@@ -304,10 +308,11 @@ kt_status kt_data_load(kt_comm *comm, const kt_config *config, kt_data *out)
     return share(comm, kt_comm_rank(comm) == 0 ? read_all(config, out) : KT_OK, out);
 }
 
-kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, kt_data *out)
+kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, const kt_table_rules *rules,
+                            kt_data *out)
 {
     *out = (kt_data){0};
-    return share(comm, kt_comm_rank(comm) == 0 ? read_file(features, labels, out) : KT_OK, out);
+    return share(comm, kt_comm_rank(comm) == 0 ? read_file(features, labels, rules, out) : KT_OK, out);
 }
 
 kt_status kt_data_summary(const kt_data *data, const kt_config *config, char **text)

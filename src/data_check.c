@@ -178,6 +178,64 @@ static void check_ranges(const kt_data_facts *f, kt_notes *notes)
                      c->d, narrowest + 1, (double)c->least[narrowest], (double)c->most[narrowest]);
 }
 
+/* Whether a column is something that is no feature: told row by row, in the order of the file. */
+typedef bool column_rule(const kt_data *data, const float *row, size_t i, size_t column);
+
+/* 0, 1, 2, ..., or 1, 2, 3, ... */
+static bool counts_rows(const kt_data *data, const float *row, size_t i, size_t column)
+{
+    (void)data;
+    return row[column] == (float)i || row[column] == (float)(i + 1);
+}
+
+static bool is_label(const kt_data *data, const float *row, size_t i, size_t column)
+{
+    return row[column] == (float)data->set.labels[i];
+}
+
+/* The first column for which the rule holds in all rows of the main file; d: none. Columns drop out in the first rows,
+ * so few rows are looked at. left[d] and row[d] are scratch. */
+static size_t find_column(const kt_data_facts *f, column_rule *holds, uint32_t *left, float *row)
+{
+    const kt_dataset *set = &f->data->set;
+    size_t n_left = set->d, n_main = set->n;
+    for (int p = 0; p < KT_N_PARTS; p++)
+        n_main -= f->data->own_files[p].n;
+    for (size_t j = 0; j < set->d; j++)
+        left[j] = (uint32_t)j;
+    for (size_t i = 0; i < n_main && n_left > 0; i++) {
+        size_t n_kept = 0;
+        kt_dataset_gather(set, &(uint32_t){(uint32_t)i}, 1, 1, row);
+        for (size_t k = 0; k < n_left; k++)
+            if (holds(f->data, row, i, left[k]))
+                left[n_kept++] = left[k];
+        n_left = n_kept;
+    }
+    return n_left > 0 ? left[0] : set->d;
+}
+
+/* Row numbers tell the classes where a file is sorted by them, and the label itself always does. */
+static void check_columns(const kt_data_facts *f, kt_notes *notes)
+{
+    enum { LEAST_ROWS = 10 }; /* fewer may be chance */
+    const kt_dataset *set = &f->data->set;
+    uint32_t *left = NULL;
+    float *row = NULL;
+    if (set->n >= LEAST_ROWS && KT_NEW(left, set->d) == KT_OK && KT_NEW(row, set->d) == KT_OK) {
+        const size_t counting = find_column(f, counts_rows, left, row);
+        const size_t label = find_column(f, is_label, left, row);
+        if (counting < set->d)
+            kt_notes_add(notes, true,
+                         "%s: column %zu counts the rows, which is no feature%s", f->looks[KT_TRAIN].name, counting + 1,
+                         counting == 0 ? ": data.index_column = true leaves it out of a table" : ": leave it out");
+        if (label < set->d && label != counting)
+            kt_notes_add(notes, true, "%s: column %zu is the label itself: leave it out, or everything looks learned",
+                         f->looks[KT_TRAIN].name, label + 1);
+    }
+    kt_memory_free(left);
+    kt_memory_free(row);
+}
+
 static void check_classes(const kt_data_facts *f, kt_notes *notes)
 {
     enum { FEW = 5 };
@@ -216,7 +274,7 @@ static void check_parts(const kt_data_facts *f, kt_notes *notes)
 
 /* In the order of the user's interest: the first KT_MAX_NOTES are shown. */
 static void (*const checks[])(const kt_data_facts *facts, kt_notes *notes) = {
-    check_constant, check_scale, check_ranges, check_parts, check_classes,
+    check_constant, check_columns, check_scale, check_ranges, check_parts, check_classes,
 };
 
 /* ---- the whole ---- */

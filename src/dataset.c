@@ -81,10 +81,10 @@ static kt_status take_features(kt_array *array, const char *name, kt_dataset *ou
     return KT_OK;
 }
 
-static kt_status read_features(const char *name, kt_dataset *out)
+static kt_status read_features(const char *name, const kt_table_rules *rules, kt_dataset *out)
 {
     kt_array array;
-    KT_TRY(kt_format_read(name, &array));
+    KT_TRY(kt_format_read_by(name, false, rules, &out->notes, &array));
     kt_status status = take_shape(&array, name, out);
     if (status == KT_OK)
         status = take_features(&array, name, out);
@@ -92,11 +92,14 @@ static kt_status read_features(const char *name, kt_dataset *out)
     return status;
 }
 
-static kt_status read_labels(const char *name, const char *features, kt_dataset *out)
+/* The labels of the features that were read. Row numbers beside them are left out where nobody can take them for a
+ * label. */
+static kt_status read_labels(const char *name, const char *features, const kt_table_rules *rules, kt_dataset *out)
 {
+    const kt_table_rules own = {.header = rules != NULL ? rules->header : KT_DECIDE_AUTO, .n_rows = out->n};
     kt_array array;
     size_t n;
-    KT_TRY(kt_format_read_labels(name, &array));
+    KT_TRY(kt_format_read_by(name, true, &own, &out->notes, &array));
     kt_status status = kt_labels_from_array(&array, name, &out->labels, &n, &out->n_classes);
     kt_array_free(&array);
     if (status == KT_OK && n != out->n)
@@ -126,12 +129,13 @@ static bool given(const char *name)
     return name != NULL && name[0] != '\0';
 }
 
-kt_status kt_dataset_read(const char *features, const char *labels, const char *class_names, kt_dataset *out)
+kt_status kt_dataset_read(const char *features, const char *labels, const char *class_names,
+                          const kt_table_rules *rules, kt_dataset *out)
 {
     *out = (kt_dataset){0};
-    kt_status status = read_features(features, out);
+    kt_status status = read_features(features, rules, out);
     if (status == KT_OK && given(labels))
-        status = read_labels(labels, features, out);
+        status = read_labels(labels, features, rules, out);
     if (status == KT_OK && given(labels) && given(class_names))
         status = read_names(class_names, labels, out);
     if (status != KT_OK)

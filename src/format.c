@@ -10,13 +10,14 @@
 
 const kt_format kt_formats[] = {
     {"npy", ".npy", "a NumPy array: versions 1 to 3, every real type, both byte orders", kt_npy_recognizes,
-     kt_npy_read},
+     kt_npy_read, NULL},
     {"npz", ".npz", "a NumPy archive, stored or deflated; FILE:NAME for one of its arrays", kt_npz_recognizes,
-     kt_npz_read},
+     kt_npz_read, NULL},
     {"hdf5", ".h5 .hdf5 .hdf", "an HDF5 file; FILE:PATH for one of its datasets", kt_hdf5_recognizes,
-     kt_hdf5_array_read},
-    {"idx", ".idx .gz", "an IDX file as MNIST has them, plain or gzipped", kt_idx_recognizes, kt_idx_read},
-    {"csv", ".csv .txt", "numbers separated by commas, under an optional line of names", NULL, kt_csv_read},
+     kt_hdf5_array_read, NULL},
+    {"idx", ".idx .gz", "an IDX file as MNIST has them, plain or gzipped", kt_idx_recognizes, kt_idx_read, NULL},
+    {"csv", ".csv .txt", "numbers separated by commas, semicolons or tabs, under an optional line of names", NULL, NULL,
+     kt_csv_read_table},
 };
 const size_t kt_n_formats = sizeof kt_formats / sizeof kt_formats[0];
 
@@ -65,7 +66,25 @@ static bool is_file(const char *path)
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
-static kt_status read_split(const char *path, const char *member, const char *const *usual, kt_array *out)
+kt_status kt_decision_parse(const char *what, const char *text, int *out)
+{
+    static const char *const words[] = {[KT_DECIDE_AUTO] = "auto", [KT_DECIDE_TRUE] = "true", [KT_DECIDE_FALSE] = "false"};
+    for (int i = 0; i < (int)(sizeof words / sizeof words[0]); i++)
+        if (strcmp(text, words[i]) == 0) {
+            *out = i;
+            return KT_OK;
+        }
+    return kt_fail(KT_USAGE, "%s: \"%.40s\": must be auto, true or false", what, text);
+}
+
+/* What is wanted of a file. */
+typedef struct request {
+    const char *const *usual;
+    const kt_table_rules *rules;
+    kt_notes *notes;
+} request;
+
+static kt_status read_split(const char *path, const char *member, const request *r, kt_array *out)
 {
     const kt_format *format;
     if (!is_file(path)) {
@@ -74,34 +93,43 @@ static kt_status read_split(const char *path, const char *member, const char *co
         return kt_fail(KT_NO_INPUT, "%s: %s", path, there ? "not a regular file" : strerror(errno));
     }
     KT_TRY(find_format(path, &format));
-    return format->read(path, member, usual, out);
+    return format->read_table != NULL ? format->read_table(path, member, r->rules, r->notes, out)
+                                      : format->read(path, member, r->usual, out);
 }
 
 /* A name with a colon may be a file's own: it is when there is such a file. */
-static kt_status read_array(const char *path_and_member, const char *const *usual, kt_array *out)
+static kt_status read_array(const char *path_and_member, const request *r, kt_array *out)
 {
     *out = (kt_array){0};
     const char *colon = strrchr(path_and_member, ':');
     if (colon == NULL || is_file(path_and_member))
-        return read_split(path_and_member, NULL, usual, out);
+        return read_split(path_and_member, NULL, r, out);
     char *path = kt_memory_string(path_and_member);
     if (path == NULL)
         return KT_NO_MEMORY;
     path[colon - path_and_member] = '\0';
     kt_status status = colon[1] == '\0' ? kt_fail(KT_DATA, "%s: a name is needed after the colon", path_and_member)
-                                        : read_split(path, colon + 1, usual, out);
+                                        : read_split(path, colon + 1, r, out);
     kt_memory_free(path);
     return status;
 }
 
+kt_status kt_format_read_by(const char *path_and_member, bool labels, const kt_table_rules *rules, kt_notes *notes,
+                            kt_array *out)
+{
+    static const kt_table_rules all_auto;
+    const request r = {labels ? label_names : feature_names, rules != NULL ? rules : &all_auto, notes};
+    return read_array(path_and_member, &r, out);
+}
+
 kt_status kt_format_read(const char *path_and_member, kt_array *out)
 {
-    return read_array(path_and_member, feature_names, out);
+    return kt_format_read_by(path_and_member, false, NULL, NULL, out);
 }
 
 kt_status kt_format_read_labels(const char *path_and_member, kt_array *out)
 {
-    return read_array(path_and_member, label_names, out);
+    return kt_format_read_by(path_and_member, true, NULL, NULL, out);
 }
 
 static bool find_name(const char *wanted, size_t n, char *const *names, size_t *found)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ktrain/csv.h"
 #include "ktrain/file.h"
 #include "ktrain/memory.h"
 
@@ -81,48 +82,10 @@ kt_status kt_labels_from_array(const kt_array *array, const char *name, int32_t 
 /* ---- class names ---- */
 
 typedef struct names_file {
-    const char *path;
-    char *p; /* the rest of the text */
-    size_t line;
+    kt_csv csv;
     char **names; /* owned, KT_MAX_CLASSES of them, NULL where none was seen */
     size_t n;     /* largest index + 1 */
 } names_file;
-
-/* Cuts the next cell out of *p, in place; NULL after the line's last. A cell in quotes ends at its closing quote; "" is
- * a quote in it. */
-static char *next_cell(char **p)
-{
-    char *cell = *p, *to = *p, *from = *p;
-    if (cell == NULL)
-        return NULL;
-    bool quoted = *from == '"';
-    if (quoted)
-        from++;
-    for (; *from != '\0' && (quoted || *from != ','); from++) {
-        if (quoted && *from == '"' && from[1] != '"')
-            quoted = false;
-        else
-            *to++ = *(from += quoted && *from == '"');
-    }
-    *p = *from == ',' ? from + 1 : NULL;
-    *to = '\0';
-    return cell;
-}
-
-/* Cuts the next line off; NULL at the end. */
-static char *next_line(names_file *f)
-{
-    char *line = f->p;
-    if (*line == '\0')
-        return NULL;
-    size_t n = strcspn(line, "\n");
-    f->p = line + n + (line[n] == '\n');
-    line[n] = '\0';
-    if (n > 0 && line[n - 1] == '\r')
-        line[n - 1] = '\0';
-    f->line++;
-    return line;
-}
 
 /* Well-formed UTF-8 without control characters: names go into HDF5, JSON and HTML. */
 static bool is_clean_utf8(const char *text)
@@ -150,16 +113,16 @@ static kt_status take_name(names_file *f, const char *index_text, const char *na
     char *end;
     unsigned long index = strtoul(index_text, &end, 10);
     if (index_text[0] < '0' || index_text[0] > '9' || *end != '\0' || index >= KT_MAX_CLASSES)
-        return kt_fail(KT_DATA, "%s: line %zu: \"%.40s\" is not a class index from 0 to %d", f->path, f->line,
+        return kt_fail(KT_DATA, "%s: line %zu: \"%.40s\" is not a class index from 0 to %d", f->csv.name, f->csv.line,
                        index_text, KT_MAX_CLASSES - 1);
     if (name == NULL || name[0] == '\0')
-        return kt_fail(KT_DATA, "%s: line %zu: class %lu has no name; a line is index,...,name", f->path, f->line,
+        return kt_fail(KT_DATA, "%s: line %zu: class %lu has no name; a line is index,...,name", f->csv.name, f->csv.line,
                        index);
     if (strlen(name) > MAX_NAME_BYTES || !is_clean_utf8(name))
-        return kt_fail(KT_DATA, "%s: line %zu: the name of class %lu is not UTF-8 of at most %d bytes", f->path,
-                       f->line, index, MAX_NAME_BYTES);
+        return kt_fail(KT_DATA, "%s: line %zu: the name of class %lu is not UTF-8 of at most %d bytes", f->csv.name,
+                       f->csv.line, index, MAX_NAME_BYTES);
     if (f->names[index] != NULL)
-        return kt_fail(KT_DATA, "%s: line %zu: class %lu comes a second time", f->path, f->line, index);
+        return kt_fail(KT_DATA, "%s: line %zu: class %lu comes a second time", f->csv.name, f->csv.line, index);
     f->names[index] = kt_memory_string(name);
     if (f->names[index] == NULL)
         return KT_NO_MEMORY;
@@ -168,22 +131,34 @@ static kt_status take_name(names_file *f, const char *index_text, const char *na
     return KT_OK;
 }
 
-static kt_status take_lines(names_file *f)
+/* The first cell of a row and its last; a row may be one cell, which is both. */
+static kt_status take_row(names_file *f, char **index, bool *quoted, char **name)
 {
-    for (char *line = next_line(f); line != NULL; line = next_line(f)) {
-        bool heading = f->line == 1 && (line[0] < '0' || line[0] > '9') && line[0] != '"';
-        if (heading || line[0] == '\0')
-            continue;
-        char *rest = line, *index = next_cell(&rest), *name = NULL;
-        for (char *cell = next_cell(&rest); cell != NULL; cell = next_cell(&rest))
-            name = cell;
-        KT_TRY(take_name(f, index, name));
+    bool ends;
+    KT_TRY(kt_csv_cell(&f->csv, index, quoted, &ends));
+    *name = NULL;
+    while (!ends)
+        KT_TRY(kt_csv_cell(&f->csv, name, NULL, &ends));
+    return KT_OK;
+}
+
+static kt_status take_rows(names_file *f)
+{
+    while (!kt_csv_at_end(&f->csv)) {
+        char *index, *name;
+        bool quoted;
+        const bool first = f->csv.next_line == 1;
+        KT_TRY(take_row(f, &index, &quoted, &name));
+        const bool heading = first && (index[0] < '0' || index[0] > '9');
+        const bool blank = index[0] == '\0' && name == NULL && !quoted;
+        if (!heading && !blank)
+            KT_TRY(take_name(f, index, name));
     }
     if (f->n == 0)
-        return kt_fail(KT_DATA, "%s has no class names; lines index,...,name are needed", f->path);
+        return kt_fail(KT_DATA, "%s has no class names; lines index,...,name are needed", f->csv.name);
     for (size_t c = 0; c < f->n; c++)
         if (f->names[c] == NULL)
-            return kt_fail(KT_DATA, "%s lacks class %zu, but has class %zu", f->path, c, f->n - 1);
+            return kt_fail(KT_DATA, "%s lacks class %zu, but has class %zu", f->csv.name, c, f->n - 1);
     return KT_OK;
 }
 
@@ -194,13 +169,10 @@ kt_status kt_class_names_read(const char *path, size_t *n, char ***names)
     unsigned char *bytes;
     size_t n_bytes;
     KT_TRY(kt_file_read(path, &bytes, &n_bytes));
-    bool marked = n_bytes >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0;
-    names_file f = {.path = path, .p = (char *)bytes + (marked ? 3 : 0)};
+    names_file f = {.csv = kt_csv_start(path, (char *)bytes, n_bytes)};
     kt_status status = KT_NEW(f.names, KT_MAX_CLASSES);
-    if (status == KT_OK && strlen((char *)bytes) != n_bytes)
-        status = kt_fail(KT_DATA, "%s is not a text: byte %zu is zero", path, strlen((char *)bytes));
     if (status == KT_OK)
-        status = take_lines(&f);
+        status = take_rows(&f);
     kt_memory_free(bytes);
     if (status != KT_OK) {
         if (f.names != NULL)

@@ -85,7 +85,7 @@ kt_status kt_model_check_data(const kt_model *model, const kt_data *data, const 
     if (set->n_classes > model->head.n_classes)
         return kt_fail(KT_DATA, "%s: its labels go up to %zu: must be below %zu, the classes of %s", name,
                        set->n_classes - 1, model->head.n_classes, model->path);
-    kt_notes notes = {0};
+    kt_notes notes = set->notes;
     kt_data_compare(&(kt_looks){"the training data", model->head.statistics, model->head.file_type},
                     &(kt_looks){name, data->statistics, set->file_type}, model->head.config.data.scale, &notes);
     kt_log_notes(log, &notes);

@@ -3,20 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ktrain/csv.h"
 #include "ktrain/file.h"
 #include "ktrain/hdf5_file.h"
 #include "ktrain/memory.h"
 #include "ktrain/text.h"
-
-/* A name with a comma, quote or line break is quoted, its quotes doubled (RFC 4180). */
-static void append_name(kt_text_buffer *buffer, const char *name)
-{
-    bool quoted = strpbrk(name, ",\"\r\n") != NULL;
-    kt_text_append(buffer, "%s", quoted ? "\"" : "");
-    for (const char *c = name; *c != '\0'; c++)
-        kt_text_append(buffer, "%s%c", *c == '"' ? "\"" : "", *c);
-    kt_text_append(buffer, "%s", quoted ? "\"" : "");
-}
 
 static kt_status write_csv(const char *path, size_t n, size_t n_classes, const float *p, char *const *class_names)
 {
@@ -24,7 +15,7 @@ static kt_status write_csv(const char *path, size_t n, size_t n_classes, const f
     for (size_t c = 0; c < n_classes; c++) {
         kt_text_append(&buffer, "%s", c > 0 ? "," : "");
         if (class_names != NULL)
-            append_name(&buffer, class_names[c]);
+            kt_csv_append(&buffer, class_names[c]);
         else
             kt_text_append(&buffer, "Clase_%zu", c);
     }

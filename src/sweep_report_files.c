@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ktrain/csv.h"
 #include "ktrain/file.h"
 #include "ktrain/memory.h"
 #include "sweep_report_private.h"
@@ -24,17 +25,8 @@ static const char *const score_names[KT_SWEEP_N_SCORES] = {
 
 static void append_text(kt_text_buffer *buffer, const char *text)
 {
-    if (text[strcspn(text, ",\"\r\n")] == '\0') {
-        kt_text_append(buffer, "%s,", text);
-        return;
-    }
-    kt_text_append(buffer, "\"");
-    for (size_t n; *text != '\0'; text += n) {
-        n = strcspn(text, "\"");
-        n += text[n] == '"';
-        kt_text_append(buffer, "%.*s%s", (int)n, text, text[n - 1] == '"' ? "\"" : "");
-    }
-    kt_text_append(buffer, "\",");
+    kt_csv_append(buffer, text);
+    kt_text_append(buffer, ",");
 }
 
 static void append_exact(kt_text_buffer *buffer, double value)

@@ -88,6 +88,14 @@ def csv_files():
     refused("short.csv", features="short.csv", ranks=(2,))
 
 
+def no_feature():
+    """A column that counts the rows, or is the label itself, is told with its number."""
+    counting = np.column_stack([np.arange(203), X]).astype("f4")
+    labelled = np.column_stack([X, Y]).astype("f4")
+    e2e.train("counting", "train.epochs=1 data.features=" + save("counting-x.npy", counting), warns=("column 1 counts the rows", ))
+    e2e.train("labelled", "train.epochs=1 data.features=" + save("labelled-x.npy", labelled), ranks=2, warns=("column 21 is the label itself",))
+
+
 def wrong_shape():
     """Arrays of another number of dimensions, or of no sample, are refused with their shape."""
     refused("flat.npy", "(4060,)", "one sample", features=save("flat.npy", X.ravel()))
@@ -130,10 +138,11 @@ def class_mistakes():
     refused("t-wide.npy", "21 features", "20", test_features=save("t-wide.npy", np.zeros((50, 21), "f4")), test_labels=save("t-y2.npy", Y[:50]))
     names = save_bytes("names.csv", b"index,name\n0,a\n1,b\n2,c\n")
     refused("names only classes 0 to 2", class_names=names, ranks=(1,))
+    refused("line 3, column 1", "never closed", class_names=save_bytes("open.csv", b'index,name\n0,"a,b"\n"1,b\n'), ranks=(1,))
     refused("line 3", class_names=save_bytes("twice.csv", b"index,name\n0,a\n0,b\n"), ranks=(1,))
     refused("samples are too few", features=save("x-2.npy", X[:2]), labels=save("y-2.npy", np.array([0, 1])), ranks=(1,))
 
 
 X, Y = e2e.write_data()
 e2e.write_job()
-e2e.main(missing_file, truncated, wrong_magic, csv_files, wrong_shape, not_finite, bad_labels, other_lengths, class_mistakes)
+e2e.main(missing_file, truncated, wrong_magic, csv_files, no_feature, wrong_shape, not_finite, bad_labels, other_lengths, class_mistakes)

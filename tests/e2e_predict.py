@@ -86,6 +86,32 @@ def formats():
     predict("nameless", "new-x.npy", "no.csv", "--class-names", code=e2e.DATA, words=("class names",))
 
 
+def write_table(path, rows, heading):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([heading, *rows])
+
+
+def tables():
+    """Tables as pandas writes them, with names 0, 1, ... or a column of row numbers, train the same net and predict the same rows."""
+    x, y = np.load("x.npy"), np.load("y.npy")
+    write_table("numbered-x.csv", x.tolist(), range(x.shape[1]))
+    write_table("numbered-y.csv", [[v] for v in y], [0])
+    write_table("indexed-x.csv", [[i, *row] for i, row in enumerate(x.tolist())], ["", *range(x.shape[1])])
+    write_table("indexed-y.csv", [[i, v] for i, v in enumerate(y)], ["", "class"])
+    e2e.train("arrays", "train.epochs=2")
+    for kind, ranks in (("numbered", 1), ("indexed", 2)):
+        done = e2e.train(kind, f"train.epochs=2 data.features={kind}-x.csv data.labels={kind}-y.csv", ranks=ranks)
+        assert f"note   table {kind}-x.csv: heading \"" in done.out and f"note   table {kind}-y.csv: heading \"" in done.out, done.out
+        assert ("left out" in done.out) == (kind == "indexed"), done.out
+        e2e.same_bytes("arrays/best.h5", f"{kind}/best.h5", "model", "split")
+        predict(kind, f"{kind}-x.csv", f"{kind}-p.csv")
+        with open(f"{kind}-p.csv") as file:
+            assert len(file.readlines()) == len(x) + 1
+    predict("numbered", "numbered-x.csv", "more.csv", "--header", "false")
+    with open("more.csv") as file:
+        assert len(file.readlines()) == len(x) + 2
+
+
 def inputs():
     """Other formats and shapes of the same samples give the same rows; more samples than are computed at a time, and a single one, work."""
     array = np.load(predict("main", "new-x.npy", "i.npy"))
@@ -217,4 +243,4 @@ e2e.write_job(text=e2e.JOB + "[data]\nscale = 255\n")
 e2e.train("nameless", "train.epochs=1")
 e2e.write_job(text=e2e.JOB + "[data]\nscale = 255\nclass_names = names.csv\n")
 e2e.train("main", "model.batch_norm=true train.epochs=10", ranks=2)
-e2e.main(every_activation, formats, inputs, any_ranks, evaluated, confusion, own_files, where_a_run_is, strange_data, own_inputs)
+e2e.main(every_activation, formats, inputs, any_ranks, evaluated, confusion, own_files, where_a_run_is, strange_data, own_inputs, tables)

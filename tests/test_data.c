@@ -145,7 +145,7 @@ static void an_unlabelled_file_is_all_test(void)
     KT_CHECK(load(false, &data) == KT_OK);
     kt_data_free(&data);
     kt_file_path(path, "%s/test_x.csv", directory);
-    KT_CHECK(kt_data_load_file(kt_test_world, path, NULL, &data) == KT_OK);
+    KT_CHECK(kt_data_load_file(kt_test_world, path, NULL, NULL, &data) == KT_OK);
     KT_CHECK(data.set.n == 6 && data.set.labels == NULL && data.split.n[KT_TEST] == 6 && data.split.n[KT_TRAIN] == 0);
     kt_data_free(&data);
 }

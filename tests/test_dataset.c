@@ -59,7 +59,7 @@ static const char *features(void)
 static void refuse(const char *x, const char *y, const char *names, const char *words)
 {
     kt_dataset set = {.n = 7};
-    KT_CHECK_STATUS(KT_DATA, kt_dataset_read(x, y, names, &set));
+    KT_CHECK_STATUS(KT_DATA, kt_dataset_read(x, y, names, NULL, &set));
     CU_ASSERT(kt_test_message(words) && set.n == 0 && set.features == NULL && set.labels == NULL &&
               set.class_names == NULL);
 }
@@ -75,7 +75,7 @@ static void shapes(void)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         kt_dataset set;
         KT_CHECK_STATUS(KT_OK,
-                        kt_dataset_read(put("x.npy", KT_U8, rows[i].n_dims, rows[i].dims, bytes), NULL, NULL, &set));
+                        kt_dataset_read(put("x.npy", KT_U8, rows[i].n_dims, rows[i].dims, bytes), NULL, NULL, NULL, &set));
         CU_ASSERT(set.n == rows[i].dims[0] && set.d == rows[i].d &&
                   memcmp(set.shape, rows[i].shape, sizeof set.shape) == 0);
         CU_ASSERT(set.type == KT_U8 && memcmp(set.features, bytes, sizeof bytes) == 0 && set.labels == NULL &&
@@ -94,16 +94,16 @@ static void types(void)
     const double doubles[4] = {-0.1, 3e38, 1e-300, 7};
     const uint8_t bools[4] = {0, 1, 7, 0};
     kt_dataset set;
-    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("x.npy", KT_I64, SHAPE(2, 2), wide), "", "", &set));
+    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("x.npy", KT_I64, SHAPE(2, 2), wide), "", "", NULL, &set));
     CU_ASSERT(set.type == KT_F32 && set.file_type == KT_I64);
     for (size_t i = 0; i < 4 && set.features != NULL; i++)
         CU_ASSERT(((float *)set.features)[i] == (float)wide[i]);
     kt_dataset_free(&set);
-    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("x.npy", KT_F64, SHAPE(2, 2), doubles), NULL, NULL, &set));
+    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("x.npy", KT_F64, SHAPE(2, 2), doubles), NULL, NULL, NULL, &set));
     for (size_t i = 0; i < 4 && set.features != NULL; i++)
         CU_ASSERT(((float *)set.features)[i] == (float)doubles[i]);
     kt_dataset_free(&set);
-    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("x.npy", KT_BOOL, SHAPE(2, 2), bools), NULL, NULL, &set));
+    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("x.npy", KT_BOOL, SHAPE(2, 2), bools), NULL, NULL, NULL, &set));
     CU_ASSERT(set.type == KT_U8 && set.file_type == KT_BOOL && memcmp(set.features, "\0\1\1\0", 4) == 0);
     kt_dataset_free(&set);
 }
@@ -136,7 +136,7 @@ static void label_forms(void)
         kt_dataset set;
         KT_CHECK_STATUS(KT_OK, kt_dataset_read(features(),
                                                put("y.npy", rows[i].type, rows[i].n_dims, rows[i].dims, rows[i].data),
-                                               NULL, &set));
+                                               NULL, NULL, &set));
         CU_ASSERT(set.n_classes == 5 && set.labels != NULL && memcmp(set.labels, plain, sizeof plain) == 0);
         size_t counts[5] = {9, 9, 9, 9, 9};
         kt_dataset_class_counts(&set, NULL, 0, counts);
@@ -169,13 +169,13 @@ static void class_names(void)
     const char *map = put_text(
         "map.csv",
         "index,codepoint,char\r\n0,U+3042,\xe3\x81\x82\r\n2,x,\"a,\"\"b\"\r\n1,x,b\r\n4,x,e\r\n3,x,d\r\n5,x,f\r\n");
-    KT_CHECK_STATUS(KT_OK, kt_dataset_read(features(), y, map, &set));
+    KT_CHECK_STATUS(KT_OK, kt_dataset_read(features(), y, map, NULL, &set));
     CU_ASSERT(set.n_classes == 6 && set.class_names != NULL);
     if (set.class_names != NULL)
         CU_ASSERT(strcmp(set.class_names[0], "\xe3\x81\x82") == 0 && strcmp(set.class_names[2], "a,\"b") == 0 &&
                   strcmp(set.class_names[5], "f") == 0);
     kt_dataset_free(&set);
-    KT_CHECK_STATUS(KT_NO_INPUT, kt_dataset_read(features(), y, kt_test_scratch("absent.csv"), &set));
+    KT_CHECK_STATUS(KT_NO_INPUT, kt_dataset_read(features(), y, kt_test_scratch("absent.csv"), NULL, &set));
     refuse(features(), y, put_text("map.csv", "i,n\n0,a\n1,b\n2,c\n3,d\n"), "row 3 is 4, but");
     refuse(features(), y, put_text("map.csv", "i,n\n0,a\n2,c\n"), "lacks class 1");
     refuse(features(), y, put_text("map.csv", "i,n\n0,a\n0,c\n"), "line 3: class 0 comes a second time");
@@ -198,7 +198,7 @@ static void gather(void)
     const char *paths[] = {features(), put("f.npy", KT_F32, SHAPE(3, 4), floats)};
     for (size_t k = 0; k < 2; k++) {
         kt_dataset set;
-        KT_CHECK_STATUS(KT_OK, kt_dataset_read(paths[k], NULL, NULL, &set));
+        KT_CHECK_STATUS(KT_OK, kt_dataset_read(paths[k], NULL, NULL, NULL, &set));
         kt_dataset_gather(&set, (uint32_t[]){2, 1}, 2, 255, out);
         for (size_t j = 0; j < 4; j++)
             CU_ASSERT(out[j] == floats[8 + j] / 255.0f && out[4 + j] == floats[4 + j] / 255.0f);
@@ -224,7 +224,7 @@ static void fingerprint(void)
                         : k == 4 ? put("x.npy", KT_U8, SHAPE(6, 2), bytes)
                                  : features();
         const char *y = k == 5 ? put("y.npy", KT_I32, SHAPE(3), plain) : NULL;
-        KT_CHECK_STATUS(KT_OK, kt_dataset_read(x, y, NULL, &set));
+        KT_CHECK_STATUS(KT_OK, kt_dataset_read(x, y, NULL, NULL, &set));
         prints[k] = kt_dataset_fingerprint(&set);
         kt_dataset_free(&set);
     }
@@ -239,17 +239,17 @@ static void append(void)
     const float halves[4] = {0.5f, 1.5f, 2.5f, 3.5f};
     const char *y = put("y.npy", KT_I32, SHAPE(3), plain), *one = put("one.npy", KT_I32, SHAPE(1), ((int32_t[]){6}));
     kt_dataset set, extra;
-    KT_CHECK_STATUS(KT_OK, kt_dataset_read(features(), y, NULL, &set));
-    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("f.npy", KT_F32, SHAPE(1, 4), halves), one, NULL, &extra));
+    KT_CHECK_STATUS(KT_OK, kt_dataset_read(features(), y, NULL, NULL, &set));
+    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("f.npy", KT_F32, SHAPE(1, 4), halves), one, NULL, NULL, &extra));
     KT_CHECK_STATUS(KT_OK, kt_dataset_append(&set, &extra, "f.npy"));
     CU_ASSERT(set.n == 4 && set.type == KT_F32 && set.n_classes == 7 && set.labels[3] == 6 && set.labels[2] == 4);
     CU_ASSERT(((float *)set.features)[4] == 250 && ((float *)set.features)[15] == 3.5f);
     kt_dataset_free(&extra);
-    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("f.npy", KT_F32, SHAPE(1, 3), halves), one, NULL, &extra));
+    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("f.npy", KT_F32, SHAPE(1, 3), halves), one, NULL, NULL, &extra));
     KT_CHECK_STATUS(KT_DATA, kt_dataset_append(&set, &extra, "f.npy"));
     CU_ASSERT(set.n == 4 && kt_test_message("3 features"));
     kt_dataset_free(&extra);
-    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("f.npy", KT_F32, SHAPE(1, 4), halves), NULL, NULL, &extra));
+    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("f.npy", KT_F32, SHAPE(1, 4), halves), NULL, NULL, NULL, &extra));
     KT_CHECK_STATUS(KT_DATA, kt_dataset_append(&set, &extra, "f.npy"));
     kt_dataset_free(&extra);
     kt_dataset_free(&set);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ktrain/csv.h"
 #include "ktrain/file.h"
 #include "ktrain/format.h"
 #include "ktrain/memory.h"
@@ -169,16 +170,21 @@ static void idx_lies(void)
 
 static void csv_errors(void)
 {
-    refuse(KT_DATA, put_text("a.csv", "a,b\n1,2\n3,x\n"), "line 3, column 2: \"x\"");
-    refuse(KT_DATA, put_text("a.csv", "1,2\r\n3,\r\n"), "line 2, column 2: \"\"");
-    refuse(KT_DATA, put_text("a.csv", "1,2\n3\n"), "line 2 has 1 columns");
+    refuse(KT_DATA, put_text("a.csv", "a,b\n1,2\n3,x\n"), "line 3, column 2 (\"b\"): \"x\" is not a number");
+    refuse(KT_DATA, put_text("a.csv", "1,2\r\n3,\r\n"), "line 2, column 2 is empty: every cell needs a number");
+    refuse(KT_DATA, put_text("a.csv", "1,2\n3\n"), "line 2 has 1 column, where");
     refuse(KT_DATA, put_text("a.csv", "1\n2,3\n"), "line 2 has 2 columns");
     refuse(KT_DATA, put_text("a.csv", "1\n\n3\n"), "line 2 is empty");
     refuse(KT_DATA, put_text("a.csv", "a,b\n"), "no line of numbers");
     refuse(KT_DATA, put_text("a.csv", "1\n0x10\n"), "0x10");
     refuse(KT_DATA, put_text("a.csv", "1\n1e\n"), "line 2, column 1");
     refuse(KT_DATA, put_text("a.csv", "1\n1 2\n"), "line 2, column 1");
-    refuse(KT_DATA, put_text("a.csv", "1;2\n3;4\n"), "line 2, column 1: \"3;4\"");
+    refuse(KT_DATA, put_text("a.csv", "1;2\n3,5;4\n"), "\"3,5\" is not a number: numbers with a decimal point");
+    refuse(KT_DATA, put_text("a.csv", "year,2019,2020\n1,2,3\n"), "line 1, column 1: \"year\" is not a number: numbers are needed, or data.header = true");
+    refuse(KT_DATA, put_text("a.csv", "\"a,b\",c\n1,2\n\"3,2\n"), "line 3, column 1: the quote that begins here is never closed");
+    refuse(KT_DATA, put_text("a.csv", "a,b\"c\n1,2\n"), "line 1, column 2: a quote within a cell");
+    refuse(KT_DATA, put_text("a.csv", "\"a\"b,c\n1,2\n"), "line 1, column 1: text follows the closing quote");
+    refuse(KT_DATA, put_text("a.csv", "\"a\nb\",c\n1,x\n"), "line 3, column 2 (\"c\")");
     refuse(KT_DATA,
            put("a.csv",
                "1\n2\0"
@@ -186,6 +192,83 @@ static void csv_errors(void)
                6),
            "line 2, column 1");
     refuse(KT_DATA, put_text("a.csv", "\n1\n"), "line 1 is empty");
+}
+
+/* The values of a table, read by these rules; NULL ends the notes that must be given. */
+static void reads(const char *text, const kt_table_rules *rules, const char *expected, const char *const *notes)
+{
+    kt_array array;
+    kt_notes told = {0};
+    char values[256] = "";
+    KT_CHECK_STATUS(KT_OK, kt_format_read_by(put_text("t.csv", text), false, rules, &told, &array));
+    for (size_t i = 0; i < kt_array_count(&array); i++)
+        snprintf(values + strlen(values), sizeof values - strlen(values), "%g%c", kt_array_get(&array, i), (i + 1) % array.dims[1] == 0 ? ';' : ' ');
+    CU_ASSERT_STRING_EQUAL(values, expected);
+    size_t n = 0;
+    for (; notes[n] != NULL; n++)
+        CU_ASSERT(n < told.n && strstr(told.note[n].text, notes[n]) != NULL);
+    CU_ASSERT_EQUAL(told.n, n);
+    for (size_t i = 0; i < told.n && told.n != n; i++)
+        printf("\n    note: %s", told.note[i].text);
+    kt_array_free(&array);
+}
+
+#define NOTES(...) (const char *const[]){__VA_ARGS__, NULL}
+
+static void headings(void)
+{
+    const kt_table_rules no = {.header = KT_DECIDE_FALSE}, yes = {.header = KT_DECIDE_TRUE};
+    reads("0,1,2\n5,6,7\n", NULL, "5 6 7;", NOTES("heading \"0, 1, 2\" taken as names"));
+    reads("0,1,2\n5,6,7\n", &no, "0 1 2;5 6 7;", (const char *const[]){NULL});
+    reads("0,1,3\n5,6,7\n", NULL, "0 1 3;5 6 7;", NOTES("no heading, first line \"0, 1, 3\" taken as a row"));
+    reads("0,1,3\n5,6,7\n", &yes, "5 6 7;", (const char *const[]){NULL});
+    reads("a,b,c,d,e\n1,2,3,4,5\n", NULL, "1 2 3 4 5;", NOTES("heading \"a, b, ..., e\" taken as names"));
+    reads("a\tb\n1\t2\n", NULL, "1 2;", NOTES("heading"));
+    reads("1;2\n3;4\n", NULL, "1 2;3 4;", NOTES("no heading"));
+    reads("\"a \"\"b\"\", c\",d\r\n\"1.5\" ,2\r\n\r\n", NULL, "1.5 2;", NOTES("heading \"a \"b\", c, d\""));
+    refuse(KT_DATA, put_text("a.csv", "0,1\n"), "no line of numbers below its line of names");
+}
+
+static void names_called_0(void)
+{
+    reads("0\n3\n4\n", &(kt_table_rules){.n_rows = 2}, "3;4;", NOTES("heading \"0\" taken as names"));
+    reads("0\n3\n4\n", &(kt_table_rules){.n_rows = 3}, "0;3;4;", NOTES("no heading"));
+    reads("0\n3\n4", NULL, "0;3;4;", NOTES("no heading"));
+}
+
+/* What the writer writes the reader reads. */
+static void cells_come_back(void)
+{
+    static const char *const cells[] = {"plain", "", "a,b", "say \"x\"", "two\nlines", " blanks ", "a;b", "\"", "\xe3\x81\x82"};
+    enum { N = sizeof cells / sizeof cells[0] };
+    kt_text_buffer buffer = {0};
+    char *text, *cell;
+    bool ends = false;
+    for (size_t i = 0; i < N; i++) {
+        kt_csv_append(&buffer, cells[i]);
+        kt_text_append(&buffer, "%s", i + 1 < N ? "," : "\r\n");
+    }
+    const size_t n_bytes = buffer.n;
+    KT_CHECK_STATUS(KT_OK, kt_text_take(&buffer, &text));
+    kt_csv csv = kt_csv_start("cells", text, n_bytes);
+    for (size_t i = 0; i < N; i++) {
+        KT_CHECK_STATUS(KT_OK, kt_csv_cell(&csv, &cell, NULL, &ends));
+        CU_ASSERT_STRING_EQUAL(cell, cells[i]);
+    }
+    CU_ASSERT(ends && kt_csv_at_end(&csv));
+    kt_memory_free(text);
+}
+
+static void row_numbers(void)
+{
+    const kt_table_rules keep = {.index_column = KT_DECIDE_FALSE}, drop = {.index_column = KT_DECIDE_TRUE};
+    reads(",a,b\n0,5,6\n1,7,8\n", NULL, "5 6;7 8;", NOTES("heading", "column 1 (no name) holds row numbers and is left out"));
+    reads(",0,1\n0,5,6\n1,7,8\n", NULL, "5 6;7 8;", NOTES("heading", "left out"));
+    reads("Unnamed: 0,a\n17,5\n3,7\n", NULL, "5;7;", NOTES("heading", "column 1 (\"Unnamed: 0\")"));
+    reads(",a\n0.5,5\n1,7\n", NULL, "0.5 5;1 7;", NOTES("heading"));
+    reads(",a\n0,5\n", &keep, "0 5;", NOTES("heading"));
+    reads("id,a\n0,5\n", NULL, "0 5;", NOTES("heading"));
+    reads("id,a\n0,5\n", &drop, "5;", NOTES("heading"));
 }
 
 static void names(void)
@@ -314,6 +397,10 @@ const kt_test kt_tests[] = {
     {"an npy header that lies or is malformed is refused", npy_lies},
     {"an IDX header that lies is refused", idx_lies},
     {"a CSV error is told by line and column", csv_errors},
+    {"cells come back as they were written, whatever they hold", cells_come_back},
+    {"a table's first line is names or a row, which is told, or as the key says", headings},
+    {"a single column named 0 is told from a row by the rows there should be", names_called_0},
+    {"pandas' row numbers are left out, which is told, or as the key says", row_numbers},
     {"files, members and formats are found by name, or the sentence says why not", names},
     {"a truncated file is refused at any length, with the bytes expected and found", truncated},
     {"an archive that claims more than it can hold is refused", npz_bomb},

@@ -44,15 +44,28 @@ static kt_status make_writable(kt_array *array)
     return KT_OK;
 }
 
+kt_status kdata_read(const arguments *a, const char *name, size_t n_samples, kt_array *out)
+{
+    kt_table_rules rules = {.n_rows = n_samples};
+    kt_notes notes = {0};
+    if (a->header != NULL)
+        KT_TRY(kt_decision_parse("--header", a->header, &rules.header));
+    KT_TRY(kt_format_read_by(name, n_samples > 0, &rules, &notes, out));
+    for (size_t i = 0; i < notes.n; i++)
+        printf("note         %s\n", notes.note[i].text);
+    return KT_OK;
+}
+
 /* `features` and, when their name is given, `labels`, each ready to be written; the caller frees both. */
-static kt_status read_both(const char *features_name, const char *labels_name, kt_array *features, kt_array *labels)
+static kt_status read_both(const arguments *a, const char *features_name, const char *labels_name, kt_array *features,
+                           kt_array *labels)
 {
     *labels = (kt_array){0};
-    KT_TRY(kt_format_read(features_name, features));
+    KT_TRY(kdata_read(a, features_name, 0, features));
     KT_TRY(make_writable(features));
     if (labels_name == NULL)
         return KT_OK;
-    KT_TRY(kt_format_read_labels(labels_name, labels));
+    KT_TRY(kdata_read(a, labels_name, features->dims[0], labels));
     KT_TRY(make_writable(labels));
     if (labels->dims[0] != features->dims[0])
         return kt_fail(KT_DATA, "%s has %zu labels, but %s has %zu samples; there must be one label for each",
@@ -81,7 +94,7 @@ static kt_status convert(const arguments *a)
     kt_array features = {0}, labels = {0};
     kt_hdf5 *file = NULL;
     KT_TRY(check_output(a->values[1], a->values[0], a->labels));
-    kt_status status = read_both(a->values[0], a->labels, &features, &labels);
+    kt_status status = read_both(a, a->values[0], a->labels, &features, &labels);
     if (status == KT_OK)
         status = kt_hdf5_create(&file);
     if (status == KT_OK)
@@ -180,7 +193,7 @@ static kt_status split(const arguments *a)
     KT_TRY(parse_fractions(a->fractions, fractions));
     KT_TRY(parse_seed(a->seed, &seed));
     KT_TRY(check_output(a->values[2], a->values[0], a->values[1]));
-    kt_status status = read_both(a->values[0], a->values[1], &features, &labels);
+    kt_status status = read_both(a, a->values[0], a->values[1], &features, &labels);
     if (status == KT_OK)
         status = kt_labels_from_array(&labels, a->values[1], &classes, &n, &n_classes);
     if (status == KT_OK)
@@ -203,11 +216,13 @@ enum {
     OPTION_HELP = 'h',
     OPTION_VERSION = 'V',
     OPTION_IN_ORDER = 256,
-    OPTION_UNSTRATIFIED
+    OPTION_UNSTRATIFIED,
+    OPTION_HEADER
 };
 
 #define COMMON_OPTIONS                                                                        \
     {"help", no_argument, NULL, OPTION_HELP}, {"version", no_argument, NULL, OPTION_VERSION}, \
+        {"header", required_argument, NULL, OPTION_HEADER},                                   \
     {                                                                                         \
         NULL, 0, NULL, 0                                                                      \
     }
@@ -270,7 +285,8 @@ static void print_help(void)
     printf("\nA FILE is in one of these formats, told apart by its content:\n");
     for (size_t i = 0; i < kt_n_formats; i++)
         printf("  %-8s %s\n", kt_formats[i].name, kt_formats[i].help);
-    printf("\n`kdata COMMAND --help` says more, with examples; --version says which kdata this is.\n"
+    printf("\n--header true|false says whether tables (csv) begin with a line of names; else that is decided and told.\n"
+           "`kdata COMMAND --help` says more, with examples; --version says which kdata this is.\n"
            "Exit codes: 0 done; 2 usage; 65 bad data; 66 no such file; 71 out of memory; 74 input/output; 78 bad "
            "fractions.\n");
 }
@@ -313,6 +329,9 @@ static int run_command(const struct command *command, int argc, char **argv)
             break;
         case OPTION_UNSTRATIFIED:
             a.unstratified = true;
+            break;
+        case OPTION_HEADER:
+            a.header = optarg;
             break;
         case OPTION_HELP:
             printf("Usage: kdata %s %s\n%s", command->name, command->usage, command->help);

@@ -12,7 +12,11 @@ typedef struct arguments {
     char **values;
     const char *labels, *fractions, *seed;
     bool in_order, unstratified;
+    const char *header; /* how tables are read; NULL: auto */
 } arguments;
+
+/* Reads features (n_samples 0) or the labels of so many samples, and prints what was decided of a table. */
+kt_status kdata_read(const arguments *a, const char *name, size_t n_samples, kt_array *out);
 
 /* Prints what a file of numbers holds: shape, type, range, classes, duplicates. */
 kt_status kdata_inspect(const arguments *a);

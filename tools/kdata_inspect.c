@@ -116,13 +116,13 @@ static kt_status print_classes(const int32_t *labels, size_t n, size_t n_classes
 }
 
 /* Labels that name no classes are told like any other array, with the reason. */
-static kt_status inspect_labels(const char *name, size_t n_samples)
+static kt_status inspect_labels(const arguments *a, const char *name, size_t n_samples)
 {
     kt_array array;
     int32_t *labels;
     size_t n, n_classes;
-    KT_TRY(kt_format_read_labels(name, &array));
     printf("\n");
+    KT_TRY(kdata_read(a, name, n_samples, &array));
     kt_status status = print_array(name, &array);
     if (status == KT_OK)
         status = kt_labels_from_array(&array, name, &labels, &n, &n_classes);
@@ -138,11 +138,11 @@ static kt_status inspect_labels(const char *name, size_t n_samples)
 kt_status kdata_inspect(const arguments *a)
 {
     kt_array array;
-    KT_TRY(kt_format_read(a->values[0], &array));
+    KT_TRY(kdata_read(a, a->values[0], 0, &array));
     size_t n_samples = array.dims[0];
     kt_status status = print_array(a->values[0], &array);
     kt_array_free(&array);
     if (status == KT_OK && a->n > 1)
-        status = inspect_labels(a->values[1], n_samples);
+        status = inspect_labels(a, a->values[1], n_samples);
     return status;
 }

@@ -5,6 +5,7 @@
 #define KTRAIN_CONFIG_H
 
 #include "ktrain/comm.h"
+#include "ktrain/format.h"
 #include "ktrain/optimizer.h"
 #include "ktrain/options.h"
 #include "ktrain/schedule.h"
@@ -35,6 +36,7 @@ typedef struct kt_config {
         kt_real_list split;
         int64_t split_seed;
         bool shuffle, stratify;
+        int header, index_column; /* kt_decision */
     } data;
     struct {
         kt_int_list hidden;
@@ -94,6 +96,9 @@ const kt_option *kt_config_difference(const kt_config *a, const kt_config *b);
 
 /* Whether a part of the data comes from files of its own. */
 bool kt_config_has_files(const kt_config *config, kt_part part);
+
+/* How its tables are read. */
+kt_table_rules kt_config_table_rules(const kt_config *config);
 
 /* The batch size as kt_batches_create takes it: 0 for the whole training set. */
 size_t kt_config_batch_size(const kt_config *config);

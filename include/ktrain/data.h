@@ -32,8 +32,10 @@ kt_status kt_data_load(kt_comm *comm, const kt_config *config, kt_data *out);
 kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *out);
 bool kt_data_same_files(const kt_config *a, const kt_config *b);
 
-/* The same for one file of samples, labelled or not ("" or NULL), all of it the test part. Collective. */
-kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, kt_data *out);
+/* The same for one file of samples, labelled or not ("" or NULL), all of it the test part; tables are read by `rules`.
+ * Collective. */
+kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, const kt_table_rules *rules,
+                            kt_data *out);
 
 /* Collective over the ranks that loaded it, except for a view or a zeroed *data. */
 void kt_data_free(kt_data *data);

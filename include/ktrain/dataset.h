@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ktrain/array.h"
+#include "ktrain/format.h"
 #include "ktrain/notes.h"
 
 typedef struct kt_dataset {
@@ -33,8 +33,10 @@ typedef struct kt_dataset_statistics {
  * CSV with a header whose first column is the class index and whose last is the name. KT_DATA, naming file, row and
  * column: NaN/Inf, n = 0, labels out of range or not whole, X and y of different lengths, a names file that lacks a
  * class. n_classes is the number of names, else of one-hot columns, else the largest label + 1; classes without samples
- * are allowed. class_names is not read when unlabelled. *out is zeroed on failure. */
-kt_status kt_dataset_read(const char *features, const char *labels, const char *class_names, kt_dataset *out);
+ * are allowed. class_names is not read when unlabelled. Tables are read by `rules` (NULL: all is decided there), of which
+ * index_column is that of the features. *out is zeroed on failure. */
+kt_status kt_dataset_read(const char *features, const char *labels, const char *class_names,
+                          const kt_table_rules *rules, kt_dataset *out);
 
 void kt_dataset_free(kt_dataset *dataset);
 

@@ -5,6 +5,21 @@
 #include <stdbool.h>
 
 #include "ktrain/array.h"
+#include "ktrain/notes.h"
+
+/* What the lines of a table (CSV) are taken for: the keys data.header and data.index_column. */
+typedef enum kt_decision { KT_DECIDE_AUTO, KT_DECIDE_TRUE, KT_DECIDE_FALSE } kt_decision;
+
+/* "auto", "true" or "false". KT_USAGE; `what` begins the sentence. */
+kt_status kt_decision_parse(const char *what, const char *text, int *out);
+
+typedef struct kt_table_rules {
+    int header;       /* kt_decision: the first line is one of names. AUTO: when no cell of it is a number, or they are
+                         0, 1, ..., n-1 */
+    int index_column; /* the first column holds row numbers and is left out. AUTO: whole numbers under no name, or under
+                         "Unnamed: 0" */
+    size_t n_rows;    /* that there should be; 0: not known. Tells whether a single column's first 0 is its name */
+} kt_table_rules;
 
 typedef struct kt_format {
     const char *name;       /* "npy" */
@@ -16,6 +31,9 @@ typedef struct kt_format {
      * (ending with NULL) that is there. On failure *out is left zeroed and the sentence names the file and where in it,
      * and what would be right. */
     kt_status (*read)(const char *path, const char *member, const char *const *usual, kt_array *out);
+    /* The same, of a table; instead of read. */
+    kt_status (*read_table)(const char *path, const char *member, const kt_table_rules *rules, kt_notes *notes,
+                            kt_array *out);
 } kt_format;
 
 extern const kt_format kt_formats[];
@@ -28,6 +46,11 @@ kt_status kt_format_read(const char *path_and_member, kt_array *out);
 
 /* The same for labels: of several members the first of y, Y, labels, targets, y_train, arr_1. */
 kt_status kt_format_read_labels(const char *path_and_member, kt_array *out);
+
+/* Either, where tables are read by these rules (NULL: all is decided here); what was decided is added to the notes
+ * (NULL: not told). */
+kt_status kt_format_read_by(const char *path_and_member, bool labels, const kt_table_rules *rules, kt_notes *notes,
+                            kt_array *out);
 
 /* For the formats with members: *chosen is the one of names[n] that `member` or, when it is NULL, `usual` says.
  * KT_DATA, listing the names, when there is none. */
@@ -42,7 +65,8 @@ bool kt_hdf5_recognizes(const unsigned char *head, size_t n);
 kt_status kt_npy_read(const char *path, const char *member, const char *const *usual, kt_array *out);
 kt_status kt_npz_read(const char *path, const char *member, const char *const *usual, kt_array *out);
 kt_status kt_idx_read(const char *path, const char *member, const char *const *usual, kt_array *out);
-kt_status kt_csv_read(const char *path, const char *member, const char *const *usual, kt_array *out);
+kt_status kt_csv_read_table(const char *path, const char *member, const kt_table_rules *rules, kt_notes *notes,
+                            kt_array *out);
 kt_status kt_hdf5_array_read(const char *path, const char *member, const char *const *usual, kt_array *out);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { KT_MAX_NOTES = 8, KT_NOTE_BYTES = 512 };
+enum { KT_MAX_NOTES = 16, KT_NOTE_BYTES = 512 };
 
 typedef struct kt_note {
     bool warns; /* the results are probably not what the user wants */
