@@ -147,11 +147,68 @@ static kt_status open_view(const kt_hdf5 *file, const char *path, view *v)
     return status;
 }
 
+/* Filters that people's files have: https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md */
+static const struct {
+    H5Z_filter_t number;
+    const char *name;
+} filters[] = {
+    {H5Z_FILTER_DEFLATE, "gzip"},
+    {H5Z_FILTER_SZIP, "szip"},
+    {305, "LZO"},
+    {307, "bzip2"},
+    {32000, "LZF"},
+    {32001, "Blosc"},
+    {32004, "LZ4"},
+    {32008, "bitshuffle"},
+    {32013, "ZFP"},
+    {32015, "Zstandard"},
+    {32017, "SZ"},
+    {32019, "FCIDECOMP"},
+    {32022, "BitGroom"},
+    {32024, "SZ3"},
+    {32026, "Blosc2"},
+    {32028, "SPERR"},
+};
+
+/* The first filter of the dataset that the library lacks; -1 when it has them all. */
+static H5Z_filter_t missing_filter(hid_t dataset)
+{
+    H5Z_filter_t missing = -1;
+    hid_t creation = H5Dget_create_plist(dataset);
+    const int n = creation < 0 ? 0 : H5Pget_nfilters(creation);
+    for (int i = 0; i < n && missing < 0; i++) {
+        unsigned flags, config;
+        size_t n_values = 0;
+        H5Z_filter_t number = H5Pget_filter2(creation, (unsigned)i, &flags, &n_values, NULL, 0, NULL, &config);
+        if (number > 0 && H5Zfilter_avail(number) <= 0)
+            missing = number;
+    }
+    if (creation >= 0)
+        H5Pclose(creation);
+    return missing;
+}
+
+static kt_status fail_filter(const kt_hdf5 *file, const char *path, H5Z_filter_t number)
+{
+    const char *name = "no name known here";
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++)
+        if (filters[i].number == number)
+            name = filters[i].name;
+    return kt_fail(
+        KT_DATA,
+        "%s: dataset %s is compressed by filter %d (%s), which the HDF5 library here has not: must be written "
+        "anew where it can be read, by `h5repack -f GZIP=4 IN.h5 OUT.h5`, or HDF5_PLUGIN_PATH must name the "
+        "folder of the filter's plugin",
+        file->name, path, (int)number, name);
+}
+
 static kt_status read_view(const kt_hdf5 *file, const char *path, const view *v, hid_t type, void *data)
 {
-    if (v->count > 0 && H5Dread(v->dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
-        return kt_hdf5_fail(KT_DATA, file, path, "cannot read dataset");
-    return KT_OK;
+    if (v->count == 0 || H5Dread(v->dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0)
+        return KT_OK;
+    const kt_status status = kt_hdf5_fail(KT_DATA, file, path, "cannot read dataset");
+    const H5Z_filter_t missing = missing_filter(v->dataset);
+    return missing < 0 ? status : fail_filter(file, path, missing);
 }
 
 kt_status kt_hdf5_read(kt_hdf5 *file, const char *path, kt_array *out)

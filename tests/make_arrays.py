@@ -188,6 +188,19 @@ class Formats:
         with h5py.File(self.path("far.h5"), "w") as f: # small itself, and larger than it could hold where it leads
             f["X"] = h5py.ExternalLink("target.h5", "/zipped")
 
+    def filtered(self):
+        """Datasets whose bytes went through filters that are not installed."""
+        lines = []
+        for number, name in (32001, "Blosc"), (32015, "Zstandard"), (307, "bzip2"), (39999, "no name"):
+            with h5py.File(self.path(f"filter{number}.h5"), "w") as f:
+                creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+                creation.set_chunk((4, 3))
+                creation.set_filter(number, h5py.h5z.FLAG_OPTIONAL, (1,))
+                space = h5py.h5s.create_simple((4, 3))
+                h5py.h5d.create(f.id, b"x", h5py.h5t.IEEE_F32LE, space, creation).write_direct_chunk((0, 0), bytes(48))
+            lines += [f"filter{number}.h5 filter {number} ({name}", f"filter{number}.h5 h5repack -f GZIP"]
+        return lines
+
     def not_arrays(self):
         """Files of one array besides something that has a usual name, and what must be said of that."""
         links = {
@@ -226,7 +239,7 @@ class Formats:
             "scalar.npy": (np.array(3.0), "0 dimensions"),
             "five.npy": (np.zeros((1, 1, 1, 1, 1)), "5 dimensions"),
         }
-        lines = ["unclear.npz FILE:NAME", "text.gz no IDX data", *self.not_arrays()]
+        lines = ["unclear.npz FILE:NAME", "text.gz no IDX data", *self.not_arrays(), *self.filtered()]
         with gzip.open(self.path("text.gz"), "wb") as f:
             f.write(b"1,2\n3,4\n")
         for name, (a, words) in arrays.items():
