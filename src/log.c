@@ -188,10 +188,31 @@ void kt_log_file_line(kt_log *log, const char *format, ...)
 
 void kt_log_text(kt_log *log, const char *text)
 {
+    kt_log_text_of(log, text, text);
+}
+
+static void put_out(kt_log *log, const char *line)
+{
+    put_on_screen(log, stdout, line);
+}
+
+static void for_each_line(kt_log *log, const char *text, void (*put)(kt_log *log, const char *line))
+{
     for (size_t n; *text != '\0'; text += n + (text[n] == '\n')) {
         n = strcspn(text, "\n");
-        kt_log_line(log, "%.*s", (int)n, text);
+        char *line = strndup(text, n);
+        if (line != NULL)
+            put(log, line);
+        free(line);
     }
+}
+
+void kt_log_text_of(kt_log *log, const char *whole, const char *fitting)
+{
+    if (!log->speaks)
+        return;
+    for_each_line(log, fitting, put_out);
+    for_each_line(log, whole, put_in_file);
 }
 
 void kt_log_warning(kt_log *log, const char *format, ...)

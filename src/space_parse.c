@@ -8,15 +8,17 @@
 #include "ktrain/text.h"
 #include "space_private.h"
 
+enum { MOST_NAMED_POINTS = 10000 };
+
 typedef struct parser {
     const char *name;
     kt_space *space;
     bool on_command_line;  /* there, what is set again counts instead */
     /* Where something was set: "grid.ini:12", "command line"; NULL: nowhere. Interned. */
-    const char **axis_places;    /* [kt_config_options.n]: of space->axes */
+    const char **axis_places;    /* [kt_config_options.n + 1]: of space->axes */
+    const char **point_places;   /* [MOST_NAMED_POINTS]; NULL before the first */
     const char **setting_places; /* [kt_sweep_options.n] */
-    kt_config scratch;     /* a value is set here to be written as all are */
-    kt_text_buffer text;
+    kt_space_scratch scratch;
 } parser;
 
 /* ---- the values of an axis ---- */
@@ -42,14 +44,6 @@ static char *cut_value(char **rest, char separator)
     return value;
 }
 
-/* The option's value in p->text. */
-static kt_status write_value(parser *p, const kt_option *option, const kt_config *config)
-{
-    kt_text_clear(&p->text);
-    kt_options_format(option, config, &p->text);
-    return p->text.status;
-}
-
 /* Appends a value to the axis, which has room. *n_bytes counts what all take when they are written. */
 static kt_status add_value(parser *p, const char *where, kt_axis *axis, const char *value, size_t *n_bytes)
 {
@@ -58,21 +52,21 @@ static kt_status add_value(parser *p, const char *where, kt_axis *axis, const ch
     if (value[0] == '\0')
         return kt_fail(KT_CONFIG, "%s: %s.%s has an empty value: must be values separated by %s", where, o->section,
                        o->key, find_separator(o, "") == ',' ? "'|' or ','" : "'|'");
-    KT_TRY(kt_options_set(&kt_config_options, &p->scratch, where, o->section, o->key, value));
-    KT_TRY(write_value(p, o, &p->scratch));
+    KT_TRY(kt_options_set(&kt_config_options, &p->scratch.config, where, o->section, o->key, value));
+    KT_TRY(kt_space_write_value(&p->scratch, o, &p->scratch.config));
+    const char *text = p->scratch.text.bytes;
     for (size_t i = 0; i < axis->n; i++)
-        if (strcmp(axis->values[i], p->text.bytes) == 0)
+        if (strcmp(axis->values[i].name, text) == 0)
             return kt_fail(KT_CONFIG, "%s: %s.%s has the value %.120s twice: must be values that differ", where,
-                           o->section, o->key, p->text.bytes);
-    *n_bytes += p->text.n + 3;
+                           o->section, o->key, text);
+    *n_bytes += strlen(text) + 3;
     if (*n_bytes > MOST)
         return kt_fail(KT_CONFIG, "%s: the values of %s.%s take more than %d bytes: must be fewer", where, o->section,
                        o->key, MOST);
-    char *copy = kt_memory_string(p->text.bytes);
-    if (copy == NULL)
-        return KT_NO_MEMORY;
-    axis->values[axis->n++] = copy;
-    return KT_OK;
+    kt_value *added = &axis->values[axis->n++];
+    added->name = kt_memory_string(text);
+    KT_TRY(KT_NEW(added->settings, 1));
+    return added->name != NULL ? kt_value_set(added, o, text) : KT_NO_MEMORY;
 }
 
 /* Fills the axis, whose option is set, from a text that is cut up. */
@@ -91,6 +85,7 @@ static kt_status take_values(parser *p, const char *where, kt_axis *axis, char *
 static kt_status parse_axis(parser *p, const char *where, const kt_option *option, const char *text, kt_axis *axis)
 {
     *axis = (kt_axis){.option = option};
+    snprintf(axis->name, sizeof axis->name, "%s.%s", option->section, option->key);
     char *copy = kt_memory_string(text);
     kt_status status = copy == NULL ? KT_NO_MEMORY : take_values(p, where, axis, copy);
     kt_memory_free(copy);
@@ -100,6 +95,8 @@ static kt_status parse_axis(parser *p, const char *where, const kt_option *optio
 }
 
 /* ---- keys ---- */
+
+static const char point_section[] = "point";
 
 static size_t find_axis(const kt_space *space, const kt_option *option)
 {
@@ -111,12 +108,11 @@ static size_t find_axis(const kt_space *space, const kt_option *option)
 
 static kt_status set_axis(parser *p, const char *where, const char *section, const char *key, const char *text)
 {
-    const kt_option *option = kt_options_find(&kt_config_options, section, key);
+    const kt_option *option;
+    KT_TRY(kt_space_check_option(where, section, key, &option));
     if (option == NULL)
-        return kt_options_set(&kt_config_options, &p->scratch, where, section, key, text); /* says what is near */
-    if (option->flags & KT_OPTION_PLACE)
-        return kt_fail(KT_CONFIG, "%s: %s.%s cannot be swept: must be a key that changes what a trial computes", where,
-                       section, key);
+        return kt_options_set(&kt_config_options, &p->scratch.config, where, section, key,
+                              text); /* says what is near */
     size_t i = find_axis(p->space, option);
     if (i < p->space->n_axes && !p->on_command_line)
         return kt_fail(KT_CONFIG, "%s: %s.%s is set twice, first at %s", where, section, key, p->axis_places[i]);
@@ -134,6 +130,8 @@ static kt_status set_axis(parser *p, const char *where, const char *section, con
 static kt_status set_setting(parser *p, const char *where, const char *key, const char *text)
 {
     const kt_option *option = kt_options_find(&kt_sweep_options, "sweep", key);
+    if (strcmp(key, point_section) == 0)
+        return kt_fail(KT_CONFIG, "%s: sweep.point has no name: must be point.NAME = section.key=value ...", where);
     for (size_t i = 0; option == NULL && i < kt_config_options.n; i++)
         if (strcmp(kt_config_options.options[i].key, key) == 0)
             return kt_fail(KT_CONFIG, "%s: there is no key sweep.%s; did you mean %s.%s? (ktrain options lists all)",
@@ -146,7 +144,46 @@ static kt_status set_setting(parser *p, const char *where, const char *key, cons
     return *set != NULL ? KT_OK : KT_NO_MEMORY;
 }
 
-/* A key of [sweep]: with a dot an axis. */
+/* The axis of the named points, made when the first one comes. */
+static kt_status find_point_axis(parser *p, const char *where, kt_axis **out)
+{
+    kt_space *space = p->space;
+    const size_t i = kt_space_named_axis(space);
+    *out = &space->axes[i];
+    if (i < space->n_axes)
+        return KT_OK;
+    KT_TRY(KT_NEW(p->point_places, MOST_NAMED_POINTS));
+    KT_TRY(KT_NEW((*out)->values, MOST_NAMED_POINTS));
+    snprintf((*out)->name, sizeof(*out)->name, "%s", point_section);
+    p->axis_places[i] = kt_intern_text(where);
+    space->n_axes++;
+    return p->axis_places[i] != NULL ? KT_OK : KT_NO_MEMORY;
+}
+
+static kt_status set_point(parser *p, const char *where, const char *name, const char *text)
+{
+    kt_axis *axis;
+    kt_value point;
+    size_t i = 0;
+    KT_TRY(find_point_axis(p, where, &axis));
+    while (i < axis->n && strcmp(axis->values[i].name, name) != 0)
+        i++;
+    if (i < axis->n && !p->on_command_line)
+        return kt_fail(KT_CONFIG, "%s: point.%s is set twice, first at %s", where, name, p->point_places[i]);
+    if (i == MOST_NAMED_POINTS)
+        return kt_fail(KT_CONFIG, "%s: point.%.80s is one too many: must be at most %d points with names", where, name,
+                       MOST_NAMED_POINTS);
+    KT_TRY(kt_space_parse_point(where, name, text, &p->scratch, &point));
+    if (i < axis->n)
+        kt_value_free(&axis->values[i]);
+    else
+        axis->n++;
+    axis->values[i] = point;
+    p->point_places[i] = kt_intern_text(where);
+    return p->point_places[i] != NULL ? KT_OK : KT_NO_MEMORY;
+}
+
+/* A key of [sweep]: with a dot an axis, or a named point. */
 static kt_status set_key(void *context, const char *where, const char *key, const char *text)
 {
     parser *p = context;
@@ -157,6 +194,8 @@ static kt_status set_key(void *context, const char *where, const char *key, cons
         return set_setting(p, where, key, text);
     char section[64];
     snprintf(section, sizeof section, "%.*s", (int)(dot - key), key);
+    if (strcmp(section, point_section) == 0)
+        return set_point(p, where, dot + 1, text);
     return set_axis(p, where, section, dot + 1, text);
 }
 
@@ -181,15 +220,33 @@ static kt_status override_sweep(parser *p, const char *argument)
     return set_key(p, "command line", key, equals + 1);
 }
 
+/* How many of the axis's values set the key that an argument begins with. */
+static size_t count_setters(const kt_axis *axis, const char *argument)
+{
+    const size_t n = strcspn(argument, "=");
+    size_t n_setters = 0;
+    for (size_t v = 0; v < axis->n; v++)
+        for (size_t i = 0; i < axis->values[v].n; i++) {
+            const kt_option *o = axis->values[v].settings[i].option;
+            char key[KT_AXIS_NAME_BYTES];
+            snprintf(key, sizeof key, "%s.%s", o->section, o->key);
+            n_setters += strlen(key) == n && strncmp(key, argument, n) == 0;
+        }
+    return n_setters;
+}
+
 static kt_status override_job(parser *p, const char *argument)
 {
-    size_t n = strcspn(argument, "=");
     for (size_t i = 0; i < p->space->n_axes; i++) {
-        const kt_option *o = p->space->axes[i].option;
-        char key[128];
-        snprintf(key, sizeof key, "%s.%s", o->section, o->key);
-        if (strlen(key) == n && strncmp(key, argument, n) == 0)
-            return kt_fail(KT_USAGE, "%s is swept: say sweep.%.200s to narrow it", key, argument);
+        const kt_axis *axis = &p->space->axes[i];
+        if (count_setters(axis, argument) < axis->n)
+            continue;
+        if (axis->option != NULL)
+            return kt_fail(KT_USAGE, "%s is swept: say sweep.%.200s to narrow it", axis->name, argument);
+        return kt_fail(KT_USAGE,
+                       "%.200s would change nothing: every point sets that key itself; say "
+                       "sweep.point.NAME='...' to set a point anew",
+                       argument);
     }
     return kt_options_override(&kt_config_options, &p->space->base, argument);
 }
@@ -200,6 +257,9 @@ static void apply_overrides(parser *p, size_t n, char *const *overrides, kt_mist
     for (size_t i = 0; i < n; i++)
         if (is_for_sweep(overrides[i]))
             kt_mistakes_add(mistakes, override_sweep(p, overrides[i]));
+    const size_t named = kt_space_named_axis(p->space);
+    if (named < p->space->n_axes && p->space->settings.builds_on == KT_BUILDS_ON_PREVIOUS)
+        kt_mistakes_add(mistakes, kt_space_build_points(&p->space->axes[named]));
     for (size_t i = 0; i < n; i++) /* after them: an axis may come from the command line */
         if (!is_for_sweep(overrides[i]))
             kt_mistakes_add(mistakes, override_job(p, overrides[i]));
@@ -215,11 +275,18 @@ static const char *setting_place(const parser *p, const char *key)
     return where != NULL ? where : p->name;
 }
 
-/* The place of the axis section.key; NULL when there is none. */
+/* The place of the axis section.key, or of the first named point that sets it; NULL when there is none. */
 static const char *axis_place(const parser *p, const char *section, const char *key)
 {
-    size_t i = find_axis(p->space, kt_options_find(&kt_config_options, section, key));
-    return i < p->space->n_axes ? p->axis_places[i] : NULL;
+    const kt_space *space = p->space;
+    const kt_option *option = kt_options_find(&kt_config_options, section, key);
+    const size_t i = find_axis(space, option), named = kt_space_named_axis(space);
+    if (i < space->n_axes)
+        return p->axis_places[i];
+    for (size_t v = 0; named < space->n_axes && v < space->axes[named].n; v++)
+        if (kt_value_find(&space->axes[named].values[v], option) != NULL)
+            return p->point_places[v];
+    return NULL;
 }
 
 /* A seed that repetitions count up: not an axis too, and all of them within bounds. */
@@ -237,6 +304,57 @@ static kt_status check_seed(const parser *p, const char *section, const char *ke
         return kt_fail(KT_CONFIG, "%s: sweep.seeds = %lld counts %s.%s = %lld up to more than %.12g: must be less",
                        setting_place(p, "seeds"), n, section, key, (long long)seed, o->max);
     return KT_OK;
+}
+
+/* What an axis sets is not a point's to set. */
+static kt_status check_point_keys(const parser *p, size_t v, const kt_value *point)
+{
+    for (size_t i = 0; i < point->n; i++) {
+        const size_t axis = find_axis(p->space, point->settings[i].option);
+        if (axis < p->space->n_axes)
+            return kt_fail(KT_CONFIG, "%s: point.%s sets %s, which is an axis, too (%s): must be one of both",
+                           p->point_places[v], point->name, p->space->axes[axis].name, p->axis_places[axis]);
+    }
+    return KT_OK;
+}
+
+/* Names of one job would be trained twice, and compared. */
+static kt_status check_twins(parser *p, const kt_axis *axis)
+{
+    uint64_t *keys;
+    kt_status status = KT_NEW(keys, axis->n);
+    for (size_t v = 0; v < axis->n && status == KT_OK; v++) {
+        p->scratch.config = p->space->base;
+        status = kt_value_apply(&axis->values[v], &p->scratch.config);
+        keys[v] = kt_config_key(&p->scratch.config);
+        for (size_t i = 0; i < v && status == KT_OK; i++)
+            if (keys[i] == keys[v])
+                status = kt_fail(KT_CONFIG, "%s: point.%s is the same job as point.%s at %s: must differ",
+                                 p->point_places[v], axis->values[v].name, axis->values[i].name,
+                                 p->point_places[i]);
+    }
+    kt_memory_free(keys);
+    return status;
+}
+
+static kt_status check_named_points(parser *p)
+{
+    const kt_space *space = p->space;
+    const size_t named = kt_space_named_axis(space);
+    const kt_axis *axis = &space->axes[named];
+    if (named == space->n_axes && kt_strategies[space->settings.strategy]->names)
+        return kt_fail(KT_CONFIG,
+                       "%s: sweep.strategy = %s tries points that have names, and there is none: must have some, like "
+                       "point.adam = optimizer.name=adam optimizer.learning_rate=0.001",
+                       setting_place(p, "strategy"), kt_strategies[space->settings.strategy]->name);
+    if (named == space->n_axes && space->settings.builds_on != KT_BUILDS_ON_JOB)
+        return kt_fail(KT_CONFIG, "%s: sweep.builds_on = previous without points that have names (point.NAME = ...)",
+                       setting_place(p, "builds_on"));
+    if (named == space->n_axes)
+        return KT_OK;
+    for (size_t v = 0; v < axis->n; v++)
+        KT_TRY(check_point_keys(p, v, &axis->values[v]));
+    return check_twins(p, axis);
 }
 
 static kt_status check_strategy(const parser *p)
@@ -266,7 +384,8 @@ static kt_status check_settings(const parser *p)
     const kt_config *base = &p->space->base;
     if (p->space->n_axes == 0)
         return kt_fail(KT_CONFIG,
-                       "%s: nothing to search: [sweep] must have an axis, like optimizer.learning_rate = 0.001, 0.01",
+                       "%s: nothing to search: [sweep] must have an axis, like optimizer.learning_rate = 0.001, 0.01, "
+                       "or points, like point.adam = optimizer.name=adam",
                        p->name);
     KT_TRY(check_strategy(p));
     if (kt_space_varies_training(p->space))
@@ -281,24 +400,33 @@ static kt_status measure(parser *p)
 {
     const uint64_t most = UINT64_C(1) << 53;
     kt_space *space = p->space;
+    KT_TRY(KT_NEW(space->sizes, space->n_axes));
+    KT_TRY(KT_NEW(space->start, space->n_axes));
     space->n_points = 1;
     for (size_t i = 0; i < space->n_axes; i++) {
         kt_axis *axis = &space->axes[i];
         if (axis->n > (most - 1) / space->n_points)
             return kt_fail(KT_CONFIG, "%s: the axes have 2^53 points or more together: must be fewer values", p->name);
         space->n_points *= axis->n;
-        KT_TRY(write_value(p, axis->option, &space->base));
-        for (size_t v = axis->n; v-- > 0;)
-            if (strcmp(axis->values[v], p->text.bytes) == 0)
-                axis->start = v;
+        if (axis->option != NULL)
+            KT_TRY(kt_space_write_value(&p->scratch, axis->option, &space->base));
+        for (size_t v = axis->n; axis->option != NULL && v-- > 0;)
+            if (strcmp(axis->values[v].name, p->scratch.text.bytes) == 0)
+                space->start[i] = v;
+        space->sizes[i] = axis->n;
     }
     return KT_OK;
 }
 
 static kt_status check_point(parser *p, uint64_t point)
 {
-    kt_status status = kt_space_config(p->space, point, 0, 0, &p->scratch);
-    return status == KT_OK ? KT_OK : kt_fail_context(status, "%s", p->name);
+    const kt_space *space = p->space;
+    const kt_status status = kt_space_config(space, point, 0, 0, &p->scratch.config);
+    if (status == KT_OK)
+        return KT_OK;
+    const size_t named = kt_space_named_axis(space);
+    const size_t v = named < space->n_axes ? kt_point_index(space->n_axes, space->sizes, point, named) : 0;
+    return kt_fail_context(status, "%s", named < space->n_axes ? p->point_places[v] : p->name);
 }
 
 /* All points; of very many only the job itself with each value by itself. */
@@ -311,15 +439,12 @@ static kt_status check_points(parser *p)
             KT_TRY(check_point(p, point));
         return KT_OK;
     }
-    uint64_t start = 0, stride = space->n_points;
+    uint64_t start = 0;
     for (size_t i = 0; i < space->n_axes; i++)
-        start = start * space->axes[i].n + space->axes[i].start;
-    for (size_t i = 0; i < space->n_axes; i++) {
-        const kt_axis *axis = &space->axes[i];
-        stride /= axis->n;
-        for (size_t v = 0; v < axis->n; v++)
-            KT_TRY(check_point(p, start - axis->start * stride + v * stride));
-    }
+        start = kt_point_with(space->n_axes, space->sizes, start, i, space->start[i]);
+    for (size_t i = 0; i < space->n_axes; i++)
+        for (size_t v = 0; v < space->sizes[i]; v++)
+            KT_TRY(check_point(p, kt_point_with(space->n_axes, space->sizes, start, i, v)));
     return KT_OK;
 }
 
@@ -328,14 +453,15 @@ static kt_status parse(parser *p, const char *text, size_t n_bytes, size_t n_ove
     const kt_option_section sweep = {"sweep", set_key, p};
     kt_space *space = p->space;
     kt_mistakes mistakes = {0};
-    KT_TRY(KT_NEW(p->axis_places, kt_config_options.n));
+    KT_TRY(KT_NEW(p->axis_places, kt_config_options.n + 1));
     KT_TRY(KT_NEW(p->setting_places, kt_sweep_options.n));
-    KT_TRY(KT_NEW(space->axes, kt_config_options.n));
+    KT_TRY(KT_NEW(space->axes, kt_config_options.n + 1));
     KT_TRY(kt_options_defaults(&kt_config_options, &space->base));
     KT_TRY(kt_options_defaults(&kt_sweep_options, &space->settings));
     kt_options_read_ini(&kt_config_options, &space->base, &sweep, p->name, text, n_bytes, &mistakes);
     apply_overrides(p, n_overrides, overrides, &mistakes);
     KT_TRY(kt_mistakes_tell(&mistakes, p->name));
+    KT_TRY(check_named_points(p));
     KT_TRY(check_settings(p));
     KT_TRY(measure(p));
     return check_points(p);
@@ -351,8 +477,9 @@ kt_status kt_space_parse(const char *name, const char *text, size_t n_bytes, siz
     p->space = out;
     kt_status status = parse(p, text, n_bytes, n_overrides, overrides);
     kt_memory_free(p->axis_places);
+    kt_memory_free(p->point_places);
     kt_memory_free(p->setting_places);
-    kt_memory_free(p->text.bytes);
+    kt_memory_free(p->scratch.text.bytes);
     kt_memory_free(p);
     if (status != KT_OK)
         kt_space_free(out);

@@ -5,23 +5,42 @@
 #include "ktrain/space.h"
 #include "ktrain/strategy.h"
 
-/* Whether repetitions count up run.seed, or data.split_seed. */
-static inline bool kt_space_varies_training(const kt_space *space)
-{
-    return space->settings.seeds > 1 && space->settings.seeds_vary != KT_SEEDS_SPLIT;
-}
-
-static inline bool kt_space_varies_split(const kt_space *space)
-{
-    return space->settings.seeds > 1 && space->settings.seeds_vary != KT_SEEDS_TRAINING;
-}
-
 /* Whether the strategy sets train.epochs itself: trials stop early and may go on. */
 static inline bool kt_space_varies_epochs(const kt_space *space)
 {
     return kt_strategies[space->settings.strategy]->may_go_on != NULL;
 }
 
-void kt_axis_free(kt_axis *axis); /* zeroes it */
+void kt_value_free(kt_value *value); /* zeroes it */
+void kt_axis_free(kt_axis *axis);    /* zeroes it */
+
+/* Appends a setting to a value whose array has room, or gives it another text when it has this option. KT_NO_MEMORY. */
+kt_status kt_value_set(kt_value *value, const kt_option *option, const char *text);
+
+/* The setting of an option; NULL when there is none. */
+kt_setting *kt_value_find(const kt_value *value, const kt_option *option);
+
+/* Sets in the config what the value says. */
+kt_status kt_value_apply(const kt_value *value, kt_config *config);
+
+/* A value is set here to be written as all are. */
+typedef struct kt_space_scratch {
+    kt_config config;
+    kt_text_buffer text;
+} kt_space_scratch;
+
+/* The option's value in a config as it is written, in scratch->text. KT_NO_MEMORY. */
+kt_status kt_space_write_value(kt_space_scratch *scratch, const kt_option *option, const kt_config *config);
+
+/* A key that a sweep may set, or (NULL) none at all: kt_options_set has the sentence then. KT_CONFIG for one that is no
+ * part of what a trial computes. */
+kt_status kt_space_check_option(const char *where, const char *section, const char *key, const kt_option **out);
+
+/* The point that a line "point.NAME = text" makes by itself. KT_CONFIG; *out is zeroed on failure. */
+kt_status kt_space_parse_point(const char *where, const char *name, const char *text, kt_space_scratch *scratch,
+                               kt_value *out);
+
+/* Lets each point begin with all that the one before it has set. KT_NO_MEMORY. */
+kt_status kt_space_build_points(kt_axis *axis);
 
 #endif

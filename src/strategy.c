@@ -11,6 +11,26 @@
 /* Draws are an order, of layer 1: the orders of layer 0 are those of training samples. */
 enum { DRAWS_LAYER = 1 };
 
+/* Points between neighbours on an axis. */
+static uint64_t stride_of(size_t n_axes, const size_t *n_values, size_t axis)
+{
+    uint64_t stride = 1;
+    for (size_t a = axis + 1; a < n_axes; a++)
+        stride *= n_values[a];
+    return stride;
+}
+
+size_t kt_point_index(size_t n_axes, const size_t *n_values, uint64_t point, size_t axis)
+{
+    return (size_t)(point / stride_of(n_axes, n_values, axis) % n_values[axis]);
+}
+
+uint64_t kt_point_with(size_t n_axes, const size_t *n_values, uint64_t point, size_t axis, size_t index)
+{
+    const uint64_t stride = stride_of(n_axes, n_values, axis);
+    return point - kt_point_index(n_axes, n_values, point, axis) * stride + index * stride;
+}
+
 static int longest_first(const void *left, const void *right)
 {
     const kt_costly_point *a = left, *b = right;
@@ -74,7 +94,7 @@ kt_status kt_strategy_draw(const kt_search *search, size_t *n, uint64_t **points
     const uint64_t n_draws = all ? search->n_points : search->n_draws;
     moved_point *moved;
     size_t size = 2;
-    KT_TRY(kt_strategy_check_size(n_draws, sizeof **points + 4 * sizeof *moved));
+    KT_TRY(kt_strategy_check_size(n_draws, search->bytes_each + sizeof **points + 4 * sizeof *moved));
     while (size < 2 * n_draws)
         size *= 2;
     KT_TRY(KT_NEW(moved, size));
@@ -128,7 +148,7 @@ static kt_status list_create(const kt_search *search, size_t n, const uint64_t *
 
 static kt_status grid_create(const kt_search *search, void **state)
 {
-    KT_TRY(kt_strategy_check_size(search->n_points, sizeof(kt_costly_point)));
+    KT_TRY(kt_strategy_check_size(search->n_points, search->bytes_each + sizeof(kt_costly_point)));
     return list_create(search, (size_t)search->n_points, NULL, state);
 }
 
@@ -171,6 +191,17 @@ static const kt_strategy_kind GRID = {
     .free = list_free,
 };
 
+static const kt_strategy_kind LIST = {
+    .name = "list",
+    .help = "every named point",
+    .names = true,
+    .create = grid_create,
+    .propose = list_propose,
+    .tell = list_tell,
+    .expected = list_expected,
+    .free = list_free,
+};
+
 static const kt_strategy_kind RANDOM = {
     .name = "random",
     .help = "points drawn at random",
@@ -182,7 +213,7 @@ static const kt_strategy_kind RANDOM = {
     .free = list_free,
 };
 
-const kt_strategy_kind *const kt_strategies[] = {&GRID, &RANDOM, &kt_strategy_greedy, &kt_strategy_halving};
+const kt_strategy_kind *const kt_strategies[] = {&GRID, &RANDOM, &kt_strategy_greedy, &kt_strategy_halving, &LIST};
 const size_t kt_n_strategies = sizeof kt_strategies / sizeof kt_strategies[0];
 
 struct kt_strategy {

@@ -13,7 +13,6 @@ typedef struct greedy {
     const kt_search *search;
     uint64_t best; /* the point that the axis is varied around */
     size_t axis;
-    uint64_t stride; /* between points of the axis */
     int64_t round;   /* from 0 */
     bool changed;    /* in this round */
     bool done;
@@ -39,17 +38,13 @@ static size_t find_known(const greedy *state, uint64_t point)
 
 static uint64_t point_of(const greedy *state, size_t value)
 {
-    const uint64_t now = state->best / state->stride % state->search->n_values[state->axis];
-    return state->best - now * state->stride + value * state->stride;
+    return kt_point_with(state->search->n_axes, state->search->n_values, state->best, state->axis, value);
 }
 
 /* Puts down what the axis needs that is not known. */
 static void begin_axis(greedy *state)
 {
     const kt_search *search = state->search;
-    state->stride = 1;
-    for (size_t a = state->axis + 1; a < search->n_axes; a++)
-        state->stride *= search->n_values[a];
     state->n_points = state->n_proposed = state->n_told = 0;
     for (size_t v = 0; v < search->n_values[state->axis]; v++) {
         const uint64_t point = point_of(state, v);
@@ -140,7 +135,7 @@ static kt_status greedy_create(const kt_search *search, void **out)
         return status;
     }
     for (size_t a = 0; a < search->n_axes; a++)
-        state->best = state->best * search->n_values[a] + search->start[a];
+        state->best = kt_point_with(search->n_axes, search->n_values, state->best, a, search->start[a]);
     go_on(state);
     *out = state;
     return KT_OK;

@@ -15,7 +15,7 @@ void kt_strategy_sort(const kt_search *search, size_t n, kt_costly_point *points
 /* The draws of random and halving in their order; owned by the caller (kt_memory_free). KT_NO_MEMORY. */
 kt_status kt_strategy_draw(const kt_search *search, size_t *n, uint64_t **points);
 
-/* KT_NO_MEMORY, with what would help, when n_points * bytes_each does not fit in this machine's memory. */
+/* KT_NO_MEMORY, with what would help, when n_points * bytes_each do not fit in this machine's memory. */
 kt_status kt_strategy_check_size(uint64_t n_points, size_t bytes_each);
 
 extern const kt_strategy_kind kt_strategy_greedy, kt_strategy_halving;

@@ -129,6 +129,7 @@ static kt_status go_through(kt_sweep *s)
         (root ? work_and_serve : work)(s);
     kt_comm_barrier_asleep(s->world);
     keep_best(s);
+    kt_comm_barrier_asleep(s->world); /* while the first group may be training */
     kt_status status = KT_OK;
     if (root) {
         status = kt_sweep_conclude(s);

@@ -76,6 +76,29 @@ static kt_status read_directory(reading *r, const char *dir, kt_journal *target,
     return status;
 }
 
+void kt_sweep_list_absent(const kt_sweep_files *files, char *text, size_t size)
+{
+    struct dirent **found;
+    size_t part, n_parts = 0, n_absent = 0;
+    const int n = scandir(files->dir, &found, is_shards_journal, alphasort);
+    for (int i = 0; i < n; free(found[i++]))
+        if (sscanf(found[i]->d_name, "journal-%zu-of-%zu", &part, &n_parts) != 2)
+            n_parts = 0;
+    if (n >= 0)
+        free(found);
+    text[0] = '\0';
+    for (size_t p = 1, length = 0; p <= n_parts && length < size; p++) {
+        char path[KT_PATH_BYTES];
+        if (kt_file_path(path, "%s/journal-%zu-of-%zu.jsonl", files->dir, p, n_parts) != KT_OK || kt_file_exists(path))
+            continue;
+        length += (size_t)snprintf(text + length, size - length, "%s%zu",
+                                   n_absent++ == 0 ? "; there is no journal of part " : ", ", p);
+    }
+    const size_t length = strlen(text);
+    if (n_absent > 0)
+        snprintf(text + length, size - length, " of %zu", n_parts);
+}
+
 static kt_status check_own(const reading *r, const char *dir)
 {
     if (r->n > 0 && r->n_own == 0)

@@ -60,6 +60,9 @@ kt_status kt_sweep_open_files(kt_sweep_files *files, const kt_space *space, cons
                               kt_trials *trials, kt_log *log);
 void kt_sweep_close_files(kt_sweep_files *files);
 
+/* "; there is no journal of part 2, 5 of 8" in text[size], "" when nothing tells of one that is absent. */
+void kt_sweep_list_absent(const kt_sweep_files *files, char *text, size_t size);
+
 /* Removes the directories of trials that are done and not needed any more: but for the point `best` (the number of a
  * point; UINT64_MAX: none), of which all stay. */
 void kt_sweep_clear_directories(kt_trials *trials, uint64_t best);
@@ -126,13 +129,14 @@ void kt_sweep_take(kt_sweep *s, size_t i, kt_outcome *outcome);
  * trial (context is the kt_sweep), and while it waits. */
 void kt_sweep_serve(void *context);
 
-/* Without training: what is on record, and how much is missing. */
+/* Without training: what is on record. What is missing is the sweep's failure. */
 void kt_sweep_take_what_is_there(kt_sweep *s);
 
 /* Whether best.ini's directory must be made: its trial's was cleared by an earlier start, or lies on another host. */
 bool kt_sweep_lacks_best(kt_sweep *s, kt_sweep_order *o);
 
-/* Start and end as the user sees them; conclude also leaves tables and files of whatever there is. */
+/* Start and end as the user sees them; conclude also leaves tables and files of whatever there is. KT_DIVERGED (all
+ * that did not succeed) or KT_INTERNAL when no point succeeded. */
 void kt_sweep_report_start(kt_sweep *s);
 kt_status kt_sweep_conclude(kt_sweep *s);
 

@@ -11,16 +11,9 @@
 #include "ktrain/text.h"
 #include "sweep_report_private.h"
 
-enum { N_BEST = 10, COLUMNS = 120 };
+enum { N_BEST = 10, MOST_IN_ORDER = 60 };
 
 /* ---- what the tables and the files have in common ---- */
-
-size_t kt_sweep_index(const kt_space *space, uint64_t point, size_t axis)
-{
-    for (size_t a = space->n_axes - 1; a > axis; a--)
-        point /= space->axes[a].n;
-    return (size_t)(point % space->axes[axis].n);
-}
 
 double kt_sweep_number_of(const kt_outcome *outcome, kt_sweep_number number)
 {
@@ -38,17 +31,24 @@ double kt_sweep_number_of(const kt_outcome *outcome, kt_sweep_number number)
     return number < KT_SWEEP_N_SCORES && !scored ? NAN : numbers[number];
 }
 
-kt_sweep_mean kt_sweep_mean_of(const kt_trials *trials, const kt_point_result *result, kt_sweep_number number)
+kt_mean kt_sweep_mean_of(const kt_trials *trials, const kt_point_result *result, kt_sweep_number number)
 {
-    const kt_trial *all = &trials->all[result->first];
+    double values[KT_MAX_SEEDS];
     const size_t n = (size_t)trials->space->settings.seeds;
-    double sum = 0, squares = 0;
     for (size_t r = 0; r < n; r++)
-        sum += kt_sweep_number_of(&all[r].outcome, number);
-    const double mean = sum / (double)n;
+        values[r] = kt_sweep_number_of(&trials->all[result->first + r].outcome, number);
+    return kt_mean_of(n, values);
+}
+
+kt_mean kt_sweep_change_of(const kt_trials *trials, const kt_point_result *from, const kt_point_result *to,
+                           kt_sweep_number number)
+{
+    double values[KT_MAX_SEEDS];
+    const size_t n = (size_t)trials->space->settings.seeds;
     for (size_t r = 0; r < n; r++)
-        squares += pow(kt_sweep_number_of(&all[r].outcome, number) - mean, 2);
-    return (kt_sweep_mean){mean, n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : NAN};
+        values[r] = kt_sweep_number_of(&trials->all[to->first + r].outcome, number) -
+                    kt_sweep_number_of(&trials->all[from->first + r].outcome, number);
+    return kt_mean_of(n, values);
 }
 
 static size_t count_repetitions(const kt_trials *trials, const kt_point_result *result, bool diverged)
@@ -69,83 +69,6 @@ size_t kt_sweep_n_diverged(const kt_trials *trials, const kt_point_result *resul
 size_t kt_sweep_n_failed(const kt_trials *trials, const kt_point_result *result)
 {
     return count_repetitions(trials, result, false);
-}
-
-/* ---- a table: columns as wide as they need ---- */
-
-enum { CELL_BYTES = 40 };
-
-typedef struct table {
-    size_t n_rows, n_columns;
-    char (*cells)[CELL_BYTES]; /* [n_rows x n_columns]; the first column is flush left, the others right */
-} table;
-
-static kt_status create_table(table *t, size_t n_rows, size_t n_columns)
-{
-    *t = (table){n_rows, n_columns, kt_memory_new(n_rows * n_columns, CELL_BYTES)};
-    return t->cells != NULL ? KT_OK : KT_NO_MEMORY;
-}
-
-static char *cell(const table *t, size_t row, size_t column)
-{
-    return t->cells[row * t->n_columns + column];
-}
-
-/* A text that is too long ends in dots. */
-__attribute__((format(printf, 4, 5))) static void set_cell(const table *t, size_t row, size_t column,
-                                                           const char *format, ...)
-{
-    static const char dots[] = "...";
-    va_list args;
-    va_start(args, format);
-    const int n = vsnprintf(cell(t, row, column), CELL_BYTES, format, args);
-    va_end(args);
-    if (n >= CELL_BYTES)
-        memcpy(cell(t, row, column) + CELL_BYTES - sizeof dots, dots, sizeof dots);
-}
-
-static size_t width_of(const table *t, size_t column)
-{
-    size_t widest = 0;
-    for (size_t row = 0; row < t->n_rows; row++) {
-        const size_t n = strlen(cell(t, row, column));
-        widest = n > widest ? n : widest;
-    }
-    return widest;
-}
-
-/* Prints the first n_needed columns, and of the others as many as fit. */
-static kt_status print_table(const table *t, size_t n_needed, kt_log *log)
-{
-    kt_text_buffer buffer = {0};
-    char *text;
-    size_t n = 0;
-    for (size_t width = 0; n < t->n_columns; n++) {
-        width += width_of(t, n) + (n > 0 ? 2 : 0);
-        if (n >= n_needed && width > COLUMNS)
-            break;
-    }
-    for (size_t row = 0; row < t->n_rows; row++) {
-        kt_text_append(&buffer, "%-*s", (int)width_of(t, 0), cell(t, row, 0));
-        for (size_t c = 1; c < n; c++)
-            kt_text_append(&buffer, "  %*s", (int)width_of(t, c), cell(t, row, c));
-        while (buffer.n > 0 && buffer.bytes[buffer.n - 1] == ' ')
-            buffer.n--;
-        kt_text_append(&buffer, "\n");
-    }
-    KT_TRY(kt_text_take(&buffer, &text));
-    kt_log_text(log, text);
-    kt_memory_free(text);
-    return KT_OK;
-}
-
-/* Four decimals as far as that is readable; "-" when there is no number. */
-static void format_score(double value, char *text, size_t size)
-{
-    if (isfinite(value))
-        snprintf(text, size, fabs(value) < 1e4 ? "%.4f" : "%.4g", value);
-    else
-        snprintf(text, size, "-");
 }
 
 /* ---- the best points ---- */
@@ -173,16 +96,23 @@ static const struct {
 };
 enum { N_SCORES = sizeof scores / sizeof scores[0], N_NEEDED = 3, N_HEADS = 2 };
 
+/* "section.key" without its section. */
+static const char *key_of(const char *name)
+{
+    const char *dot = strchr(name, '.');
+    return dot != NULL ? dot + 1 : name;
+}
+
 /* The key, with its section when another axis has the same key; a long one in two rows. */
-static void set_axis_head(const table *t, size_t column, const kt_space *space, size_t axis)
+static void set_axis_head(const kt_sweep_table *t, size_t column, const kt_space *space, size_t axis)
 {
     enum { SHORT = 8 };
-    char name[2 * CELL_BYTES];
+    char name[KT_AXIS_NAME_BYTES];
     bool shared = false;
-    const kt_option *option = space->axes[axis].option;
+    const char *whole = space->axes[axis].name, *key = key_of(whole);
     for (size_t a = 0; a < space->n_axes; a++)
-        shared |= a != axis && strcmp(space->axes[a].option->key, option->key) == 0;
-    snprintf(name, sizeof name, "%s%s%s", shared ? option->section : "", shared ? "." : "", option->key);
+        shared |= a != axis && strcmp(key_of(space->axes[a].name), key) == 0;
+    snprintf(name, sizeof name, "%s", shared ? whole : key);
     const size_t n = strlen(name);
     size_t cut = 0, width = n;
     for (size_t i = 1; n > SHORT && i < n; i++)
@@ -190,12 +120,12 @@ static void set_axis_head(const table *t, size_t column, const kt_space *space, 
             cut = i;
             width = i > n - i ? i : n - i;
         }
-    set_cell(t, 0, column, "%.*s", (int)cut, name);
-    set_cell(t, 1, column, "%s", name + cut);
+    kt_sweep_set_cell(t, 0, column, "%.*s", (int)cut, name);
+    kt_sweep_set_cell(t, 1, column, "%s", name + cut);
 }
 
 /* Columns of the axes that have a choice, from the second on; returns the next column. */
-static size_t set_axes(const table *t, const kt_space *space, const kt_point_result *results)
+static size_t set_axes(const kt_sweep_table *t, const kt_space *space, const kt_point_result *results)
 {
     size_t column = 1;
     for (size_t a = 0; a < space->n_axes; a++) {
@@ -203,74 +133,100 @@ static size_t set_axes(const table *t, const kt_space *space, const kt_point_res
             continue;
         set_axis_head(t, column, space, a);
         for (size_t i = 0; i + N_HEADS < t->n_rows; i++)
-            set_cell(t, N_HEADS + i, column, "%s", space->axes[a].values[kt_sweep_index(space, results[i].point, a)]);
+            kt_sweep_set_cell(t, N_HEADS + i, column, "%s", kt_space_value(space, results[i].point, a)->name);
         column++;
     }
     return column;
 }
 
-static void set_scores(const table *t, size_t row, size_t column, const kt_trials *trials,
+/* Whether the strategy is for comparing named points. */
+static bool compares(const kt_trials *trials)
+{
+    return kt_strategies[trials->space->settings.strategy]->names;
+}
+
+static void set_scores(const kt_sweep_table *t, size_t row, size_t column, const kt_trials *trials,
                        const kt_point_result *result)
 {
     char mean[32], error[32];
     for (size_t s = 0; s < N_SCORES; s++) {
-        const kt_sweep_mean m = kt_sweep_mean_of(trials, result, scores[s].number);
-        const bool with_error = scores[s].objective == trials->space->settings.objective && isfinite(m.error);
-        format_score(m.mean, mean, sizeof mean);
-        format_score(m.error, error, sizeof error);
-        set_cell(t, row, column + s, with_error ? "%s +- %s" : "%s", mean, error);
+        const kt_mean m = kt_sweep_mean_of(trials, result, scores[s].number);
+        const bool wanted = compares(trials) || scores[s].objective == trials->space->settings.objective;
+        const bool with_error = wanted && isfinite(m.error);
+        kt_sweep_format_score(m.mean, mean, sizeof mean);
+        kt_sweep_format_score(m.error, error, sizeof error);
+        kt_sweep_set_cell(t, row, column + s, with_error ? "%s +- %s" : "%s", mean, error);
     }
     const bool several = trials->space->settings.seeds > 1;
     column += N_SCORES;
-    set_cell(t, row, column, several ? "%.1f" : "%.0f", kt_sweep_mean_of(trials, result, KT_SWEEP_EPOCHS).mean);
-    set_cell(t, row, column + 1, "%.1f", kt_sweep_mean_of(trials, result, KT_SWEEP_SECONDS).mean);
+    kt_sweep_set_cell(t, row, column, several ? "%.1f" : "%.0f",
+                      kt_sweep_mean_of(trials, result, KT_SWEEP_EPOCHS).mean);
+    kt_sweep_set_cell(t, row, column + 1, "%.1f", kt_sweep_mean_of(trials, result, KT_SWEEP_SECONDS).mean);
 }
 
-static kt_status print_best(const kt_trials *trials, const kt_point_result *results, size_t n_shown, kt_log *log)
+/* A row for each result; `best` (NULL: none) gets a mark. */
+static kt_status print_points(const kt_trials *trials, const kt_point_result *results, size_t n_shown,
+                              const kt_point_result *best, kt_log *log)
 {
     const kt_space *space = trials->space;
-    table t;
+    kt_sweep_table t;
     size_t n_axes = 0;
     for (size_t a = 0; a < space->n_axes; a++)
         n_axes += space->axes[a].n > 1;
-    KT_TRY(create_table(&t, N_HEADS + n_shown, 1 + n_axes + N_SCORES + 2));
+    KT_TRY(kt_sweep_create_table(&t, N_HEADS + n_shown, 1 + n_axes + N_SCORES + 2));
     const size_t column = set_axes(&t, space, results);
     for (size_t s = 0; s < N_SCORES; s++) {
-        set_cell(&t, 0, column + s, "%s", scores[s].above);
-        set_cell(&t, 1, column + s, "%s", scores[s].head);
+        kt_sweep_set_cell(&t, 0, column + s, "%s", scores[s].above);
+        kt_sweep_set_cell(&t, 1, column + s, "%s", scores[s].head);
     }
-    set_cell(&t, 1, column + N_SCORES, "epochs");
-    set_cell(&t, 1, column + N_SCORES + 1, "seconds");
+    kt_sweep_set_cell(&t, 1, column + N_SCORES, "epochs");
+    kt_sweep_set_cell(&t, 1, column + N_SCORES + 1, "seconds");
     for (size_t i = 0; i < n_shown; i++) {
-        set_cell(&t, N_HEADS + i, 0, "%zu", i + 1);
+        kt_sweep_set_cell(&t, N_HEADS + i, 0, "%s%zu", &results[i] == best ? "* " : best != NULL ? "  " : "", i + 1);
         set_scores(&t, N_HEADS + i, column, trials, &results[i]);
     }
-    const kt_status status = print_table(&t, column + N_NEEDED, log);
+    const kt_status status = kt_sweep_print_table(&t, column + N_NEEDED, log);
     kt_memory_free(t.cells);
     return status;
+}
+
+static void print_heading(const kt_trials *trials, bool in_order, size_t n_shown, size_t n, kt_log *log)
+{
+    const int64_t seeds = trials->space->settings.seeds;
+    char over[64] = "";
+    if (seeds > 1)
+        snprintf(over, sizeof over, ", mean +- standard error over %" PRId64 " seeds", seeds);
+    kt_log_line(log, "%s", "");
+    if (in_order)
+        kt_log_line(log, "the %zu point%s in order (* is the best by %s)%s", n, n == 1 ? "" : "s",
+                    objective_words(trials), over);
+    else
+        kt_log_line(log, "the best %zu of %zu point%s, by %s%s", n_shown, n, n == 1 ? "" : "s", objective_words(trials),
+                    over);
 }
 
 kt_status kt_sweep_report_best(const kt_trials *trials, kt_log *log)
 {
     kt_point_result *results;
     size_t n, n_shown = 0;
-    const int64_t seeds = trials->space->settings.seeds;
-    char over[64] = "";
     KT_TRY(kt_trials_points(trials, false, &n, &results));
+    const bool any = n > 0 && isfinite(results[0].mean), in_order = compares(trials) && n <= MOST_IN_ORDER;
+    const uint64_t best = any ? results[0].point : 0;
     while (n_shown < n && n_shown < N_BEST && isfinite(results[n_shown].mean))
         n_shown++;
     kt_status status = KT_OK;
-    kt_log_line(log, "%s", "");
-    if (n_shown == 0) {
-        kt_log_line(log, "no point succeeded: of %zu trial%s %zu diverged, %zu failed", trials->n_done,
-                    trials->n_done == 1 ? "" : "s", trials->n_diverged, trials->n_failed);
-    } else {
-        if (seeds > 1)
-            snprintf(over, sizeof over, ", mean +- standard error over %" PRId64 " seeds", seeds);
-        kt_log_line(log, "the best %zu of %zu point%s, by %s%s", n_shown, n, n == 1 ? "" : "s",
-                    objective_words(trials), over);
-        status = print_best(trials, results, n_shown, log);
-    }
+    if (any)
+        print_heading(trials, in_order, n_shown, n, log);
+    if (any && !in_order)
+        status = print_points(trials, results, n_shown, NULL, log);
+    kt_memory_free(results);
+    if (!any || !in_order || status != KT_OK)
+        return status;
+    KT_TRY(kt_trials_points(trials, true, &n, &results));
+    const kt_point_result *marked = results;
+    while (marked->point != best)
+        marked++;
+    status = print_points(trials, results, n, marked, log);
     kt_memory_free(results);
     return status;
 }
@@ -298,27 +254,27 @@ static kt_status print_effects(const kt_axis *axis, const effect *effects, doubl
 {
     static const char *const heads[] = {"points", "mean", "best", "diverged", "failed"};
     enum { N = sizeof heads / sizeof heads[0] };
-    table t;
+    kt_sweep_table t;
     size_t best = 0;
     char mean[32], least[32];
-    KT_TRY(create_table(&t, 1 + axis->n, 1 + N));
-    set_cell(&t, 0, 0, "%s.%s", axis->option->section, axis->option->key);
+    KT_TRY(kt_sweep_create_table(&t, 1 + axis->n, 1 + N));
+    kt_sweep_set_cell(&t, 0, 0, "%s", axis->name);
     for (size_t c = 0; c < N; c++)
-        set_cell(&t, 0, 1 + c, "%s", heads[c]);
+        kt_sweep_set_cell(&t, 0, 1 + c, "%s", heads[c]);
     for (size_t v = 0; v < axis->n; v++)
         best = effects[v].best < effects[best].best ? v : best;
     for (size_t v = 0; v < axis->n; v++) {
         const effect *e = &effects[v];
-        format_score(sign * e->sum / (double)e->n_good, mean, sizeof mean);
-        format_score(sign * e->best, least, sizeof least);
-        set_cell(&t, 1 + v, 0, "%c %s", v == best && e->n_good > 0 ? '*' : ' ', axis->values[v]);
-        set_cell(&t, 1 + v, 1, "%zu", e->n);
-        set_cell(&t, 1 + v, 2, "%s", mean);
-        set_cell(&t, 1 + v, 3, "%s", least);
-        set_cell(&t, 1 + v, 4, "%zu", e->n_diverged);
-        set_cell(&t, 1 + v, 5, "%zu", e->n_failed);
+        kt_sweep_format_score(sign * e->sum / (double)e->n_good, mean, sizeof mean);
+        kt_sweep_format_score(sign * e->best, least, sizeof least);
+        kt_sweep_set_cell(&t, 1 + v, 0, "%c %s", v == best && e->n_good > 0 ? '*' : ' ', axis->values[v].name);
+        kt_sweep_set_cell(&t, 1 + v, 1, "%zu", e->n);
+        kt_sweep_set_cell(&t, 1 + v, 2, "%s", mean);
+        kt_sweep_set_cell(&t, 1 + v, 3, "%s", least);
+        kt_sweep_set_cell(&t, 1 + v, 4, "%zu", e->n_diverged);
+        kt_sweep_set_cell(&t, 1 + v, 5, "%zu", e->n_failed);
     }
-    const kt_status status = print_table(&t, 1 + N, log);
+    const kt_status status = kt_sweep_print_table(&t, 1 + N, log);
     kt_memory_free(t.cells);
     return status;
 }
@@ -331,7 +287,7 @@ static kt_status report_axis(const kt_trials *trials, const kt_point_result *res
     for (size_t v = 0; v < axis->n; v++)
         effects[v].best = INFINITY;
     for (size_t i = 0; i < n; i++)
-        add_point(&effects[kt_sweep_index(trials->space, results[i].point, a)], trials, &results[i]);
+        add_point(&effects[kt_space_index(trials->space, results[i].point, a)], trials, &results[i]);
     const kt_status status = print_effects(axis, effects, by_accuracy(trials) ? -1 : 1, log);
     kt_memory_free(effects);
     return status;
@@ -343,11 +299,14 @@ kt_status kt_sweep_report_axes(const kt_trials *trials, kt_log *log)
     size_t n;
     kt_status status = KT_OK;
     KT_TRY(kt_trials_points(trials, true, &n, &results));
-    if (n > 0) {
+    const bool changes = compares(trials) && trials->space->n_axes == 1; /* one change after the other, no effects */
+    if (changes)
+        status = kt_sweep_report_changes(trials, results, n, log);
+    if (n > 0 && !changes) {
         kt_log_line(log, "%s", "");
         kt_log_line(log, "%s by the values of each axis (* has the best)", objective_words(trials));
     }
-    for (size_t a = 0; n > 0 && a < trials->space->n_axes && status == KT_OK; a++)
+    for (size_t a = 0; n > 0 && !changes && a < trials->space->n_axes && status == KT_OK; a++)
         if (trials->space->axes[a].n > 1)
             status = report_axis(trials, results, n, a, log);
     kt_memory_free(results);
@@ -363,7 +322,7 @@ static void format_prospects(const kt_sweep_progress *p, char *text, size_t size
     int n = 0;
     const double rate = p->seconds > 0 ? 60 * (double)p->n_trained / p->seconds : 0;
     text[0] = '\0';
-    format_score(p->best, best, sizeof best);
+    kt_sweep_format_score(p->best, best, sizeof best);
     if (isfinite(p->best))
         n += snprintf(text + n, size - (size_t)n, "  best %s", best);
     if (rate > 0)

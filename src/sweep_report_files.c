@@ -49,36 +49,26 @@ static void append_number(kt_text_buffer *buffer, double value)
 static void append_axis_heads(kt_text_buffer *buffer, const kt_space *space)
 {
     for (size_t a = 0; a < space->n_axes; a++)
-        kt_text_append(buffer, "%s.%s,", space->axes[a].option->section, space->axes[a].option->key);
+        kt_text_append(buffer, "%s,", space->axes[a].name);
 }
 
 static void append_axes(kt_text_buffer *buffer, const kt_space *space, uint64_t point)
 {
     for (size_t a = 0; a < space->n_axes; a++)
-        append_text(buffer, space->axes[a].values[kt_sweep_index(space, point, a)]);
-}
-
-/* Whether the repetitions count up a key that no axis has. */
-static bool counts_up(const kt_space *space, const char *section, const char *key)
-{
-    const int other = strcmp(section, "run") == 0 ? KT_SEEDS_SPLIT : KT_SEEDS_TRAINING;
-    for (size_t a = 0; a < space->n_axes; a++)
-        if (strcmp(space->axes[a].option->section, section) == 0 && strcmp(space->axes[a].option->key, key) == 0)
-            return false;
-    return space->settings.seeds > 1 && space->settings.seeds_vary != other;
+        append_text(buffer, kt_space_value(space, point, a)->name);
 }
 
 static void append_seed_heads(kt_text_buffer *buffer, const kt_space *space)
 {
-    kt_text_append(buffer, "%s", counts_up(space, "run", "seed") ? "run.seed," : "");
-    kt_text_append(buffer, "%s", counts_up(space, "data", "split_seed") ? "data.split_seed," : "");
+    kt_text_append(buffer, "%s", kt_space_varies_training(space) ? "run.seed," : "");
+    kt_text_append(buffer, "%s", kt_space_varies_split(space) ? "data.split_seed," : "");
 }
 
 static void append_seeds(kt_text_buffer *buffer, const kt_space *space, int64_t repetition)
 {
-    if (counts_up(space, "run", "seed"))
+    if (kt_space_varies_training(space))
         kt_text_append(buffer, "%" PRId64 ",", space->base.run.seed + repetition);
-    if (counts_up(space, "data", "split_seed"))
+    if (kt_space_varies_split(space))
         kt_text_append(buffer, "%" PRId64 ",", space->base.data.split_seed + repetition);
 }
 
@@ -174,7 +164,7 @@ static void append_point(kt_text_buffer *buffer, const kt_trials *trials, const 
     append_axes(buffer, trials->space, result->point);
     kt_text_append(buffer, "%" PRId64 ",", trials->space->settings.seeds);
     for (kt_sweep_number s = 0; s < KT_SWEEP_N_MEANS; s++) {
-        const kt_sweep_mean mean = kt_sweep_mean_of(trials, result, s);
+        const kt_mean mean = kt_sweep_mean_of(trials, result, s);
         append_exact(buffer, isfinite(result->mean) ? mean.mean : NAN);
         append_number(buffer, isfinite(result->mean) ? mean.error : NAN);
     }
@@ -227,6 +217,9 @@ static void append_comment(kt_text_buffer *buffer, const kt_trials *trials, cons
     const kt_sweep_settings *settings = &trials->space->settings;
     kt_text_append(buffer, "; The best of the %zu point%s that ktrain sweep has tried, by validation %s.\n", n_points,
                    n_points == 1 ? "" : "s", settings->objective == KT_OBJECTIVE_ACCURACY ? "accuracy" : "loss");
+    const size_t named = kt_space_named_axis(trials->space);
+    if (named < trials->space->n_axes)
+        kt_text_append(buffer, "; Its name is %s.\n", kt_space_value(trials->space, best->point, named)->name);
     if (settings->seeds > 1)
         kt_text_append(buffer, "; Means over %" PRId64 " seeds, of which this job has the first:\n", settings->seeds);
     const char *before = "; ";

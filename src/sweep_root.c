@@ -206,14 +206,22 @@ void kt_sweep_report_start(kt_sweep *s)
 
 void kt_sweep_take_what_is_there(kt_sweep *s)
 {
-    size_t i;
+    size_t i, first = 0;
     kt_status status;
+    char point[300], absent[200] = "";
     while (kt_trials_next(&s->trials, &i, &status) == KT_PROPOSED)
-        s->n_missing++;
+        first = s->n_missing++ == 0 ? i : first;
     fail(s, status);
-    if (s->n_missing > 0)
-        kt_log_warning(s->log, "%zu trial%s missing: run the shards again that have not ended, or the whole sweep",
-                       s->n_missing, s->n_missing == 1 ? " is" : "s are");
+    if (s->n_missing == 0)
+        return;
+    kt_space_describe(s->space, s->trials.all[first].proposal.point, point, sizeof point);
+    if (s->plan->n_sources == 0)
+        kt_sweep_list_absent(&s->files, absent, sizeof absent);
+    fail(s,
+         kt_fail(KT_NO_INPUT,
+                 "%s: %zu of %zu trials are missing, the first of the point %s%s: run the shards again that have not "
+                 "ended, or the whole sweep",
+                 s->files.dir, s->n_missing, s->trials.n, point, absent));
 }
 
 bool kt_sweep_lacks_best(kt_sweep *s, kt_sweep_order *o)
@@ -240,8 +248,23 @@ static void report_end(kt_sweep *s)
         kt_log_line(s->log, "%.1f trials a minute; ranks waited %.2f %% of the time until the last trial began",
                     60 * (double)s->n_trained / seconds, 100 * s->idle_seconds / busy / (double)s->n_groups);
     if (t->n_diverged + t->n_failed > 0)
-        kt_log_line(s->log, "%zu diverged, %zu failed: stop_reason and error in trials%s.csv say why", t->n_diverged,
+        kt_log_line(s->log, "%zu of them %s no result: %zu diverged, %zu failed; trials%s.csv says why",
+                    t->n_diverged + t->n_failed, t->n_diverged + t->n_failed == 1 ? "has" : "have", t->n_diverged,
                     t->n_failed, s->files.suffix);
+}
+
+/* A sweep that has no best point has not done what it is for. */
+static kt_status check_success(const kt_sweep *s)
+{
+    const kt_trials *t = &s->trials;
+    size_t i = 0;
+    if (isfinite(s->best.mean) || t->n_diverged + t->n_failed == 0)
+        return KT_OK;
+    while (t->all[i].state != KT_TRIAL_DONE || t->all[i].outcome.status == KT_OK)
+        i++;
+    return kt_fail(t->n_failed == 0 ? KT_DIVERGED : KT_INTERNAL,
+                   "%s: no point succeeded: of %zu trial%s %zu diverged, %zu failed; the first: %s", s->files.dir,
+                   t->n_done, t->n_done == 1 ? "" : "s", t->n_diverged, t->n_failed, t->all[i].outcome.error);
 }
 
 /* Directories that earlier starts, or shards, have left. */
@@ -265,12 +288,14 @@ kt_status kt_sweep_conclude(kt_sweep *s)
         clear_all(s);
     report_end(s);
     KT_TRY(write_files(s));
-    KT_TRY(kt_sweep_report_axes(&s->trials, s->log));
-    KT_TRY(kt_sweep_report_best(&s->trials, s->log));
+    if (isfinite(s->best.mean)) {
+        KT_TRY(kt_sweep_report_axes(&s->trials, s->log));
+        KT_TRY(kt_sweep_report_best(&s->trials, s->log));
+    }
     if (isfinite(s->best.mean))
         kt_log_line(s->log, "results in %s: trials%s.csv, best%s.ini, journal%s.jsonl, trials/", dir, suffix, suffix,
                     suffix);
     else
         kt_log_line(s->log, "results in %s: trials%s.csv, journal%s.jsonl", dir, suffix, suffix);
-    return KT_OK;
+    return check_success(s);
 }

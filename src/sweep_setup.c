@@ -23,7 +23,13 @@ const kt_data *kt_sweep_find_data(const kt_sweep_data *data, const kt_config *co
 /* Whether an axis names files, so that points differ in their data. */
 static bool names_files(const kt_axis *axis)
 {
-    return strcmp(axis->option->section, "data") == 0 && axis->option->type == KT_OPTION_TEXT;
+    bool names = false;
+    for (size_t v = 0; v < axis->n; v++)
+        for (size_t i = 0; i < axis->values[v].n; i++) {
+            const kt_option *option = axis->values[v].settings[i].option;
+            names |= strcmp(option->section, "data") == 0 && option->type == KT_OPTION_TEXT;
+        }
+    return names;
 }
 
 static kt_status load_one(kt_comm *world, const kt_config *config, kt_sweep_data *data)
@@ -49,7 +55,7 @@ static kt_status load_all(kt_comm *world, const kt_space *space, kt_sweep_data *
         uint64_t point = 0, rest = i;
         for (size_t a = 0; a < space->n_axes; a++) {
             const uint64_t n = names_files(&space->axes[a]) ? space->axes[a].n : 1;
-            point = point * space->axes[a].n + rest % n;
+            point = kt_point_with(space->n_axes, space->sizes, point, a, rest % n);
             rest /= n;
         }
         KT_TRY(kt_comm_agree(world, kt_space_config(space, point, 0, 0, config)));

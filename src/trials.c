@@ -25,17 +25,11 @@ static kt_status describe_search(kt_trials *t)
 {
     const kt_space *space = t->space;
     const kt_sweep_settings *s = &space->settings;
-    KT_TRY(KT_NEW(t->sizes, space->n_axes));
-    KT_TRY(KT_NEW(t->start, space->n_axes));
     KT_TRY(KT_NEW(t->scratch, 1));
-    for (size_t a = 0; a < space->n_axes; a++) {
-        t->sizes[a] = space->axes[a].n;
-        t->start[a] = space->axes[a].start;
-    }
     t->search = (kt_search){
         .n_axes = space->n_axes,
-        .n_values = t->sizes,
-        .start = t->start,
+        .n_values = space->sizes,
+        .start = space->start,
         .n_points = space->n_points,
         .n_draws = s->points == KT_AUTO ? 0 : (uint64_t)s->points,
         .seed = (uint64_t)s->seed,
@@ -45,6 +39,7 @@ static kt_status describe_search(kt_trials *t)
         .rounds = s->rounds,
         .cost = expected_seconds,
         .context = t,
+        .bytes_each = (size_t)s->seeds * sizeof *t->all / t->n_shards,
     };
     return KT_OK;
 }
@@ -70,8 +65,6 @@ void kt_trials_free(kt_trials *t)
     tdestroy(t->record, kt_memory_free);
     kt_memory_free(t->all);
     kt_memory_free(t->n_left);
-    kt_memory_free(t->sizes);
-    kt_memory_free(t->start);
     kt_memory_free(t->scratch);
     *t = (kt_trials){0};
 }
@@ -134,11 +127,13 @@ static size_t n_seeds(const kt_trials *t)
     return (size_t)t->space->settings.seeds;
 }
 
-static kt_status grow(kt_trials *t)
+/* Room for so many trials, a multiple of the seeds. */
+static kt_status grow(kt_trials *t, size_t capacity)
 {
     kt_trial *all;
     size_t *n_left;
-    const size_t capacity = 2 * t->capacity + 64 * n_seeds(t);
+    if (capacity > kt_memory_available() / sizeof *all)
+        return kt_fail(KT_NO_MEMORY, "the memory of this machine does not hold %zu trials: must be fewer", capacity);
     KT_TRY(KT_NEW(all, capacity));
     if (t->n > 0)
         memcpy(all, t->all, t->n * sizeof *all);
@@ -169,7 +164,7 @@ static kt_status add(kt_trials *t, const kt_proposal *proposal)
 {
     const size_t seeds = n_seeds(t);
     if (t->n + seeds > t->capacity)
-        KT_TRY(grow(t));
+        KT_TRY(grow(t, 2 * t->capacity + 64 * seeds));
     for (size_t r = 0; r < seeds; r++) {
         kt_trial *trial = &t->all[t->n + r];
         *trial = (kt_trial){.proposal = *proposal, .repetition = (int64_t)r};
@@ -190,20 +185,26 @@ double kt_trial_value(const kt_space *space, const kt_outcome *outcome)
     return succeeded(outcome) && isfinite(value) ? value : INFINITY;
 }
 
-/* Mean and standard error of the objective over the repetitions from trial `first` on. */
+kt_mean kt_mean_of(size_t n, const double *values)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += values[i];
+    const double mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++)
+        squares += (values[i] - mean) * (values[i] - mean);
+    return (kt_mean){mean, n > 1 && isfinite(mean) ? sqrt(squares / (double)(n - 1) / (double)n) : NAN};
+}
+
+/* The objective over the repetitions from trial `first` on. */
 static kt_point_result result_of(const kt_trials *t, size_t first)
 {
-    const size_t n = n_seeds(t);
-    kt_point_result r = {.point = t->all[first].proposal.point, .first = first};
-    for (size_t i = 0; i < n; i++)
-        r.mean += kt_trial_value(t->space, &t->all[first + i].outcome) / (double)n;
-    double squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        const double d = kt_trial_value(t->space, &t->all[first + i].outcome) - r.mean;
-        squares += d * d;
-    }
-    r.error = n > 1 && isfinite(r.mean) ? sqrt(squares / (double)(n - 1) / (double)n) : NAN;
-    return r;
+    double values[KT_MAX_SEEDS];
+    for (size_t i = 0; i < n_seeds(t); i++)
+        values[i] = kt_trial_value(t->space, &t->all[first + i].outcome);
+    const kt_mean mean = kt_mean_of(n_seeds(t), values);
+    return (kt_point_result){
+        .point = t->all[first].proposal.point, .first = first, .mean = mean.mean, .error = mean.error};
 }
 
 void kt_trials_finish(kt_trials *t, size_t i, const kt_outcome *outcome)
@@ -261,9 +262,13 @@ static kt_answer propose(kt_trials *t, kt_status *status)
 kt_status kt_trials_plan(kt_trials *t)
 {
     kt_status status = KT_OK;
-    if (!kt_strategies[t->space->settings.strategy]->adapts)
-        while (propose(t, &status) == KT_PROPOSED) {
-        }
+    if (kt_strategies[t->space->settings.strategy]->adapts)
+        return KT_OK;
+    const size_t n = (size_t)kt_trials_expected(t);
+    if (n > t->capacity)
+        KT_TRY(grow(t, n));
+    while (propose(t, &status) == KT_PROPOSED) {
+    }
     return status;
 }
 

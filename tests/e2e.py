@@ -25,7 +25,7 @@ ROOT = os.geteuid() == 0
 os.chdir(os.environ["KT_TEST_TMP"])
 
 # Exit codes.
-USAGE, DIVERGED, DATA, NO_INPUT, NO_MEMORY, IO, CONFIG = 2, 3, 65, 66, 71, 74, 78
+USAGE, DIVERGED, DATA, NO_INPUT, INTERNAL, NO_MEMORY, IO, CONFIG = 2, 3, 65, 66, 70, 71, 74, 78
 
 
 # ---- starting and stopping ----

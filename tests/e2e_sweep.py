@@ -310,7 +310,9 @@ def shards():
         check_trained(sweep("shards", "--shard", f"{part}/3", ranks=ranks), 4, 0)
         assert len(journal("shards", f"journal-{part}-of-3.jsonl")) == 4
         assert len(rows("shards", f"trials-{part}-of-3.csv")) == 4
-    sweep("shards", "--merge", warns=("4 trials are missing",))
+    told = sweep("shards", "--merge", code=e2e.NO_INPUT, ranks=2,
+                 words=("shards: 4 of 12 trials are missing, the first of the point model.hidden = ", "no journal of part 3 of 3"))
+    assert "8 trials: 0 trained" in told.out and "the sweep is not finished" in told.out, told.out
     assert len(rows("shards")) == 8
     check_trained(sweep("shards", "--shard=0/3"), 4, 0)  # the last one, as people who count from 0 name the first
     check_trained(sweep("shards", "--shard", "3/3"), 0, 4)
@@ -331,12 +333,12 @@ def shards_elsewhere():
     sweep("elsewhere-whole")
     for part in (1, 2, 3):
         sweep(f"elsewhere-{part}", f"--shard={part}/3")
-    sweep("elsewhere", "--merge", "elsewhere-1", "elsewhere-2", warns=("4 trials are missing",))
+    sweep("elsewhere", "--merge", "elsewhere-1", "elsewhere-2", code=e2e.NO_INPUT, words=("4 of 12 trials are missing",))
     sweep("elsewhere", "--merge", "elsewhere-1", "elsewhere-2", "elsewhere-3")
     same_rows("elsewhere", "elsewhere-whole")
     assert len(journal("elsewhere")) == 12
     sweep("elsewhere-a", "sweep.model.hidden=[4] | [24]", ranks=2)
-    check_trained(sweep("elsewhere-b", "--merge", "elsewhere-a", warns=("4 trials are missing",)), 0, 8)
+    check_trained(sweep("elsewhere-b", "--merge", "elsewhere-a", code=e2e.NO_INPUT, words=("4 of 12 trials are missing",)), 0, 8)
     check_trained(sweep("elsewhere-b", ranks=2), 4, 8)
     same_rows("elsewhere-b", "elsewhere-whole")
     check_best("elsewhere-b", best_of(rows("elsewhere-b")))
@@ -369,12 +371,63 @@ def trials_without_a_result():
     check_trained(sweep("wild-1-1", "--retry-failed", job="wild.ini", ranks=2), 3, 6)
     same_rows("wild-1-1", "wild-2-1")
     check_ordinary(rows("wild-2-1")[0], "wild-plain", "model.batch_norm=true", "optimizer.name=sgd", axes=axes)
-    told = sweep("wild-all", "sweep.optimizer.learning_rate=1e30", "sweep.train.batch_size=1, 17", job="wild.ini")
-    assert "no point succeeded" in told.out and not os.path.exists("wild-all/best.ini"), told.out
+    without_success()
     for n in (1, 2):
         told = sweep(f"wild-halving-{n}", "sweep.strategy=halving", "sweep.min_epochs=1", "sweep.reduction=2", job="wild.ini", ranks=n)
         same_rows("wild-halving-1", f"wild-halving-{n}")
         assert len(rows(f"wild-halving-{n}")) == 9 and "failed" in told.out
+
+
+LIST = e2e.JOB + """[checkpoint]
+every_epochs = 0
+[sweep]
+strategy = list
+builds_on = previous
+seeds = 3
+point.plain = optimizer.name=sgd
+point.adam = optimizer.name=adam optimizer.learning_rate=0.01
+point.wide = model.hidden=[24, 12]
+point.far = optimizer.name=sgd optimizer.learning_rate=1e30
+"""
+
+
+def named_points():
+    """Points with names: the same on any ranks, in parts and after a stop; each is the job that its name stands for."""
+    with open("list.ini", "w") as file:
+        file.write(LIST)
+    for ranks in (1, 3):
+        told = sweep(f"list-{ranks}", job="list.ini", ranks=ranks)
+        assert "the 4 points in order (* is the best by validation loss)" in told.out, told.out
+        assert "the change from the point before it to each point" in told.out, told.out
+        same_rows("list-1", f"list-{ranks}")
+    found, points = rows("list-1"), read_csv("list-1/points.csv")
+    assert [row["point"] for row in points] == ["plain", "adam", "wide", "far"]
+    assert [row["point"] for row in found] == ["plain"] * 3 + ["adam"] * 3 + ["wide"] * 3 + ["far"] * 3
+    assert all((row["error"] != "") == (row["point"] == "far") for row in found), found
+    check_ordinary(found[7], "list-plain", "optimizer.name=adam", "optimizer.learning_rate=0.01", "model.hidden=[24, 12]",
+                   "run.seed=2", axes=())
+    best = min(points[:3], key=lambda row: float(row[LOSS + "_mean"]))["point"]
+    assert f"\n; Its name is {best}.\n" in open("list-1/best.ini").read()
+    for part in (1, 2):
+        sweep("list-parts", f"--shard={part}/2", job="list.ini")
+        if part == 1:
+            sweep("list-parts", "--merge", job="list.ini", code=e2e.NO_INPUT, words=("6 of 12 trials are missing, the first of the point ",))
+    sweep("list-parts", "--merge", job="list.ini")
+    same_rows("list-1", "list-parts")
+    check_trained(sweep("list-1", "sweep.point.last=model.dropout=0.1 optimizer.learning_rate=0.01", job="list.ini"), 3, 12)
+    check_trained(sweep("list-1", "--retry-failed", job="list.ini"), 0, 12)
+
+
+def without_success():
+    """A sweep in which nothing succeeds fails: as a training that diverges when all did, else as one that cannot go on."""
+    keys = ("sweep.optimizer.learning_rate=1e30", "sweep.train.batch_size=1, 17")
+    for ranks in (1, 2):
+        told = sweep("wild-all", *keys, job="wild.ini", ranks=ranks, code=e2e.INTERNAL,
+                     words=("wild-all: no point succeeded: of 2 trials 1 diverged, 1 failed; the first: ",))
+        assert "2 of them have no result: 1 diverged, 1 failed; trials.csv says why" in told.out, told.out
+        assert len(rows("wild-all")) == 2 and not os.path.exists("wild-all/best.ini")
+        sweep("wild-diverged", *keys, "sweep.train.batch_size=17, 18", job="wild.ini", ranks=ranks, code=e2e.DIVERGED,
+              words=("no point succeeded: of 2 trials 2 diverged, 0 failed",))
 
 
 def data_as_axes():
@@ -410,5 +463,5 @@ def dry_run():
 e2e.write_data()
 e2e.write_job()
 e2e.write_job("grid.ini", GRID)
-e2e.main(any_ranks, dry_run, again, shards_elsewhere, halving, seeds, trials_without_a_result, shards, greedy, halving_keeps_what_it_needs,
+e2e.main(any_ranks, dry_run, again, shards_elsewhere, halving, seeds, trials_without_a_result, named_points, shards, greedy, halving_keeps_what_it_needs,
          data_as_axes, random, grid, by_accuracy)

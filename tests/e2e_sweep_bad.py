@@ -162,7 +162,7 @@ def others_directories():
     for n in (1, 2):
         sweep("x.npy/sweep", ranks=n, code=e2e.IO, words=("x.npy", "directory"))
     sweep("/proc/ktrain", code=e2e.IO, words=("/proc",))
-    sweep("d" * 150, code=e2e.CONFIG, words=("run.dir", "long"))
+    sweep("d/" * 2040, code=e2e.CONFIG, words=("run.dir", "long"))
 
 
 # ---- damage ----

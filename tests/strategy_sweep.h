@@ -11,7 +11,7 @@
 #include "test.h"
 
 enum { MAX_AXES = 60, MAX_WORKERS = 16, MAX_MADE = 12000, MAX_RUNGS = 64 };
-enum { GRID, RANDOM, GREEDY, HALVING, N_KINDS };
+enum { GRID, RANDOM, GREEDY, HALVING, LIST, N_KINDS };
 
 /* A function of integers that looks random (splitmix64). */
 static inline uint64_t hash(uint64_t x)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ktrain/memory.h"
 #include "strategy_sweep.h"
 #include "test.h"
 
@@ -15,12 +16,13 @@ static problem p;
 
 static void names(void)
 {
-    static const char *const expected[] = {"grid", "random", "greedy", "halving"};
+    static const char *const expected[] = {"grid", "random", "greedy", "halving", "list"};
     CU_ASSERT(kt_n_strategies == N_KINDS);
     for (size_t k = 0; k < N_KINDS; k++) {
         CU_ASSERT(strcmp(kt_strategies[k]->name, expected[k]) == 0);
         CU_ASSERT(kt_strategies[k]->help[0] != '\0');
-        CU_ASSERT(kt_strategies[k]->adapts == (k >= GREEDY));
+        CU_ASSERT(kt_strategies[k]->adapts == (k == GREEDY || k == HALVING));
+        CU_ASSERT(kt_strategies[k]->names == (k == LIST));
     }
 }
 
@@ -196,6 +198,20 @@ static void too_many(void)
     kt_strategy_free(NULL);
 }
 
+static void too_much_to_keep(void)
+{
+    const size_t n_values[] = {kt_memory_available() / 1000};
+    p = (problem){.value = any_value, .search = {.max_epochs = 2, .min_epochs = 1, .reduction = 2, .bytes_each = 4000}};
+    set_axes(&p, 1, n_values); /* the points themselves would fit */
+    for (size_t kind = 0; kind < N_KINDS; kind++) {
+        kt_strategy *strategy = NULL;
+        if (kind == GREEDY)
+            continue;
+        KT_CHECK_STATUS(KT_NO_MEMORY, kt_strategy_create(&strategy, kind, &p.search));
+        kt_strategy_free(strategy);
+    }
+}
+
 static void one_point(void)
 {
     static const size_t n_values[] = {1, 1};
@@ -256,7 +272,7 @@ static void huge_epochs(void)
 /* What is expected at first comes true where nothing depends on the values, and where they are as by chance. */
 static void expectations(void)
 {
-    static const uint64_t expected[] = {1920, 1920, 22, 1920 + 640 + 213 + 71 + 23};
+    static const uint64_t expected[] = {1920, 1920, 22, 1920 + 640 + 213 + 71 + 23, 1920};
     set_bowl(&p, noisy_bowl);
     p.search.rounds = 1;
     for (size_t kind = 0; kind < N_KINDS; kind++) {
@@ -311,7 +327,7 @@ static void many_draws(void)
     kt_strategy_free(strategy);
 }
 const kt_test kt_tests[] = {
-    {"there are four strategies, of which greedy and halving adapt", names},
+    {"there are five strategies, of which greedy and halving adapt", names},
     {"the grid, and random with all draws, try every point once and find the best", grid_finds},
     {"greedy finds the best of a separable function in a round and tries no point twice", greedy_finds},
     {"halving finds the best through noise with an eighth of the grid's epochs", halving_finds},
@@ -323,6 +339,7 @@ const kt_test kt_tests[] = {
     {"every place of the draws is uniform over the points", draws_uniform},
     {"2^52 points are no burden to those that try few of them", huge_space},
     {"more points than memory holds are refused with their number", too_many},
+    {"what is kept of each point counts, too", too_much_to_keep},
     {"one point is tried once, by halving once on each rung", one_point},
     {"axes with one value cost nothing", one_value},
     {"a search ends when everything diverges", all_diverge},

@@ -283,7 +283,7 @@ static void without_success_there_is_no_best_job(void)
     KT_CHECK_STATUS(KT_OK, kt_sweep_write_best(&f.trials, ""));
     KT_CHECK_STATUS(KT_OK, kt_file_path(path, "%s/best.ini", f.space.base.run.dir));
     KT_CHECK(!kt_file_exists(path));
-    KT_CHECK(prints(&f, kt_sweep_report_best, "\nno point succeeded: of 2 trials 1 diverged, 1 failed\n"));
+    KT_CHECK(prints(&f, kt_sweep_report_best, ""));
     kt_space_free(&f.space);
 }
 

@@ -34,8 +34,9 @@ void kt_log_line(kt_log *log, const char *format, ...) __attribute__((format(pri
 void kt_log_line_of(kt_log *log, const char *whole, const char *fitting);
 /* A line for log.txt alone. */
 void kt_log_file_line(kt_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A text of whole lines. */
+/* A text of whole lines; and one whose form on standard output fits its width. */
 void kt_log_text(kt_log *log, const char *text);
+void kt_log_text_of(kt_log *log, const char *whole, const char *fitting);
 /* "ktrain: warning: ..." on standard error. */
 void kt_log_warning(kt_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Each as a warning, or as a line "note   ...". */

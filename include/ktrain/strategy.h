@@ -6,6 +6,7 @@
  * rungs mix as the answers come; the order within a rung is always the same.)
  *
  *   grid     every point.
+ *   list     every point, for spaces of named points: told in their order.
  *   random   n_draws different points; draw number i depends on seed, n_points and i only: more draws add to fewer.
  *   greedy   one axis at a time in their order, all its values with the others at the best so far; then the next; again
  *            from the first until a whole round changes nothing. No point is tried twice. A tie keeps what it has.
@@ -23,7 +24,7 @@
 
 #include "ktrain/status.h"
 
-/* What is searched. A point has an index for each axis; the last axis changes fastest. */
+/* What is searched. A point's number has an index for each axis as its digits; the last axis changes fastest. */
 typedef struct kt_search {
     size_t n_axes;
     const size_t *n_values; /* [n_axes], each >= 1; borrowed */
@@ -39,7 +40,14 @@ typedef struct kt_search {
      * same time, the longest come first, of equal ones the lower number. */
     double (*cost)(void *context, uint64_t point);
     void *context;
+    size_t bytes_each; /* that the caller keeps of each proposal: all must fit in memory */
 } kt_search;
+
+/* The index of a point on an axis. */
+size_t kt_point_index(size_t n_axes, const size_t *n_values, uint64_t point, size_t axis);
+
+/* The point that differs from this one in having another index on an axis. */
+uint64_t kt_point_with(size_t n_axes, const size_t *n_values, uint64_t point, size_t axis, size_t index);
 
 typedef struct kt_proposal {
     uint64_t point;
@@ -61,6 +69,7 @@ typedef struct kt_strategy_kind {
     const char *help; /* a few words */
     bool draws;       /* takes n_draws points rather than all */
     bool adapts;      /* what comes next depends on what came before: cannot be cut in shards */
+    bool names;       /* needs named points, and is reported in their order */
     kt_status (*create)(const kt_search *search, void **state); /* the search lives as long as the state */
     kt_answer (*propose)(void *state, kt_proposal *out);
     void (*tell)(void *state, const kt_proposal *proposal, double value);
@@ -69,7 +78,7 @@ typedef struct kt_strategy_kind {
     void (*free)(void *state);
 } kt_strategy_kind;
 
-extern const kt_strategy_kind *const kt_strategies[]; /* grid, random, greedy, halving */
+extern const kt_strategy_kind *const kt_strategies[]; /* grid, random, greedy, halving, list */
 extern const size_t kt_n_strategies;
 
 /* kind is a row of kt_strategies. search is copied; its arrays and context are borrowed for the lifetime. KT_NO_MEMORY:

@@ -19,6 +19,13 @@ typedef struct kt_trial {
     kt_outcome outcome;       /* key always; the rest when done */
 } kt_trial;
 
+typedef struct kt_mean {
+    double mean;  /* not finite when one of the numbers is not */
+    double error; /* standard error: sample deviation / sqrt(n); NaN for one number, or when mean is not finite */
+} kt_mean;
+
+kt_mean kt_mean_of(size_t n, const double *values);
+
 /* A point that has been tried, with the most epochs it got. */
 typedef struct kt_point_result {
     uint64_t point;
@@ -46,8 +53,7 @@ typedef struct kt_trials {
     void *record;             /* tsearch(3) tree of owned kt_outcome by key: what the journals have */
     bool finished;            /* the strategy has nothing more to propose */
     kt_trials_source source;
-    kt_search search;         /* borrowed by the strategy */
-    size_t *sizes, *start;    /* [n_axes] of search */
+    kt_search search; /* borrowed by the strategy */
     kt_config *scratch;
     bool retry;               /* what failed is run again */
 } kt_trials;
