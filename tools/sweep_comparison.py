@@ -38,7 +38,7 @@ MPIRUN = os.environ.get("KT_MPIRUN", "mpirun")
 N_PROCESSES = 2
 
 # The last axis changes fastest, as in ktrain.
-AXES = {"hidden": [(64,), (128,), (128, 64)], "learning_rate": [0.001, 0.01], "l2": [0.0, 0.01], "batch_size": [16, 64]}
+AXES = {"hidden": [(64,), (128,), (128, 64)], "learning_rate": [0.001, 0.01], "l2": [0.001, 0.01], "batch_size": [16, 64]}
 POINTS = [1, 2, 4, 8, 16, 24]  # the first so many are a grid, too
 
 JOB = """[run]
