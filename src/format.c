@@ -5,7 +5,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "ktrain/foreign.h"
 #include "ktrain/memory.h"
 
 const kt_format kt_formats[] = {
@@ -24,7 +26,7 @@ const size_t kt_n_formats = sizeof kt_formats / sizeof kt_formats[0];
 static const char *const feature_names[] = {"X", "x", "features", "images", "data", "x_train", "arr_0", NULL};
 static const char *const label_names[] = {"y", "Y", "labels", "targets", "y_train", "arr_1", NULL};
 
-enum { HEAD_BYTES = 64, LISTED_NAMES = 8 };
+enum { LISTED_NAMES = 8 };
 
 static bool has_extension(const char *path, const char *extensions)
 {
@@ -42,8 +44,9 @@ static kt_status find_format(const char *path, const kt_format **format)
     FILE *file = fopen(path, "rb");
     if (file == NULL)
         return kt_fail(KT_NO_INPUT, "%s: %s", path, strerror(errno));
-    unsigned char head[HEAD_BYTES];
+    unsigned char head[KT_FOREIGN_BYTES];
     size_t n = fread(head, 1, sizeof head, file);
+    const bool behind_block = n == sizeof head && kt_hdf5_is_behind_block(file);
     bool failed = ferror(file);
     fclose(file);
     if (failed)
@@ -53,8 +56,10 @@ static kt_status find_format(const char *path, const kt_format **format)
     for (*format = kt_formats; *format < kt_formats + kt_n_formats; (*format)++)
         if ((*format)->recognizes != NULL && (*format)->recognizes(head, n))
             return KT_OK;
+    if (!behind_block)
+        KT_TRY(kt_foreign_check(path, head, n));
     for (*format = kt_formats; *format < kt_formats + kt_n_formats; (*format)++)
-        if (has_extension(path, (*format)->extensions))
+        if (behind_block ? (*format)->recognizes == kt_hdf5_recognizes : has_extension(path, (*format)->extensions))
             return KT_OK;
     return kt_fail(
         KT_DATA, "%s is in no format known here (npy, npz, HDF5, IDX, gzipped IDX, or CSV with the ending .csv)", path);
@@ -77,6 +82,20 @@ kt_status kt_decision_parse(const char *what, const char *text, int *out)
     return kt_fail(KT_USAGE, "%s: \"%.40s\": must be auto, true or false", what, text);
 }
 
+/* What stands where the file should be, if anything does. */
+static kt_status fail_absent(const char *path)
+{
+    const int code = errno;
+    char target[256];
+    const ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n <= 0)
+        return kt_fail(KT_NO_INPUT, "%s: %s", path, strerror(code));
+    target[n] = '\0';
+    const bool annex = strstr(target, "annex/objects/") != NULL;
+    return kt_fail(KT_NO_INPUT, "%s: is a link to %s, which is not there%s", path, target,
+                   annex ? ": `git annex get FILE` fetches it" : "");
+}
+
 /* What is wanted of a file. */
 typedef struct request {
     const char *const *usual;
@@ -90,7 +109,7 @@ static kt_status read_split(const char *path, const char *member, const request 
     if (!is_file(path)) {
         struct stat info;
         bool there = stat(path, &info) == 0;
-        return kt_fail(KT_NO_INPUT, "%s: %s", path, there ? "not a regular file" : strerror(errno));
+        return there ? kt_fail(KT_NO_INPUT, "%s: not a regular file", path) : fail_absent(path);
     }
     KT_TRY(find_format(path, &format));
     return format->read_table != NULL ? format->read_table(path, member, r->rules, r->notes, out)

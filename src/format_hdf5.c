@@ -13,6 +13,15 @@ bool kt_hdf5_recognizes(const unsigned char *head, size_t n)
     return n >= sizeof magic && memcmp(head, magic, sizeof magic) == 0;
 }
 
+bool kt_hdf5_is_behind_block(FILE *file)
+{
+    unsigned char bytes[sizeof magic];
+    for (off_t at = 512; fseeko(file, at, SEEK_SET) == 0 && fread(bytes, sizeof bytes, 1, file) == 1; at *= 2)
+        if (memcmp(bytes, magic, sizeof magic) == 0)
+            return true;
+    return false;
+}
+
 typedef struct listing {
     size_t n, capacity;
     char **names; /* owned; paths without the first slash */

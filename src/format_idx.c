@@ -46,7 +46,8 @@ static kt_status take_idx(kt_stream *stream, kt_array *out)
     if (start[0] != 0 || start[1] != 0 || type == KT_N_TYPES)
         return kt_fail(
             KT_DATA,
-            "%s holds no IDX data: it begins with %02x %02x %02x %02x; only IDX files are read compressed by gzip",
+            "%s holds no IDX data: it begins with %02x %02x %02x %02x; only IDX files are read compressed by "
+            "gzip: gunzip it first",
             stream->name, start[0], start[1], start[2], start[3]);
     size_t n_dims = start[3];
     if (n_dims < 1 || n_dims > KT_ARRAY_MAX_DIMS)

@@ -86,10 +86,16 @@ static kt_status find_type(const cursor *c, const char *descr, kt_type *type)
     };
     static const struct {
         char kind;
-        const char *words;
+        const char *words, *advice;
     } refused[] = {
-        {'c', "complex numbers"}, {'O', "Python objects"}, {'S', "strings"},    {'a', "strings"},
-        {'U', "strings"},         {'M', "dates"},          {'m', "time spans"}, {'V', "raw bytes"},
+        {'c', "complex numbers", "numpy.abs(x), or x.real beside x.imag"},
+        {'O', "Python objects", "x.astype(\"float32\"); of a sparse matrix x.item().toarray()"},
+        {'S', "strings", "numpy.unique(x, return_inverse=True)[1] numbers them"},
+        {'a', "strings", "numpy.unique(x, return_inverse=True)[1] numbers them"},
+        {'U', "strings", "numpy.unique(x, return_inverse=True)[1] numbers them"},
+        {'M', "dates", "(x - x.min()) / numpy.timedelta64(1, \"D\") is in days"},
+        {'m', "time spans", "x / numpy.timedelta64(1, \"s\") is in seconds"},
+        {'V', "raw bytes", "x.view(\"u1\")"},
     };
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(descr, types[i].descr) == 0) {
@@ -98,8 +104,8 @@ static kt_status find_type(const cursor *c, const char *descr, kt_type *type)
         }
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         if (descr[0] == refused[i].kind)
-            return kt_fail(KT_DATA, "%s holds %s (type %.16s), where real numbers are needed", c->name,
-                           refused[i].words, descr);
+            return kt_fail(KT_DATA, "%s holds %s (type %.16s), where real numbers are needed: %s", c->name,
+                           refused[i].words, descr, refused[i].advice);
     return kt_fail(KT_DATA, "%s: unknown npy type \"%.16s\"", c->name, descr);
 }
 
@@ -107,7 +113,10 @@ static kt_status take_descr(cursor *c, header *h)
 {
     skip_spaces(c);
     if (*c->p == '[' || *c->p == '(')
-        return kt_fail(KT_DATA, "%s holds a structured type, where an array of plain numbers is needed", c->name);
+        return kt_fail(KT_DATA,
+                       "%s holds a structured type, where an array of plain numbers is needed: "
+                       "numpy.lib.recfunctions.structured_to_unstructured(x) makes one",
+                       c->name);
     char descr[32];
     KT_TRY(take_quoted(c, descr, sizeof descr));
     const char order = strchr("<>|=", descr[0]) != NULL ? descr[0] : '\0';

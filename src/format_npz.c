@@ -5,6 +5,7 @@
 #include <string.h>
 #include <zip.h>
 
+#include "ktrain/foreign.h"
 #include "ktrain/memory.h"
 
 bool kt_npz_recognizes(const unsigned char *head, size_t n)
@@ -46,6 +47,33 @@ static kt_status list_members(zip_t *archive, size_t n_entries, size_t *n, char 
     return KT_OK;
 }
 
+/* Every scipy.sparse.save_npz has these; its "data" is no data set. */
+static bool is_sparse(size_t n, char *const *names)
+{
+    static const char *const all[] = {"format", "shape", "data"};
+    size_t n_found = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < sizeof all / sizeof all[0]; k++)
+            n_found += strcmp(names[i], all[k]) == 0;
+    return n_found == sizeof all / sizeof all[0];
+}
+
+static kt_status check_members(zip_t *archive, const char *path, size_t n_entries, size_t n, char *const *names)
+{
+    if (is_sparse(n, names))
+        return kt_fail(
+            KT_DATA,
+            "%s holds a sparse matrix of SciPy, where an array is needed: numpy.save(\"x.npy\", X.toarray()) "
+            "writes one",
+            path);
+    for (size_t i = 0; n == 0 && i < n_entries; i++) {
+        const char *name = zip_get_name(archive, i, 0);
+        if (name != NULL)
+            KT_TRY(kt_foreign_check_member(path, name));
+    }
+    return KT_OK;
+}
+
 static kt_status choose_member(zip_t *archive, const char *path, const char *member, const char *const *usual,
                                zip_uint64_t *chosen)
 {
@@ -57,6 +85,8 @@ static kt_status choose_member(zip_t *archive, const char *path, const char *mem
     kt_status status = KT_NEW(index, n_all);
     if (status == KT_OK)
         status = list_members(archive, n_all, &n, names, index);
+    if (status == KT_OK && member == NULL)
+        status = check_members(archive, path, n_all, n, names);
     if (status == KT_OK && member != NULL) { /* "y.npy" is as good as "y" */
         plain = kt_memory_string(member);
         status = plain != NULL ? KT_OK : KT_NO_MEMORY;

@@ -7,6 +7,7 @@
 
 #include "ktrain/csv.h"
 #include "ktrain/file.h"
+#include "ktrain/foreign.h"
 #include "ktrain/memory.h"
 
 enum { MAX_NAME_BYTES = 256 };
@@ -170,7 +171,9 @@ kt_status kt_class_names_read(const char *path, size_t *n, char ***names)
     size_t n_bytes;
     KT_TRY(kt_file_read(path, &bytes, &n_bytes));
     names_file f = {.csv = kt_csv_start(path, (char *)bytes, n_bytes)};
-    kt_status status = KT_NEW(f.names, KT_MAX_CLASSES);
+    kt_status status = kt_foreign_check(path, bytes, n_bytes);
+    if (status == KT_OK)
+        status = KT_NEW(f.names, KT_MAX_CLASSES);
     if (status == KT_OK)
         status = take_rows(&f);
     kt_memory_free(bytes);

@@ -8,6 +8,7 @@ import gzip
 import os
 import struct
 import sys
+import zipfile
 
 import h5py
 import numpy as np
@@ -152,8 +153,12 @@ class Formats:
             f["features"], f["deep/er/labels"] = x, y
         with h5py.File(self.path("one.hdf5"), "w") as f:
             f["group/only"] = y
-        with h5py.File(self.path("block.h5"), "w", userblock_size=512) as f:
-            f["x"] = x
+        for n_bytes, name in (512, "block.h5"), (512, "v73.mat"), (2048, "far.dat"):
+            with h5py.File(self.path(name), "w", userblock_size=n_bytes) as f:
+                f["x"] = x
+            with open(self.path(name), "r+b") as block:
+                block.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM")
+            self.expect(name, x)
         self.expect("two.h5", x)
         self.expect("two.h5:deep/er/labels", y)
         self.expect("two.h5:/deep/er/labels", y)
@@ -201,6 +206,32 @@ class Formats:
             lines += [f"filter{number}.h5 filter {number} ({name}", f"filter{number}.h5 h5repack -f GZIP"]
         return lines
 
+    def foreign(self):
+        """Files of other programs by their first bytes, and what must be said of each."""
+        page = b"<!doctype HTML><html><body>404</body></html>"
+        starts = {
+            "lfs.npy": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
+            "annex.npy": (b"/annex/objects/SHA256E-s3--0.npy\n", "git annex get"), "dvc.csv": (b"outs:\n- md5: 0\n", "dvc pull"),
+            "page.npy": (page, "web page"), "blank.csv": (b"\r\n\n  " + page, "web page"), "parquet.csv": (b"PAR1\x15\0\x15", "Parquet"),
+            "utf16.csv": ("a,b\n1,2\n".encode("utf-16"), "iconv -f UTF-16 -t UTF-8"), "utf16be.csv": ("a,b\n1,2\n".encode("utf-16-be"), "iconv -f UTF-16"),
+            "utf16le.csv": ("a,b\n1,2\n".encode("utf-16-le"), "iconv -f UTF-16"), "utf32.csv": ("1,2\n".encode("utf-32"), "iconv -f UTF-32"),
+            "pickle.pkl": (b"\x80\x04\x95\0\0\0\0\0\0\0\0K\1.", "pickle"), "matlab5.mat": (b"MATLAB 5.0 MAT-file, Platform: GLNXA64".ljust(128), "-v7.3"),
+            "picture.png": (b"\x89PNG\r\n\x1a\n", "PNG picture"), "photo.jpg": (b"\xff\xd8\xff\xe0", "JPEG"), "list.csv": (b"[[1,2]]", "JSON"),
+            "folder.tar": (b"x.npy".ljust(257, b"\0") + b"ustar", "tar xf"), "old.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Excel"),
+        }
+        for name, (start, _) in starts.items():
+            with open(self.path(name), "wb") as f:
+                f.write(start)
+        lines = [f"{name} {words}" for name, (_, words) in starts.items()]
+        members = {"model.pt": ("archive/data.pkl", "PyTorch"), "table.xlsx": ("xl/workbook.xml", "Excel"), "table.zip": ("a/table.csv", "CSV file")}
+        for name, (member, words) in members.items():
+            with zipfile.ZipFile(self.path(name), "w") as archive:
+                archive.writestr(member, "1,2")
+            lines.append(f"{name} {words}")
+        np.savez(self.path("sparse.npz"), indices=np.zeros(2, "i4"), indptr=np.zeros(3, "i4"), format=np.array(b"csr"), shape=np.array([2, 2]),
+                 data=np.ones(2))
+        return lines + ["sparse.npz X.toarray()"]
+
     def not_arrays(self):
         """Files of one array besides something that has a usual name, and what must be said of that."""
         links = {
@@ -239,7 +270,7 @@ class Formats:
             "scalar.npy": (np.array(3.0), "0 dimensions"),
             "five.npy": (np.zeros((1, 1, 1, 1, 1)), "5 dimensions"),
         }
-        lines = ["unclear.npz FILE:NAME", "text.gz no IDX data", *self.not_arrays(), *self.filtered()]
+        lines = ["unclear.npz FILE:NAME", "text.gz no IDX data", *self.not_arrays(), *self.filtered(), *self.foreign()]
         with gzip.open(self.path("text.gz"), "wb") as f:
             f.write(b"1,2\n3,4\n")
         for name, (a, words) in arrays.items():

@@ -176,6 +176,7 @@ static void class_names(void)
                   strcmp(set.class_names[5], "f") == 0);
     kt_dataset_free(&set);
     KT_CHECK_STATUS(KT_NO_INPUT, kt_dataset_read(features(), y, kt_test_scratch("absent.csv"), NULL, &set));
+    refuse(features(), y, put_text("map.csv", "version https://git-lfs.github.com/spec/v1\n"), "git lfs pull");
     refuse(features(), y, put_text("map.csv", "i,n\n0,a\n1,b\n2,c\n3,d\n"), "row 3 is 4, but");
     refuse(features(), y, put_text("map.csv", "i,n\n0,a\n2,c\n"), "lacks class 1");
     refuse(features(), y, put_text("map.csv", "i,n\n0,a\n0,c\n"), "line 3: class 0 comes a second time");

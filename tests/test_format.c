@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ktrain/csv.h"
 #include "ktrain/file.h"
@@ -43,7 +44,8 @@ static bool agrees(char *line, const char **name)
     *name = strtok_r(line, " \n", &save);
     const char *type = strtok_r(NULL, " \n", &save);
     size_t n_dims = strtoull(strtok_r(NULL, " \n", &save), NULL, 10);
-    bool is_hdf5 = strstr(*name, ".h5") != NULL || strstr(*name, ".hdf5") != NULL;
+    bool is_hdf5 = strstr(*name, ".h5") != NULL || strstr(*name, ".hdf5") != NULL || strstr(*name, ".mat") != NULL ||
+                   strstr(*name, ".dat") != NULL;
     kt_array array;
     if (!kt_test_status(KT_OK, kt_format_read(sample(*name), &array), *name))
         return false;
@@ -277,6 +279,8 @@ static void names(void)
     refuse(KT_NO_INPUT, kt_test_scratch("absent.npy"), "absent.npy: No such file");
     refuse(KT_NO_INPUT, kt_test_scratch("absent.npz:x"), "absent.npz: No such file");
     refuse(KT_NO_INPUT, kt_test_scratch("."), "not a regular file");
+    CU_ASSERT(symlink(".git/annex/objects/x/x.npy", kt_test_scratch("link.npy")) == 0);
+    refuse(KT_NO_INPUT, kt_test_scratch("link.npy"), "annex/objects/x/x.npy, which is not there: `git annex get");
     refuse(KT_DATA, put_text("empty.npy", ""), "is empty");
     refuse(KT_DATA, put_text("what.bin", "what"), "in no format known");
     refuse(KT_DATA, sample("a0.npy:x"), "no members");

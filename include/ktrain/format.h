@@ -3,6 +3,7 @@
 #define KTRAIN_FORMAT_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "ktrain/array.h"
 #include "ktrain/notes.h"
@@ -25,7 +26,7 @@ typedef struct kt_format {
     const char *name;       /* "npy" */
     const char *extensions; /* ".npy", or several: ".csv .txt" */
     const char *help;
-    /* True when the file's first bytes (`n` of them, at most 64) are this format's. NULL when it has no magic. */
+    /* True when the file's first bytes (`n` of them, at most 512) are this format's. NULL when it has no magic. */
     bool (*recognizes)(const unsigned char *head, size_t n);
     /* Reads the array `member` of the file; with member NULL the only one, or else the first of the names in `usual`
      * (ending with NULL) that is there. On failure *out is left zeroed and the sentence names the file and where in it,
@@ -62,6 +63,8 @@ bool kt_npy_recognizes(const unsigned char *head, size_t n);
 bool kt_npz_recognizes(const unsigned char *head, size_t n);
 bool kt_idx_recognizes(const unsigned char *head, size_t n);
 bool kt_hdf5_recognizes(const unsigned char *head, size_t n);
+/* Whether HDF5 begins behind a block of the user's: at byte 512, 1024, 2048, ... as in MATLAB's files of version 7.3. */
+bool kt_hdf5_is_behind_block(FILE *file);
 kt_status kt_npy_read(const char *path, const char *member, const char *const *usual, kt_array *out);
 kt_status kt_npz_read(const char *path, const char *member, const char *const *usual, kt_array *out);
 kt_status kt_idx_read(const char *path, const char *member, const char *const *usual, kt_array *out);
