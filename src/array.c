@@ -121,6 +121,30 @@ double kt_array_get(const kt_array *array, size_t i)
     return types[array->type].get(array->data, i);
 }
 
+kt_status kt_array_transpose(const kt_array *array, kt_array *out)
+{
+    const size_t n_dims = array->n_dims, n_bytes = kt_type_bytes(array->type);
+    size_t dims[KT_ARRAY_MAX_DIMS], stride[KT_ARRAY_MAX_DIMS], at[KT_ARRAY_MAX_DIMS] = {0}, source = 0, product = 1;
+    for (size_t k = 0; k < n_dims; k++) { /* of `out` */
+        dims[k] = array->dims[n_dims - 1 - k];
+        stride[k] = product;
+        product *= dims[k];
+    }
+    KT_TRY(kt_array_create(out, array->type, n_dims, dims));
+    const size_t count = kt_array_count(out);
+    for (size_t i = 0; i < count; i++) {
+        memcpy((char *)out->data + i * n_bytes, (const char *)array->data + source * n_bytes, n_bytes);
+        for (size_t k = n_dims; k-- > 0;) { /* the next index, last one fastest */
+            source += stride[k];
+            if (++at[k] < dims[k])
+                break;
+            source -= stride[k] * dims[k];
+            at[k] = 0;
+        }
+    }
+    return KT_OK;
+}
+
 void kt_array_free(kt_array *array)
 {
     kt_memory_free(array->data);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "dataset_private.h"
 #include "ktrain/format.h"
 #include "ktrain/hash.h"
 #include "ktrain/labels.h"
@@ -68,6 +69,7 @@ static kt_status take_features(kt_array *array, const char *name, kt_dataset *ou
             ((uint8_t *)array->data)[i] = ((uint8_t *)array->data)[i] != 0;
     if (!bytes)
         KT_TRY(check_finite(array, name, out->d));
+    KT_TRY(kt_dataset_check_precision(array, name, out->d, &out->notes));
     if (bytes || array->type == KT_F32) {
         out->features = array->data;
         array->data = NULL;
@@ -92,6 +94,21 @@ static kt_status read_features(const char *name, const kt_table_rules *rules, kt
     return status;
 }
 
+/* Features whose last dimension is that of the samples are what MATLAB leaves in HDF5. */
+static kt_status fail_lengths(const char *labels, size_t n_labels, const char *features, const kt_dataset *set)
+{
+    const size_t last = set->shape[1] > 0 ? set->shape[1] : set->shape[0];
+    if (last != n_labels)
+        return kt_fail(KT_DATA, "%s has %zu labels, but %s has %zu samples; there must be one label for each", labels,
+                       n_labels, features, set->n);
+    char text[KT_SHAPE_TEXT_BYTES];
+    kt_shape_text(set->shape[1] > 0 ? 3 : 2, (size_t[]){set->n, set->shape[0], set->shape[1]}, text);
+    return kt_fail(KT_DATA,
+                   "%s has %zu labels, but %s has shape %s, %zu samples: it looks transposed (MATLAB's arrays are, in "
+                   "HDF5); samples must be rows, as `kdata convert --transpose %s OUT.h5` writes them",
+                   labels, n_labels, features, text, set->n, features);
+}
+
 /* The labels of the features that were read. Row numbers beside them are left out where nobody can take them for a
  * label. */
 static kt_status read_labels(const char *name, const char *features, const kt_table_rules *rules, kt_dataset *out)
@@ -100,12 +117,10 @@ static kt_status read_labels(const char *name, const char *features, const kt_ta
     kt_array array;
     size_t n;
     KT_TRY(kt_format_read_by(name, true, &own, &out->notes, &array));
+    kt_labels_flatten(&array, out->n);
     kt_status status = kt_labels_from_array(&array, name, &out->labels, &n, &out->n_classes);
     kt_array_free(&array);
-    if (status == KT_OK && n != out->n)
-        status = kt_fail(KT_DATA, "%s has %zu labels, but %s has %zu samples; there must be one label for each", name,
-                         n, features, out->n);
-    return status;
+    return status == KT_OK && n != out->n ? fail_lengths(name, n, features, out) : status;
 }
 
 static kt_status read_names(const char *path, const char *labels, kt_dataset *out)

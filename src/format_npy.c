@@ -228,29 +228,6 @@ static kt_status take_header(kt_stream *stream, header *h)
 
 /* ---- the data ---- */
 
-/* `fortran` holds the array with its dims reversed; *out becomes its C order. */
-static kt_status transpose(const kt_array *fortran, const header *h, kt_array *out)
-{
-    KT_TRY(kt_array_create(out, h->type, h->n_dims, h->dims));
-    const size_t n_bytes = kt_type_bytes(h->type), count = kt_array_count(out);
-    size_t stride[KT_ARRAY_MAX_DIMS], at[KT_ARRAY_MAX_DIMS] = {0};
-    stride[0] = 1;
-    for (size_t k = 1; k < h->n_dims; k++)
-        stride[k] = stride[k - 1] * h->dims[k - 1];
-    size_t source = 0;
-    for (size_t i = 0; i < count; i++) {
-        memcpy((char *)out->data + i * n_bytes, (const char *)fortran->data + source * n_bytes, n_bytes);
-        for (size_t k = h->n_dims; k-- > 0;) { /* the next index, last one fastest */
-            source += stride[k];
-            if (++at[k] < h->dims[k])
-                break;
-            source -= stride[k] * h->dims[k];
-            at[k] = 0;
-        }
-    }
-    return KT_OK;
-}
-
 kt_status kt_npy_take(kt_stream *stream, kt_array *out)
 {
     header h;
@@ -258,9 +235,12 @@ kt_status kt_npy_take(kt_stream *stream, kt_array *out)
     KT_TRY(take_header(stream, &h));
     if (!h.fortran || h.n_dims == 1)
         return kt_stream_take_array(stream, h.type, h.n_dims, h.dims, h.swap, out);
+    size_t reversed[KT_ARRAY_MAX_DIMS];
+    for (size_t k = 0; k < h.n_dims; k++)
+        reversed[k] = h.dims[h.n_dims - 1 - k];
     kt_array fortran;
-    KT_TRY(kt_stream_take_array(stream, h.type, h.n_dims, h.dims, h.swap, &fortran));
-    kt_status status = transpose(&fortran, &h, out);
+    KT_TRY(kt_stream_take_array(stream, h.type, h.n_dims, reversed, h.swap, &fortran));
+    kt_status status = kt_array_transpose(&fortran, out);
     kt_array_free(&fortran);
     return status;
 }

@@ -52,6 +52,14 @@ static kt_status take_one_hot(const kt_array *array, const char *name, size_t n,
     return KT_OK;
 }
 
+void kt_labels_flatten(kt_array *array, size_t n_samples)
+{
+    if (array->n_dims == 2 && array->dims[0] == 1 && n_samples != 1) {
+        array->n_dims = 1;
+        array->dims[0] = array->dims[1];
+    }
+}
+
 kt_status kt_labels_from_array(const kt_array *array, const char *name, int32_t **labels, size_t *n, size_t *n_classes)
 {
     *labels = NULL;

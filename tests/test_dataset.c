@@ -147,6 +147,53 @@ static void label_forms(void)
     }
 }
 
+static void row_of_labels(void)
+{
+    kt_dataset set;
+    KT_CHECK_STATUS(
+        KT_OK, kt_dataset_read(features(), put("y.npy", KT_F64, SHAPE(1, 3), ((double[]){4, 0, 2})), NULL, NULL, &set));
+    CU_ASSERT(set.n_classes == 5 && set.labels != NULL && set.labels[0] == 4 && set.labels[2] == 2);
+    kt_dataset_free(&set);
+    const char *one = put("one.npy", KT_U8, SHAPE(1, 4), bytes);
+    KT_CHECK_STATUS(KT_OK, kt_dataset_read(one, put("y.npy", KT_U8, SHAPE(1, 3), "\0\0\1"), NULL, NULL, &set));
+    CU_ASSERT(set.n == 1 && set.n_classes == 3 && set.labels != NULL && set.labels[0] == 2); /* one-hot */
+    kt_dataset_free(&set);
+    refuse(features(), put("y.npy", KT_I32, SHAPE(1, 2), plain), NULL, "2 labels, but");
+    refuse(put("t.npy", KT_U8, SHAPE(4, 3), bytes), put("y.npy", KT_I32, SHAPE(1, 3), plain), NULL,
+           "shape (4, 3), 4 samples: it looks transposed");
+    KT_CHECK_MESSAGE("kdata convert --transpose");
+}
+
+/* The warning of features of 3 rows and 2 columns, or "". */
+static const char *warning(kt_type type, const void *values)
+{
+    static char text[KT_NOTE_BYTES];
+    kt_dataset set;
+    KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("p.npy", type, SHAPE(3, 2), values), NULL, NULL, NULL, &set));
+    snprintf(text, sizeof text, "%s", set.notes.n > 0 && set.notes.note[0].warns ? set.notes.note[0].text : "");
+    kt_dataset_free(&set);
+    return text;
+}
+
+static void precision(void)
+{
+    const int64_t times[] = {1, 1700000000, 2, 1700000003, 3, 1700000006};
+    const int64_t large[] = {(1ll << 60) + 1, 0, (1ll << 60) + 2, 0, (1ll << 60) + 3, 0};
+    const int64_t even[] = {1 << 25, 5, (1 << 25) + 4, 5, (1 << 25) + 8, 5}; /* float32 has them all */
+    const int64_t years[] = {1500000000, -1, 1600000000, 0, 1700000003, 1};
+    const int32_t numbers[] = {7, 16777216, 7, 16777217, 7, 16777218};
+    const uint64_t constant[] = {4294967295, 0, 4294967295, 0, 4294967295, 0};
+    const double close[] = {1 + 1e-9, 0, 1 + 2e-9, 0.1, 1 + 3e-9, 0.2};
+    const double usual[] = {101325.3, 0.1, 101300.1, 0.2, 101280.7, 0.3};
+    CU_ASSERT(strstr(warning(KT_I64, times), "column 2 (1 such in all) goes from 1700000000 to 1700000006") != NULL);
+    CU_ASSERT(strstr(warning(KT_I64, times), "steps of 128 there") != NULL);
+    CU_ASSERT(strstr(warning(KT_I64, large), "column 1 ") != NULL);
+    CU_ASSERT(strstr(warning(KT_I32, numbers), "column 2 ") != NULL);
+    CU_ASSERT(strstr(warning(KT_F64, close), "column 1 ") != NULL);
+    CU_ASSERT(strcmp(warning(KT_I64, even), "") == 0 && strcmp(warning(KT_I64, years), "") == 0);
+    CU_ASSERT(strcmp(warning(KT_U64, constant), "") == 0 && strcmp(warning(KT_F64, usual), "") == 0);
+}
+
 static void bad_labels(void)
 {
     refuse(features(), put("y.npy", KT_I32, SHAPE(3), ((int32_t[]){0, -1, 2})), NULL, "row 2 is -1");
@@ -261,6 +308,8 @@ const kt_test kt_tests[] = {
     {"features are (n, d), (n, h, w) or (n, h, w, 1), and nothing else", shapes},
     {"bytes and bools stay bytes, and all other types become float32", types},
     {"NaN, infinity and what no float32 holds are refused with row and column", not_finite},
+    {"a row (1, n) of labels is n labels, and features that are transposed are told from too few", row_of_labels},
+    {"columns that float32 cannot tell apart are warned of, and no others", precision},
     {"labels are integers, whole floats or one-hot rows, and classes may be missing", label_forms},
     {"bad labels are refused with their row", bad_labels},
     {"class names say the number of classes and must name them all", class_names},

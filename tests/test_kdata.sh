@@ -64,6 +64,8 @@ expect 0 '' convert half.npy half.h5
 check "np.array_equal(h5py.File('half.h5')['features'][()], np.load('half.npy'), equal_nan=True)"
 expect 0 '' convert u1.idx.gz images.h5
 check "h5py.File('images.h5')['features'].shape == (5, 2, 3)"
+expect 0 '' convert x.npy turned.h5 --transpose
+check "(h5py.File('turned.h5')['features'][()] == np.load('x.npy').T).all()"
 cp a.h5 before.h5
 expect 65 'short.npy has 199 labels' convert x.npy a.h5 --labels short.npy
 cmp -s a.h5 before.h5 || fail "a failed conversion changed its output"

@@ -51,8 +51,19 @@ kt_status kdata_read(const arguments *a, const char *name, size_t n_samples, kt_
     if (a->header != NULL)
         KT_TRY(kt_decision_parse("--header", a->header, &rules.header));
     KT_TRY(kt_format_read_by(name, n_samples > 0, &rules, &notes, out));
+    if (n_samples > 0)
+        kt_labels_flatten(out, n_samples);
     for (size_t i = 0; i < notes.n; i++)
         printf("note         %s\n", notes.note[i].text);
+    return KT_OK;
+}
+
+static kt_status transpose(kt_array *array)
+{
+    kt_array turned;
+    KT_TRY(kt_array_transpose(array, &turned));
+    kt_array_free(array);
+    *array = turned;
     return KT_OK;
 }
 
@@ -63,6 +74,8 @@ static kt_status read_both(const arguments *a, const char *features_name, const 
     *labels = (kt_array){0};
     KT_TRY(kdata_read(a, features_name, 0, features));
     KT_TRY(make_writable(features));
+    if (a->transpose)
+        KT_TRY(transpose(features));
     if (labels_name == NULL)
         return KT_OK;
     KT_TRY(kdata_read(a, labels_name, features->dims[0], labels));
@@ -217,7 +230,8 @@ enum {
     OPTION_VERSION = 'V',
     OPTION_IN_ORDER = 256,
     OPTION_UNSTRATIFIED,
-    OPTION_HEADER
+    OPTION_HEADER,
+    OPTION_TRANSPOSE
 };
 
 #define COMMON_OPTIONS                                                                        \
@@ -227,7 +241,9 @@ enum {
         NULL, 0, NULL, 0                                                                      \
     }
 static const struct option inspect_options[] = {COMMON_OPTIONS};
-static const struct option convert_options[] = {{"labels", required_argument, NULL, OPTION_LABELS}, COMMON_OPTIONS};
+static const struct option convert_options[] = {{"labels", required_argument, NULL, OPTION_LABELS},
+                                                {"transpose", no_argument, NULL, OPTION_TRANSPOSE},
+                                                COMMON_OPTIONS};
 static const struct option split_options[] = {{"fractions", required_argument, NULL, OPTION_FRACTIONS},
                                               {"seed", required_argument, NULL, OPTION_SEED},
                                               {"no-shuffle", no_argument, NULL, OPTION_IN_ORDER},
@@ -249,13 +265,14 @@ static const struct command {
      "  kdata inspect X_images.npy y_images.npy\n"
      "  kdata inspect data.npz:x_train data.npz:y_train\n",
      1, 2, "hV", inspect_options, kdata_inspect},
-    {"convert", "IN OUT.h5 [--labels FILE]", "any format to HDF5",
+    {"convert", "IN OUT.h5 [--labels FILE] [--transpose]", "any format to HDF5",
      "Writes the array of IN as dataset `features` of OUT.h5, and with --labels that of FILE as `labels`. Types stay "
      "as they\n"
      "are, but bool becomes uint8, float16 becomes float32, and float128 float64. OUT.h5 is replaced as a whole, or "
      "stays.\n"
      "\n"
      "  -l, --labels FILE       labels to write beside the features\n"
+     "      --transpose         turns the features' dimensions round: samples become rows in what MATLAB has saved\n"
      "\n"
      "  kdata convert train-images-idx3-ubyte.gz fashion.h5 --labels train-labels-idx1-ubyte.gz\n"
      "  kdata convert table.csv table.h5\n",
@@ -329,6 +346,9 @@ static int run_command(const struct command *command, int argc, char **argv)
             break;
         case OPTION_UNSTRATIFIED:
             a.unstratified = true;
+            break;
+        case OPTION_TRANSPOSE:
+            a.transpose = true;
             break;
         case OPTION_HEADER:
             a.header = optarg;

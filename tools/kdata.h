@@ -11,7 +11,7 @@ typedef struct arguments {
     size_t n; /* positional ones */
     char **values;
     const char *labels, *fractions, *seed;
-    bool in_order, unstratified;
+    bool in_order, unstratified, transpose;
     const char *header; /* how tables are read; NULL: auto */
 } arguments;
 

@@ -37,6 +37,9 @@ size_t kt_array_count(const kt_array *array);
  * */
 double kt_array_get(const kt_array *array, size_t i);
 
+/* *out (freed with kt_array_free) has the dims in reverse: element (i, j) of `array` is its (j, i). */
+kt_status kt_array_transpose(const kt_array *array, kt_array *out);
+
 /* Frees the data and zeroes the struct. */
 void kt_array_free(kt_array *array);
 

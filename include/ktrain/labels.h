@@ -14,6 +14,9 @@ enum { KT_MAX_CLASSES = 10000 }; /* a confusion matrix has the square of it */
  * below 0, beyond KT_MAX_CLASSES, not exactly one 1 in a row. */
 kt_status kt_labels_from_array(const kt_array *array, const char *name, int32_t **labels, size_t *n, size_t *n_classes);
 
+/* One row (1, n), as MATLAB writes labels, becomes (n,), unless it can be the one-hot row of a single sample. */
+void kt_labels_flatten(kt_array *array, size_t n_samples);
+
 /* Reads a CSV whose first column is a class's index and whose last is its name; other columns are passed over, and so
  * is a first line of headings. A cell in double quotes may hold commas. *names: *n owned strings in an owned array.
  * KT_DATA, with the line: an index that is no number or comes twice, an index below the largest that is missing, a name
