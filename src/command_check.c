@@ -91,7 +91,7 @@ static double print_exchange(const kt_forecast *j, const kt_layout *layout, kt_l
 /* The sums of the loss go round once a step, those of batch norm three times (mean, variance, and two in backward). */
 static double sums_bytes(const kt_forecast *j, const kt_layout *layout)
 {
-    double doubles = sizeof(kt_loss_sums) / sizeof(double);
+    double doubles = sizeof(kt_shard_result) / sizeof(double);
     for (size_t l = 0; j->spec.batch_norm && l < j->spec.n_hidden; l++)
         doubles += 4 * (double)j->spec.hidden[l];
     return ((double)layout->n_replicas - 1) * (double)j->exchange.n_shards * doubles * sizeof(double);

@@ -7,6 +7,7 @@
 #include "ktrain/command.h"
 #include "ktrain/linalg.h"
 #include "ktrain/memory.h"
+#include "ktrain/stop.h"
 #include "ktrain/strategy.h"
 #include "ktrain/sweep.h"
 
@@ -123,6 +124,8 @@ kt_status kt_command_sweep(kt_comm *world, int argc, char **argv, kt_log *log)
         status = check_shard(space, &a.plan);
         if (status == KT_OK)
             status = kt_comm_agree(world, kt_linalg_self_test());
+        if (!a.dry_run)
+            kt_stop_listen();
         if (status == KT_OK)
             status = a.dry_run ? kt_sweep_dry_run(world, space, &a.plan,
                                                   a.n_ranks > 0 ? a.n_ranks : (size_t)kt_comm_size(world), log)

@@ -2,6 +2,7 @@
 #include "ktrain/config.h"
 #include "ktrain/linalg.h"
 #include "ktrain/run.h"
+#include "ktrain/stop.h"
 
 kt_status kt_command_train(kt_comm *world, int argc, char **argv, kt_log *log)
 {
@@ -11,5 +12,6 @@ kt_status kt_command_train(kt_comm *world, int argc, char **argv, kt_log *log)
     KT_TRY(kt_config_read(world, argv[1], (size_t)argc - 2, argv + 2, &config));
     kt_linalg_start(config.parallel.threads == KT_AUTO ? 1 : (int)config.parallel.threads);
     KT_TRY(kt_comm_agree(world, kt_linalg_self_test()));
+    kt_stop_listen();
     return kt_run_train(world, &config, log, NULL);
 }

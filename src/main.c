@@ -22,7 +22,7 @@ static void print_help(void)
     printf("\n  --help     this text; ktrain COMMAND --help says more\n"
            "  --version  the version\n\n"
            "exit codes: 0 done, 2 usage, 3 diverged, 65 bad data, 66 missing input, 70 internal error,\n"
-           "            71 out of memory, 74 input/output, 78 bad configuration\n");
+           "            71 out of memory, 74 input/output, 75 asked to stop, saved, 78 bad configuration\n");
 }
 
 static void print_command_help(const kt_command *command)

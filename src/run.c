@@ -56,6 +56,16 @@ static kt_status finish(kt_comm *comm, const kt_config *config, const kt_data *d
     return training == KT_OK ? KT_OK : kt_fail(training, "%s", message);
 }
 
+static kt_status preempted(const kt_config *config, const kt_trainer *trainer)
+{
+    const kt_progress *p = kt_trainer_progress(trainer);
+    return kt_fail(
+        KT_PREEMPTED,
+        "asked to stop (preemption): %s/checkpoints/step-%010lld.h5 has all until epoch %lld, step %lld; start "
+        "the same command again to go on",
+        config->run.dir, (long long)p->step, (long long)p->epoch, (long long)p->step);
+}
+
 /* From where the directory says to the results. */
 static kt_status train(kt_comm *comm, const kt_config *config, const kt_data *data, kt_trainer *trainer,
                        kt_run_directory *directory, kt_log *log, kt_results *results)
@@ -71,6 +81,8 @@ static kt_status train(kt_comm *comm, const kt_config *config, const kt_data *da
     report_start(trainer, directory, log);
     kt_run_directory_release_start(directory);
     kt_status status = kt_trainer_run(trainer, &results->reason);
+    if (status == KT_OK && results->reason == KT_STOP_PREEMPTION)
+        return preempted(config, trainer);
     return status == KT_OK || status == KT_DIVERGED ? finish(comm, config, data, trainer, status, log, results)
                                                     : status;
 }

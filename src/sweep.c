@@ -8,6 +8,7 @@
 #include "ktrain/linalg.h"
 #include "ktrain/memory.h"
 #include "ktrain/placement.h"
+#include "ktrain/stop.h"
 #include "ktrain/timer.h"
 #include "sweep_private.h"
 
@@ -26,10 +27,24 @@ static void share_order(kt_sweep *s, kt_sweep_order *o)
     kt_comm_broadcast(s->group, 0, o, sizeof *o);
 }
 
+/* The only message that comes within a trial: another group was asked to stop. */
+static void hear(void *context)
+{
+    kt_sweep *s = context;
+    kt_sweep_order o;
+    int from;
+    if (s->heard || !kt_comm_poll(s->mail, &from))
+        return;
+    kt_comm_receive(s->mail, from, &o, sizeof o);
+    s->heard = true;
+    kt_stop_ask();
+}
+
 static void run_trial(kt_sweep *s, const kt_sweep_order *o, kt_outcome *outcome)
 {
     const bool root = kt_comm_rank(s->world) == 0;
-    const kt_pulse pulse = {.beat = root ? kt_sweep_serve : NULL, .context = s};
+    const bool leads = kt_comm_rank(s->group) == 0;
+    const kt_pulse pulse = {.beat = root ? kt_sweep_serve : leads ? hear : NULL, .context = s};
     const kt_status status =
         kt_comm_agree(s->group, kt_trial_config(s->space, &s->source, &o->proposal, o->repetition, s->config));
     if (status == KT_OK)
@@ -74,7 +89,10 @@ static void work(kt_sweep *s)
         if (leads) {
             const double since = kt_timer_seconds();
             kt_comm_send(s->mail, 0, &r, sizeof r);
-            kt_comm_receive(s->mail, 0, &o, sizeof o);
+            if (s->heard)
+                o = (kt_sweep_order){.stop = true};
+            else
+                kt_comm_receive(s->mail, 0, &o, sizeof o);
             r.idle_seconds = kt_timer_seconds() - since;
         }
         share_order(s, &o);
@@ -167,6 +185,7 @@ kt_status kt_sweep_run(kt_comm *world, const kt_space *space, const kt_sweep_pla
     kt_trials_free(&s->trials);
     kt_memory_free(s->waits);
     kt_memory_free(s->waits_since);
+    kt_memory_free(s->told);
     kt_memory_free(s->config);
     kt_memory_free(s);
     return status;

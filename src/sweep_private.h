@@ -105,6 +105,8 @@ typedef struct kt_sweep {
     kt_sweep_files files;
     bool *waits;             /* [ranks]: first rank of a group that waits for an order */
     double *waits_since;     /* [ranks] */
+    bool *told;              /* rank 0, [ranks]: leaders that were told to stop */
+    bool heard;              /* other leaders: within a trial, that they are to stop */
     size_t n_missing;        /* of a merge: trials that no journal has */
     size_t n_groups, n_stopped, n_running, n_trained;
     kt_point_result best;    /* mean INFINITY: none yet */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ktrain/memory.h"
+#include "ktrain/stop.h"
 #include "ktrain/strategy.h"
 #include "ktrain/sweep_report.h"
 #include "ktrain/timer.h"
@@ -94,6 +95,16 @@ static void clear_directories(kt_sweep *s)
         kt_sweep_clear_directories(&s->trials, isfinite(s->best.mean) ? s->best.point : UINT64_MAX);
 }
 
+/* One rank was asked to stop, and so all are. */
+static void preempt(kt_sweep *s)
+{
+    kt_stop_ask();
+    fail(s, kt_fail(KT_PREEMPTED,
+                    "asked to stop (preemption): %s has all trials that were done, and checkpoints of those under way; "
+                    "start the same command again to go on",
+                    s->files.dir));
+}
+
 /* A trial that could not write its files has not ended: it is the sweep that cannot go on. */
 void kt_sweep_take(kt_sweep *s, size_t i, kt_outcome *outcome)
 {
@@ -101,6 +112,10 @@ void kt_sweep_take(kt_sweep *s, size_t i, kt_outcome *outcome)
     s->n_running--;
     if (outcome->status == KT_IO) {
         fail(s, kt_fail(KT_IO, "%s", outcome->error));
+        return;
+    }
+    if (outcome->status == KT_PREEMPTED) {
+        preempt(s);
         return;
     }
     outcome->key = trial->outcome.key;
@@ -135,6 +150,8 @@ kt_answer kt_sweep_next(kt_sweep *s, kt_sweep_order *out)
     size_t i;
     kt_status status = KT_OK;
     const size_t n_known = s->trials.n_from_journal;
+    if (kt_stop_asked())
+        preempt(s);
     const kt_answer answer = s->failure != KT_OK ? KT_DONE : kt_trials_next(&s->trials, &i, &status);
     fail(s, status);
     if (s->trials.n_from_journal > n_known)
@@ -153,6 +170,18 @@ kt_answer kt_sweep_next(kt_sweep *s, kt_sweep_order *out)
     return answer;
 }
 
+/* Leaders that are within a trial hear of it there. Each is told once, and comes once more with its last result. */
+static void stop_others(kt_sweep *s)
+{
+    const kt_sweep_order o = {.stop = true};
+    const int each = (int)s->space->settings.ranks_per_trial;
+    for (int rank = each; rank < kt_comm_size(s->mail); rank += each) {
+        if (!s->told[rank])
+            kt_comm_send(s->mail, rank, &o, sizeof o);
+        s->told[rank] = true;
+    }
+}
+
 void kt_sweep_serve(void *context)
 {
     kt_sweep *s = context;
@@ -163,7 +192,8 @@ void kt_sweep_serve(void *context)
         if (r.trial != KT_NO_TRIAL)
             kt_sweep_take(s, r.trial, &r.outcome);
         s->idle_seconds += r.idle_seconds;
-        s->waits[from] = true;
+        s->n_stopped += s->told[from];
+        s->waits[from] = !s->told[from];
         s->waits_since[from] = kt_timer_seconds();
     }
     for (int rank = 1; rank < kt_comm_size(s->mail); rank++) {
@@ -171,12 +201,15 @@ void kt_sweep_serve(void *context)
         if (!s->waits[rank] || kt_sweep_next(s, &o) == KT_WAIT)
             continue;
         s->waits[rank] = false;
+        s->told[rank] = o.stop;
         if (o.stop) {
             s->n_stopped++;
             s->idle_seconds += fmax(s->busy_until - s->waits_since[rank], 0);
         }
         kt_comm_send(s->mail, rank, &o, sizeof o);
     }
+    if (s->failure == KT_PREEMPTED)
+        stop_others(s);
     show(s);
 }
 
@@ -185,6 +218,7 @@ void kt_sweep_serve(void *context)
 kt_status kt_sweep_open(kt_sweep *s)
 {
     KT_TRY(KT_NEW(s->waits, (size_t)kt_comm_size(s->world)));
+    KT_TRY(KT_NEW(s->told, (size_t)kt_comm_size(s->world)));
     KT_TRY(KT_NEW(s->waits_since, (size_t)kt_comm_size(s->world)));
     KT_TRY(kt_trials_create(&s->trials, s->space, s->plan->shard, s->plan->n_shards, s->source));
     s->trials.retry = s->plan->retry;
@@ -279,10 +313,21 @@ static void clear_all(kt_sweep *s)
                                  isfinite(s->best.mean) ? &s->trials.all[s->best.first] : NULL);
 }
 
+/* What is on record, but has not come up again in this start. */
+static void take_what_is_on_record(kt_sweep *s)
+{
+    size_t i;
+    kt_status status;
+    while (kt_trials_next(&s->trials, &i, &status) == KT_PROPOSED) {
+    }
+}
+
 /* Tables and files at the end, of whatever there is. */
 kt_status kt_sweep_conclude(kt_sweep *s)
 {
     const char *dir = s->files.dir, *suffix = s->files.suffix;
+    if (s->failure != KT_OK)
+        take_what_is_on_record(s);
     find_best(s);
     if (s->n_missing == 0)
         clear_all(s);

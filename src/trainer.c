@@ -7,6 +7,7 @@
 #include "ktrain/file.h"
 #include "ktrain/memory.h"
 #include "ktrain/share.h"
+#include "ktrain/stop.h"
 #include "ktrain/timer.h"
 #include "trainer_private.h"
 
@@ -23,6 +24,8 @@ static void gather_batch(kt_trainer *t, const kt_pass *pass)
 {
     const kt_dataset *set = &t->data->set;
     const kt_range own = own_shards(t, &pass->rows);
+    if (kt_stop_asked())
+        atomic_store_explicit(&t->board->asked, 1, memory_order_relaxed);
     for (size_t v = own.begin; v < own.end; v++) {
         size_t begin, end;
         kt_share(pass->rows.M, v, pass->rows.shards, &begin, &end);
@@ -34,25 +37,28 @@ static void gather_batch(kt_trainer *t, const kt_pass *pass)
     kt_team_barrier(&t->replica.team);
 }
 
-/* Own shards' loss and its derivative, then the sums of the whole batch: shard by shard, added along the tree. */
+/* Own shards' loss and its derivative, then the sums of the whole batch: shard by shard, added along the tree. Who was
+ * asked to stop is told with them: what a shard's scorer has written is what all ranks go by. */
 static void score_batch(kt_trainer *t, const kt_pass *pass, const float *logits, kt_loss_sums *sums)
 {
     const size_t C = t->data->set.n_classes, V = pass->rows.shards;
+    kt_shard_result *shards = t->board->shards;
     const kt_range own = own_shards(t, &pass->rows);
     for (size_t v = own.begin; v < own.end; v++) {
         size_t begin, end;
         kt_share(pass->rows.M, v, V, &begin, &end);
-        t->shard_sums[v] = (kt_loss_sums){0};
-        kt_loss_softmax(&t->loss, end - begin, pass->rows.M, logits + begin * C, t->labels + begin, &t->shard_sums[v],
+        shards[v] = (kt_shard_result){.asked = atomic_load_explicit(&t->board->asked, memory_order_relaxed)};
+        kt_loss_softmax(&t->loss, end - begin, pass->rows.M, logits + begin * C, t->labels + begin, &shards[v].sums,
                         kt_network_d_logits(t->network) + begin * C);
     }
-    kt_team_share(&t->replica.team, t->shard_sums, V, sizeof *t->shard_sums);
+    kt_team_share(&t->replica.team, shards, V, sizeof *shards);
     double parts[2 * KT_MAX_SHARDS], total[2];
     for (size_t v = 0; v < V; v++) {
-        parts[2 * v] = t->shard_sums[v].loss;
-        parts[2 * v + 1] = t->shard_sums[v].cross_entropy;
-        sums->correct += t->shard_sums[v].correct;
-        sums->samples += t->shard_sums[v].samples;
+        parts[2 * v] = shards[v].sums.loss;
+        parts[2 * v + 1] = shards[v].sums.cross_entropy;
+        sums->correct += shards[v].sums.correct;
+        sums->samples += shards[v].sums.samples;
+        t->asked |= shards[v].asked != 0;
     }
     kt_shards_add_f64(V, 2, 2, parts, total);
     sums->loss = total[0];
@@ -163,7 +169,9 @@ kt_stop_reason kt_trainer_stop_reason(const kt_trainer *t)
         return KT_STOP_PATIENCE;
     if (t->state.progress.epoch >= t->config->train.epochs)
         return KT_STOP_EPOCHS;
-    return reached_max_steps(t) ? KT_STOP_STEPS : KT_STOP_NOT;
+    if (reached_max_steps(t))
+        return KT_STOP_STEPS;
+    return t->asked ? KT_STOP_PREEMPTION : KT_STOP_NOT;
 }
 
 kt_status kt_trainer_score(kt_trainer *t, kt_part part, kt_metrics *metrics)
@@ -224,7 +232,8 @@ static void keep_best(kt_trainer *t)
     memcpy(t->state.best_state, kt_network_state(t->network), kt_network_n_state(t->network) * sizeof(float));
 }
 
-/* The steps that are left of the epoch under way. Ends early, within the epoch, when max_steps is reached. */
+/* The steps that are left of the epoch under way. Ends early, within the epoch, when max_steps is reached or the run was
+ * asked to stop. */
 static kt_status train_epoch(kt_trainer *t, double *rate)
 {
     kt_progress *p = &t->state.progress;
@@ -232,12 +241,12 @@ static kt_status train_epoch(kt_trainer *t, double *rate)
     t->epoch_seconds = kt_timer_seconds();
     t->epoch_samples = 0;
     kt_batches_start_epoch(&t->batches, (uint32_t)p->epoch);
-    for (size_t step = (size_t)p->step_in_epoch; step < n_steps && !reached_max_steps(t); step++) {
+    for (size_t step = (size_t)p->step_in_epoch; step < n_steps && !reached_max_steps(t) && !t->asked; step++) {
         KT_TRY(train_step(t, step, rate));
         show_progress(t, n_steps);
         if (t->pulse.beat != NULL)
             t->pulse.beat(t->pulse.context);
-        if (t->config->checkpoint.every_steps > 0 && p->step % t->config->checkpoint.every_steps == 0 &&
+        if (t->config->checkpoint.every_steps > 0 && !t->asked && p->step % t->config->checkpoint.every_steps == 0 &&
             step + 1 < n_steps)
             KT_TRY(kt_trainer_save(t));
     }
@@ -264,13 +273,29 @@ static kt_status finish_epoch(kt_trainer *t, double rate)
     return KT_OK;
 }
 
+/* Copies that have no shards of a batch tell here, after each epoch, what the others tell in each step. */
+static void ask_others(kt_trainer *t)
+{
+    int64_t n_asked = kt_stop_asked();
+    if (t->replica.n_replicas > t->plan.n_shards) {
+        kt_comm_sum_i64(t->comm, &n_asked, 1);
+        t->asked |= n_asked > 0;
+    }
+}
+
 static kt_status train(kt_trainer *t, kt_stop_reason *reason)
 {
     while ((*reason = kt_trainer_stop_reason(t)) == KT_STOP_NOT) {
-        double rate = 0;
+        const kt_progress *p = &t->state.progress;
+        double rate = p->step_in_epoch == 0
+                          ? 0
+                          : kt_schedule_rate(&t->config->schedule, &t->state.schedule, p->epoch, p->step - 1);
         KT_TRY(train_epoch(t, &rate));
-        if ((size_t)t->state.progress.step_in_epoch == kt_batches_steps(&t->batches))
+        if (t->asked) /* validation can wait, who asks may not */
+            continue;
+        if ((size_t)p->step_in_epoch == kt_batches_steps(&t->batches))
             KT_TRY(finish_epoch(t, rate));
+        ask_others(t);
     }
     return kt_trainer_save(t);
 }

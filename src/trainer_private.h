@@ -3,8 +3,18 @@
 #ifndef KTRAIN_TRAINER_PRIVATE_H
 #define KTRAIN_TRAINER_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "ktrain/batches.h"
+#include "ktrain/shards.h"
 #include "ktrain/trainer.h"
+
+/* What the ranks of a replica write for each other. */
+typedef struct kt_board {
+    kt_shard_result
+        shards[KT_MAX_SHARDS];     /* plan.n_shards of the batch under way, of all replicas once they are told */
+    _Alignas(64) atomic_int asked; /* one of the ranks was, to stop; stays set */
+} kt_board;
 
 struct kt_trainer {
     kt_comm *comm;           /* borrowed, as are config, data, log and dir */
@@ -19,7 +29,8 @@ struct kt_trainer {
     kt_exchange_plan plan;
     kt_network *network;     /* in the replica's memory */
     kt_exchange *exchange;
-    kt_loss_sums *shard_sums; /* [plan.n_shards] of the batch under way, in the replica's memory */
+    kt_board *board; /* in the replica's memory */
+    bool asked;      /* to stop: the same on all ranks */
     kt_batches batches;
     kt_loss_spec loss;
     double *class_weights;   /* [n_classes], or NULL */

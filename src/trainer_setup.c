@@ -79,23 +79,23 @@ static kt_status prepare_batches(kt_trainer *t)
     return choose_class_weights(t);
 }
 
-/* The network in the replica's memory, and what else is there: the sums of the shards' losses, then the network, then
+/* The network in the replica's memory, and what else is there: the board, then the network, then
  * what the exchange needs. */
 static kt_status allocate(kt_trainer *t, const kt_network_spec *spec, size_t max_rows)
 {
-    enum { SUMS_BYTES = KT_MAX_SHARDS * sizeof(kt_loss_sums) };
     size_t network_bytes;
     KT_TRY(kt_network_shared_bytes(spec, max_rows, &network_bytes, NULL)); /* check_memory has asked on all ranks */
     /* rank 0's best weights; and while a checkpoint is written, all tensors once as HDF5 has them, once as a file */
     const size_t root_bytes = (1 + 2 * (2 + t->plan.n_slots)) * t->plan.n_parameters * sizeof(float);
-    KT_TRY(kt_replica_allocate(&t->replica, SUMS_BYTES + network_bytes + kt_exchange_shared_bytes(&t->plan),
+    KT_TRY(kt_replica_allocate(&t->replica, sizeof(kt_board) + network_bytes + kt_exchange_shared_bytes(&t->plan),
                                root_bytes));
     char *memory = kt_replica_memory(&t->replica);
-    t->shard_sums = (kt_loss_sums *)(void *)memory;
-    kt_status status = kt_network_create_shared(&t->network, spec, max_rows, &t->replica.team, memory + SUMS_BYTES);
+    t->board = (kt_board *)(void *)memory;
+    kt_status status =
+        kt_network_create_shared(&t->network, spec, max_rows, &t->replica.team, memory + sizeof(kt_board));
     KT_TRY(kt_comm_agree(t->comm, status));
     return kt_exchange_create(&t->exchange, &t->replica, t->config, &t->plan, t->network,
-                              memory + SUMS_BYTES + network_bytes);
+                              memory + sizeof(kt_board) + network_bytes);
 }
 
 /* Different kernels of OpenBLAS only its environment can mend. */

@@ -18,6 +18,12 @@ typedef struct kt_pulse {
     void *context; /* borrowed */
 } kt_pulse;
 
+/* What the ranks tell each other of every shard of a batch. */
+typedef struct kt_shard_result {
+    kt_loss_sums sums;
+    int64_t asked; /* to stop; also of ranks that scored no shard */
+} kt_shard_result;
+
 /* A trainer at step 0, weights initialized. comm, config, data and log are borrowed for its lifetime; dir is where
  * checkpoints/, best.h5 and history.csv go (NULL: nothing is written). Collective. *out is NULL on failure. */
 kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log,
@@ -30,7 +36,8 @@ void kt_trainer_set_pulse(kt_trainer *trainer, kt_pulse pulse);
 /* Takes over the state in rank 0's `file` (NULL elsewhere), written for the same network. Collective. */
 kt_status kt_trainer_resume(kt_trainer *trainer, kt_hdf5 *file);
 
-/* Trains until there is a reason to stop; at once when there is one already. KT_DIVERGED when the loss is no longer
+/* Trains until there is a reason to stop; at once when there is one already. A rank that was asked to (stop.h) is
+ * one, at the end of the step under way: KT_OK, *reason KT_STOP_PREEMPTION on all ranks, and a checkpoint is saved. KT_DIVERGED when the loss is no longer
  * finite: *reason says so, the last checkpoint stays. Collective. */
 kt_status kt_trainer_run(kt_trainer *trainer, kt_stop_reason *reason);
 
