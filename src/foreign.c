@@ -88,7 +88,7 @@ static const struct {
 
 static kt_status fail(const char *path, const char *name, const char *advice)
 {
-    return kt_fail(KT_DATA, "%s is %s, which is not read here: %s", path, name, advice);
+    return kt_fail(KT_DATA, "%s is %s: %s", path, name, advice);
 }
 
 /* ASCII in two bytes each without a mark before it. */
