@@ -8,16 +8,22 @@ const kt_command kt_commands[] = {
      "  mpirun -np 8 ktrain jobs/m3.ini\n"
      "  ktrain jobs/m1.ini run.dir=runs/m1-wide model.hidden=[512] optimizer.learning_rate=0.0005\n",
      kt_command_train},
-    {"sweep", "JOB.ini [--dry-run] [--shard i/n] [--merge [DIR ...]] [section.key=value ...]",
+    {"sweep", "JOB.ini [--dry-run] [--list] [--shard i/n] [--merge [DIR ...]] [section.key=value ...]",
      "try many values of keys, on groups of ranks, and rank what came of it",
      "JOB.ini is a job with a section [sweep]: how to search, and a list of values for each key that varies (ktrain\n"
-     "options sweep lists all). Every trial is an ordinary run on sweep.ranks_per_trial ranks. Started again, the same\n"
+     "options sweep lists all). Every trial is an ordinary run on sweep.ranks_per_trial ranks. Started again, the "
+     "same\n"
      "command goes on: trials on record in run.dir/journal.jsonl are not run again.\n"
      "\n"
-     "  --dry-run           show the points, their cost, and how long it will take on this machine\n"
+     "  --dry-run           show what is searched, the first and the last few points, their cost, and how long it "
+     "will\n"
+     "                      take on this machine\n"
+     "  --list              the same with all points\n"
      "  --ranks N           of --dry-run: as if on N ranks like these\n"
      "  --shard i/n         only part i of n, in a journal of its own: for job arrays without MPI between jobs\n"
-     "  --merge [DIR ...]   join the journals of shards in run.dir, and of sweeps in other directories\n"
+     "  --merge [DIR ...]   join the journals of shards in run.dir, and of sweeps in other directories; exit code 66 "
+     "when\n"
+     "                      trials are missing\n"
      "  --retry-failed      run trials again that are on record as failed\n"
      "\n"
      "  mpirun -np 8 ktrain sweep jobs/grid_m1.ini\n"
@@ -28,7 +34,8 @@ const kt_command kt_commands[] = {
      "RUN is the directory of a run, or a model file. Without data the run's own train, validation and test parts\n"
      "are scored; with FEATURES and LABELS, all samples of those files.\n"
      "\n"
-     "  --header WORD       auto, true or false: whether a table begins with a line of names (default: as in training)\n"
+     "  --header WORD       auto, true or false: whether a table begins with a line of names (default: as in "
+     "training)\n"
      "\n"
      "  ktrain evaluate runs/m1\n"
      "  ktrain evaluate runs/m1 more_images.npy more_labels.npy\n",
@@ -39,13 +46,17 @@ const kt_command kt_commands[] = {
      "\n"
      "  -o, --output FILE   where to write\n"
      "  --class-names       head the CSV's columns with the class names instead of Clase_0,Clase_1,...\n"
-     "  --header WORD       auto, true or false: whether a table begins with a line of names (default: as in training)\n"
+     "  --header WORD       auto, true or false: whether a table begins with a line of names (default: as in "
+     "training)\n"
      "\n"
      "  ktrain predict runs/m3 data/k49/X_COMP.npy -o posterior.csv\n",
      kt_command_predict},
-    {"check", "CONFIG.ini [--ranks N] [--hosts H] [section.key=value ...]", "show what a job would do and cost, without running it",
-     "Prints the resolved configuration, the parameters, the memory of a host, the bytes that a step moves with either\n"
-     "exchange and the choice for each layer, and a predicted step, from the figures of a typical machine and network.\n"
+    {"check", "CONFIG.ini [--ranks N] [--hosts H] [section.key=value ...]",
+     "show what a job would do and cost, without running it",
+     "Prints the resolved configuration, the parameters, the memory of a host, the bytes that a step moves with "
+     "either\n"
+     "exchange and the choice for each layer, and a predicted step, from the figures of a typical machine and "
+     "network.\n"
      "The data files are read and checked; nothing is written.\n"
      "\n"
      "  --ranks N           as if started on N ranks (default: the ranks it is started on)\n"

@@ -49,6 +49,7 @@ static kt_status parse_options(int argc, char **argv, sweep_arguments *a)
     static const struct option options[] = {{"shard", required_argument, NULL, 's'},
                                             {"merge", no_argument, NULL, 'm'},
                                             {"dry-run", no_argument, NULL, 'd'},
+                                            {"list", no_argument, NULL, 'l'},
                                             {"retry-failed", no_argument, NULL, 'f'},
                                             {"ranks", required_argument, NULL, 'r'},
                                             {0}};
@@ -66,7 +67,8 @@ static kt_status parse_options(int argc, char **argv, sweep_arguments *a)
             KT_TRY(parse_ranks(optarg, &a->n_ranks));
         a->plan.merge |= letter == 'm';
         a->plan.retry |= letter == 'f';
-        a->dry_run |= letter == 'd';
+        a->plan.list |= letter == 'l';
+        a->dry_run |= letter == 'd' || letter == 'l';
     }
     return KT_OK;
 }

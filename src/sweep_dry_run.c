@@ -1,5 +1,6 @@
 /* What a sweep would do: its points, what each costs, and how long all take, from a few steps trained here. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ktrain/forecast.h"
@@ -9,7 +10,7 @@
 #include "ktrain/timer.h"
 #include "sweep_private.h"
 
-enum { N_SAMPLES = 5 };
+enum { N_SAMPLES = 5, FEW = 4, MOST_VALUES = 13 };
 
 typedef struct sample {
     kt_proposal proposal;
@@ -112,20 +113,50 @@ static kt_status choose(kt_trials *t, size_t *n_certain, sample samples[N_SAMPLE
     return status == KT_OK ? simulate(t) : status;
 }
 
-static void print_points(const kt_trials *t, size_t n_certain, double ratio, kt_log *log)
+/* What is searched: a line for each axis, and how many points that makes. */
+static void print_axes(const kt_space *space, kt_log *log)
+{
+    for (size_t a = 0; a < space->n_axes; a++) {
+        const kt_axis *axis = &space->axes[a];
+        char text[400] = "";
+        for (size_t v = 0, n = 0; v < axis->n && n < sizeof text; v++) {
+            const bool left_out = axis->n > MOST_VALUES && v == MOST_VALUES - 1;
+            v = left_out ? axis->n - 1 : v;
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s%s", v > 0 ? " | " : "", left_out ? "... | " : "",
+                                  axis->values[v].name);
+        }
+        kt_log_line(log, "axis   %s: %zu value%s: %s", axis->name, axis->n, axis->n == 1 ? "" : "s", text);
+    }
+    kt_log_line(log, "points %llu, %lld repetition%s each, by strategy %s", (unsigned long long)space->n_points,
+                (long long)space->settings.seeds, space->settings.seeds == 1 ? "" : "s",
+                kt_strategies[space->settings.strategy]->name);
+    kt_log_line(log, "%s", "");
+}
+
+static void print_point(const kt_trials *t, size_t i, double ratio, kt_log *log)
 {
     char text[512], at_most[32];
+    const kt_trial *trial = &t->all[i];
+    const double seconds = trial->cost * ratio;
+    if (kt_trials_config(t, trial, t->scratch) != KT_OK)
+        return;
+    kt_space_describe(t->space, trial->proposal.point, text, sizeof text);
+    kt_report_duration(seconds, at_most, sizeof at_most);
+    kt_log_line(log, "%8zu  %10s  %12.1f  %s", i + 1, at_most, 1e3 * seconds / (double)t->scratch->train.epochs, text);
+}
+
+/* The first and the last few points, or all, each by its first repetition. */
+static void print_points(const kt_trials *t, size_t n_certain, bool all, double ratio, kt_log *log)
+{
+    const size_t seeds = (size_t)t->space->settings.seeds, n_points = n_certain / seeds;
+    const bool cut = !all && n_points > 2 * FEW + 1;
     kt_log_line(log, "%8s  %10s  %12s  %s", "trial", "at most", "ms an epoch", "point");
-    for (size_t i = 0; i < n_certain; i++) {
-        const kt_trial *trial = &t->all[i];
-        if (kt_trials_config(t, trial, t->scratch) != KT_OK)
-            continue;
-        const double seconds = trial->cost * ratio;
-        kt_space_describe(t->space, trial->proposal.point, text, sizeof text);
-        kt_report_duration(seconds, at_most, sizeof at_most);
-        kt_log_line(log, "%8zu  %10s  %12.1f  %s%s", i + 1, at_most,
-                    1e3 * seconds / (double)t->scratch->train.epochs, text,
-                    trial->repetition > 0 ? "  (repetition)" : "");
+    for (size_t i = 0; i < n_points; i++) {
+        if (cut && i == FEW) {
+            i = n_points - FEW;
+            kt_log_line(log, "%8s  and %zu more, which --list shows", "...", n_points - (size_t)(2 * FEW));
+        }
+        print_point(t, i * seeds, ratio, log);
     }
     if (t->n > n_certain)
         kt_log_line(log, "and about %zu more, depending on what comes of these", t->n - n_certain);
@@ -185,7 +216,8 @@ static kt_status dry_run(kt_comm *world, kt_comm *group, const kt_space *space, 
         const double ratio = seconds[0] > 0 ? seconds[1] / seconds[0] : 1;
         if (seconds[0] <= 0)
             kt_log_warning(log, "no trial could be tried here: times are those of a typical machine");
-        print_points(&trials, n_certain, ratio, log);
+        print_axes(space, log);
+        print_points(&trials, n_certain, plan->list, ratio, log);
         print_time(&trials, ratio, n_ranks / each, log);
     }
     kt_trials_free(&trials);

@@ -332,7 +332,7 @@ static void format_prospects(const kt_sweep_progress *p, char *text, size_t size
         snprintf(text + n, size - (size_t)n, "  ETA %s", left);
 }
 
-void kt_sweep_report_bar(kt_log *log, const kt_sweep_progress *p)
+void kt_sweep_format_bar(const kt_sweep_progress *p, size_t columns, char *text, size_t size)
 {
     enum { WIDTH = 10 };
     char bar[WIDTH + 1] = "", prospects[128];
@@ -340,7 +340,18 @@ void kt_sweep_report_bar(kt_log *log, const kt_sweep_progress *p)
     memset(bar, ' ', WIDTH);
     memset(bar, '=', full);
     format_prospects(p, prospects, sizeof prospects);
-    kt_log_bar(log, "sweep %zu/%zu [%s] %zu running%s", p->n_done, p->n_expected, bar, p->n_running, prospects);
+    snprintf(text, size, "sweep %zu/%zu [%s] %zu running%s", p->n_done, p->n_expected, bar, p->n_running, prospects);
+    if (strlen(text) > columns)
+        snprintf(text, size, "sweep %zu/%zu  %zu running%s", p->n_done, p->n_expected, p->n_running, prospects);
+    if (strlen(text) > columns)
+        snprintf(text, size, "sweep %zu/%zu%s", p->n_done, p->n_expected, prospects);
+}
+
+void kt_sweep_report_bar(kt_log *log, const kt_sweep_progress *p)
+{
+    char text[256];
+    kt_sweep_format_bar(p, kt_log_columns(log) - 1, text, sizeof text); /* the bar keeps clear of the last column */
+    kt_log_bar(log, "%s", text);
 }
 
 void kt_sweep_report_line(kt_log *log, const kt_sweep_progress *p)

@@ -229,9 +229,10 @@ kt_status kt_sweep_open(kt_sweep *s)
 void kt_sweep_report_start(kt_sweep *s)
 {
     const kt_sweep_settings *settings = &s->space->settings;
-    kt_log_line(s->log, "sweep  %s over %llu points of %zu axes, %lld repetition%s each, in %s",
+    kt_log_line(s->log, "sweep  %s over %llu points of %zu ax%ss, %lld repetition%s each, in %s",
                 kt_strategies[settings->strategy]->name, (unsigned long long)s->space->n_points, s->space->n_axes,
-                (long long)settings->seeds, settings->seeds == 1 ? "" : "s", s->files.dir);
+                s->space->n_axes == 1 ? "i" : "e", (long long)settings->seeds, settings->seeds == 1 ? "" : "s",
+                s->files.dir);
     if (s->plan->n_shards > 1)
         kt_log_line(s->log, "shard  part%s: every %zu-th point", s->files.suffix, s->plan->n_shards);
     kt_log_line(s->log, "groups %zu of %lld rank%s, a trial each at a time", s->n_groups,

@@ -446,10 +446,13 @@ def data_as_axes():
 
 
 def dry_run():
-    """--dry-run prints every point and a time, for any number of ranks, and writes nothing."""
+    """--dry-run prints the axes, the first and last points and a time, --list every point, and neither writes anything."""
+    told = sweep("dry", "--dry-run", "sweep.seeds=2").out
+    assert "axis   optimizer.learning_rate: 2 values: 0.0003 | 0.01\n" in told and "points 12, 2 repetitions each" in told, told
+    assert told.count("model.hidden = ") == 8 and "and 4 more, which --list shows" in told and "24 trials by" in told, told
     before = sorted(os.listdir("."))
     for n, more, groups in ((1, (), "1 group "), (2, ("--ranks", "6", "sweep.ranks_per_trial=2"), "3 groups ")):
-        told = sweep("dry", "--dry-run", *more, ranks=n).out
+        told = sweep("dry", "--list", *more, ranks=n).out
         for point in itertools.product(*AXES.values()):
             text = ", ".join(f"{key} = {value}" for key, value in zip(AXES, point))
             assert told.count(text) == 1, f"not once '{text}':\n{told}"

@@ -44,7 +44,7 @@ def fewer_values():
     """A narrowed sweep whose trials all diverge has neither the best.ini nor the directory of the wider one."""
     sweep("w", "optimizer.name=sgd")
     assert len(os.listdir("w/trials")) == 1
-    done = sweep("w", "optimizer.name=sgd", "sweep.optimizer.learning_rate=1e30")
+    done = sweep("w", "optimizer.name=sgd", "sweep.optimizer.learning_rate=1e30", code=e2e.DIVERGED, words=("no point succeeded",))
     assert not os.path.exists("w/best.ini") and os.listdir("w/trials") == [], os.listdir("w/trials")
     assert "best.ini" not in done.out, done.out
 

@@ -72,6 +72,22 @@ def every_line_fits():
         fits(columns, ranks)
 
 
+def sweeps_fit():
+    """A sweep's lines, tables and bar fit a terminal of 60 columns, where a wide table becomes several; log.txt has it whole."""
+    with open("sweep.ini", "w") as file:
+        file.write(e2e.JOB + "[sweep]\nmodel.hidden = [16, 12, 8, 6, 4] | [16]\noptimizer.learning_rate = 0.001, 0.01\n"
+                   "model.dropout = 0.1, 0.2\ntrain.batch_size = 17, 50\nseeds = 2\n")
+    for more in ((), ("--dry-run",)):
+        terminal = Terminal(60)
+        finish_on(terminal, run_on(terminal, ["sweep", "sweep.ini", "run.dir=narrow-sweep", *more], 2))
+        check_width(terminal.text, 60)
+        lines = shown(terminal.text)
+        if not more:
+            assert sum(re.match(r"10? +\S", line) is not None for line in lines) >= 4, terminal.text  # of the best ten, in parts
+    with open("narrow-sweep/log.txt") as file:
+        assert re.search(r"^\S+ \S+ 10 .* \d\.\d{4} \+- .* \d\.\d{4} ", file.read(), re.MULTILINE)
+
+
 def resized():
     """A terminal that becomes narrower while a run goes on gets narrower lines from then on."""
     terminal = Terminal(120)
@@ -146,4 +162,4 @@ def made_by():
 
 e2e.write_data()
 e2e.write_job()
-e2e.main(every_line_fits, resized, few_lines, last_epoch, readers_that_leave, made_by)
+e2e.main(every_line_fits, sweeps_fit, resized, few_lines, last_epoch, readers_that_leave, made_by)

@@ -418,6 +418,22 @@ static void progress_is_a_bar_or_a_line(void)
                                  "sweep 312/1920  2 running  best 1.4123  64/min  ETA 25:10\n");
 }
 
+static void a_narrow_bar_leaves_out_what_is_least(void)
+{
+    char text[256];
+    const kt_sweep_progress p = {312, 2, 1920, 1.41234, 600, 640, 1510};
+    static const struct {
+        size_t columns;
+        const char *text;
+    } cases[] = {{67, "sweep 312/1920 [=         ] 2 running  best 1.4123  64/min  ETA 25:10"},
+                 {59, "sweep 312/1920  2 running  best 1.4123  64/min  ETA 25:10"},
+                 {50, "sweep 312/1920  best 1.4123  64/min  ETA 25:10"}};
+    for (size_t i = 0; i < 3; i++) {
+        kt_sweep_format_bar(&p, cases[i].columns + 2, text, sizeof text);
+        CU_ASSERT_STRING_EQUAL(text, cases[i].text);
+    }
+}
+
 const kt_test kt_tests[] = {
     {"trials are a row each, in the order of the points, with quotes where CSV wants them",
      trials_are_a_row_each_in_the_order_of_the_points},
@@ -426,12 +442,13 @@ const kt_test kt_tests[] = {
     {"means and errors are those computed by hand", means_and_errors_are_those_computed_by_hand},
     {"the error of three is that of a sample's mean", the_error_of_three_is_of_the_sample},
     {"the best job can be run as it is", the_best_job_can_be_run_as_it_is},
-    {"without success there is no best job, and a line says so", without_success_there_is_no_best_job},
+    {"without success there is no best job, and no table of the best", without_success_there_is_no_best_job},
     {"a directory that is not there is said", a_directory_that_is_not_there_is_said},
     {"the best ten are a table", the_best_ten_are_a_table},
     {"accuracy orders when it is the objective", accuracy_orders_when_it_is_the_objective},
     {"each axis is told by its values", each_axis_is_told_by_its_values},
     {"a wide table is cut at its end", a_wide_table_is_cut_at_its_end},
     {"progress is a bar on a terminal and a line elsewhere", progress_is_a_bar_or_a_line},
+    {"a narrow bar leaves out what is least", a_narrow_bar_leaves_out_what_is_least},
     {NULL, NULL},
 };

@@ -10,6 +10,7 @@ typedef struct kt_sweep_plan {
     size_t shard, n_shards;     /* this start's part: 0 <= shard < n_shards; n_shards = 1: all */
     bool retry;                 /* trials on record as failed are run again */
     bool merge;                 /* no training: joins journals */
+    bool list;                  /* a dry run shows all points, not only the first and the last few */
     size_t n_sources;           /* other directories whose journals are joined, too */
     char *const *sources;
 } kt_sweep_plan;
@@ -21,7 +22,7 @@ typedef struct kt_sweep_plan {
  * or a trial's files; KT_NO_MEMORY. Trials that were done by then stay on record. */
 kt_status kt_sweep_run(kt_comm *world, const kt_space *space, const kt_sweep_plan *plan, kt_log *log);
 
-/* Prints the points, what each costs, and how long the sweep will take on n_ranks ranks of this machine, on which it
+/* Prints the axes, the points, what each costs, and how long the sweep will take on n_ranks ranks of this machine, on which it
  * trains a few steps to find out; nothing is written. Collective. */
 kt_status kt_sweep_dry_run(kt_comm *world, const kt_space *space, const kt_sweep_plan *plan, size_t n_ranks,
                            kt_log *log);

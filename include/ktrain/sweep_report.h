@@ -39,6 +39,8 @@ typedef struct kt_sweep_progress {
     double seconds_left;    /* NaN: not known yet */
 } kt_sweep_progress;
 
+/* The bar in text[size], with less on it where the columns are few. Pure. */
+void kt_sweep_format_bar(const kt_sweep_progress *progress, size_t columns, char *text, size_t size);
 void kt_sweep_report_bar(kt_log *log, const kt_sweep_progress *progress);  /* on a terminal */
 void kt_sweep_report_line(kt_log *log, const kt_sweep_progress *progress); /* elsewhere */
 
