@@ -53,7 +53,16 @@ static kt_status check_place(const char *dir)
                             dir, n_saved > 0 ? "checkpoints/" : "", name, n > 1 ? " and more" : "");
 }
 
-/* What a run writes must be none of what it reads. Its own config.ini may be the job: it then stays as it is. */
+static bool lies_inside(const char *path, const char *dir)
+{
+    char real_path[PATH_MAX], real_dir[PATH_MAX];
+    if (realpath(path, real_path) == NULL || realpath(dir, real_dir) == NULL)
+        return false;
+    size_t n = strlen(real_dir);
+    return strncmp(real_path, real_dir, n) == 0 && real_path[n] == '/';
+}
+
+/* What a run writes, or moves aside, must be none of what it reads. Its own config.ini may be the job: it then stays as it is. */
 static kt_status check_inputs(const kt_config *c)
 {
     static const char *const outputs[] = {"config.ini", "log.txt",       "history.csv", "steps.csv",
@@ -67,6 +76,11 @@ static kt_status check_inputs(const kt_config *c)
                                   c->data.test_features,
                                   c->data.test_labels};
     char path[KT_PATH_BYTES];
+    const bool moves = strcmp(c->checkpoint.resume, "never") == 0 && holds(c->run.dir, "config.ini");
+    for (size_t i = 1; i < sizeof inputs / sizeof inputs[0] && moves; i++)
+        if (inputs[i] != NULL && lies_inside(inputs[i], c->run.dir))
+            return kt_fail(KT_CONFIG, "run.dir = %s holds a run and %s: cannot be moved aside for checkpoint.resume = never",
+                           c->run.dir, inputs[i]);
     for (size_t o = 0; o < sizeof outputs / sizeof outputs[0]; o++) {
         KT_TRY(kt_file_path(path, "%s/%s", c->run.dir, outputs[o]));
         for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
@@ -207,15 +221,6 @@ static kt_status open_newest(const char *dir, bool set_aside, kt_log *log, kt_hd
             rename(paths[i], aside); /* failing does no harm */
     kt_memory_free(paths);
     return status;
-}
-
-static bool lies_inside(const char *path, const char *dir)
-{
-    char real_path[PATH_MAX], real_dir[PATH_MAX];
-    if (realpath(path, real_path) == NULL || realpath(dir, real_dir) == NULL)
-        return false;
-    size_t n = strlen(real_dir);
-    return strncmp(real_path, real_dir, n) == 0 && real_path[n] == '/';
 }
 
 /* resume = PATH: a run that was begun so goes on; else PATH is its beginning. */
