@@ -43,4 +43,24 @@ kt_status kt_space_parse_point(const char *where, const char *name, const char *
 /* Lets each point begin with all that the one before it has set. KT_NO_MEMORY. */
 kt_status kt_space_build_points(kt_axis *axis);
 
+enum { KT_MOST_NAMED_POINTS = 10000 };
+
+/* A space as it is read. */
+typedef struct kt_space_parser {
+    const char *name;            /* of the file */
+    kt_space *space;
+    bool on_command_line;        /* there, what is set again counts instead */
+    /* Where something was set: "grid.ini:12", "command line"; NULL: nowhere. Interned. */
+    const char **axis_places;    /* [kt_config_options.n + 1]: of space->axes */
+    const char **point_places;   /* [KT_MOST_NAMED_POINTS]; NULL before the first */
+    const char **setting_places; /* [kt_sweep_options.n] */
+    kt_space_scratch scratch;
+} kt_space_parser;
+
+/* The axis of a key; n_axes when there is none. */
+size_t kt_space_find_axis(const kt_space *space, const kt_option *option);
+
+/* Whether everything fits together; sets sizes, start and n_points. KT_CONFIG, with the place. */
+kt_status kt_space_check(kt_space_parser *parser);
+
 #endif
