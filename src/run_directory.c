@@ -79,7 +79,8 @@ static kt_status check_inputs(const kt_config *c)
     const bool moves = strcmp(c->checkpoint.resume, "never") == 0 && holds(c->run.dir, "config.ini");
     for (size_t i = 1; i < sizeof inputs / sizeof inputs[0] && moves; i++)
         if (inputs[i] != NULL && lies_inside(inputs[i], c->run.dir))
-            return kt_fail(KT_CONFIG, "run.dir = %s holds a run and %s: cannot be moved aside for checkpoint.resume = never",
+            return kt_fail(KT_CONFIG,
+                           "run.dir = %s holds a run and %s: cannot be moved aside for checkpoint.resume = never",
                            c->run.dir, inputs[i]);
     for (size_t o = 0; o < sizeof outputs / sizeof outputs[0]; o++) {
         KT_TRY(kt_file_path(path, "%s/%s", c->run.dir, outputs[o]));
