@@ -3,6 +3,7 @@
 # kt_need(<what> <Debian package> <found>) records a missing dependency; kt_stop_if_missing() ends the configuration.
 
 include_guard(GLOBAL)
+include("${CMAKE_CURRENT_LIST_DIR}/mpi.cmake")
 
 function(kt_need what package found)
     if(found)
@@ -61,9 +62,25 @@ endfunction()
 find_package(PkgConfig QUIET)
 kt_need("pkg-config" pkgconf "${PKG_CONFIG_FOUND}")
 
-# By mpicc and not by pkg-config: the MPI of the mpirun in PATH, wherever a cluster keeps it.
-find_package(MPI QUIET COMPONENTS C)
-kt_need("Open MPI" libopenmpi-dev "${MPI_C_FOUND}")
+# By mpicc and not by pkg-config. Another MPI: -DMPI_C_COMPILER=mpicc.mpich. KT_MPI is what tests/mpirun.sh must know, by what
+# the library says of itself: openmpi, or mpich for that and what comes of it.
+macro(kt_find_mpi)
+    if(NOT MPI_C_COMPILER AND NOT MPI_HOME AND NOT DEFINED ENV{MPI_HOME})
+        kt_choose_mpicc(mpicc)
+        if(mpicc)
+            set(MPI_C_COMPILER "${mpicc}" CACHE FILEPATH "MPI compiler for C")
+        endif()
+    endif()
+    set(MPI_DETERMINE_LIBRARY_VERSION ON)
+    find_package(MPI QUIET COMPONENTS C)
+    kt_need("MPI (Open MPI, MPICH, ...)" libopenmpi-dev "${MPI_C_FOUND}")
+    set(KT_MPI openmpi)
+    if(MPI_C_LIBRARY_VERSION_STRING MATCHES "MPICH|Intel|MVAPICH|CRAY")
+        set(KT_MPI mpich)
+    endif()
+endmacro()
+
+kt_find_mpi()
 
 # hdf5-serial and not hdf5: the latter is whichever build was installed last, and checkpoints are rank 0's alone.
 kt_find_library(hdf5 hdf5-serial "HDF5 (serial)" libhdf5-dev)
@@ -73,7 +90,7 @@ kt_find_library(libzip libzip "libzip" libzip-dev)
 kt_find_library(zlib zlib "zlib" zlib1g-dev)
 if(BUILD_TESTING)
     kt_find_library(cunit cunit "CUnit (for the tests: -DBUILD_TESTING=OFF leaves them out)" libcunit1-dev)
-    find_program(KT_MPIRUN NAMES mpirun DOC "Starts the tests' ranks")
+    kt_find_mpirun("${MPI_C_COMPILER}")
     kt_need("mpirun" openmpi-bin "${KT_MPIRUN}")
     kt_find_python()
 endif()

@@ -10,7 +10,7 @@ declare -A groups=(
              libjansson-dev libzip-dev zlib1g-dev"
     [data]="dataset-fashion-mnist"
     [test]="libcunit1-dev clang valgrind python3 python3-numpy python3-h5py python3-torch hdf5-tools
-             iproute2"
+             iproute2 mpich libmpich-dev"
     [compare]="python3 python3-numpy python3-h5py python3-sklearn python3-torch"
 )
 

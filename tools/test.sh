@@ -67,6 +67,15 @@ if step gcc "gcc, release, warnings are errors" make_tree ci-gcc; then
     step install "installation" install_tree || true
 fi
 step clang "clang, release, warnings are errors" make_tree ci-clang || true
+# shellcheck disable=SC2317
+make_mpich_tree() { # what the tests with ranks need, and no more
+    configure ci-mpich -DKTRAIN_OTHER_BUILD="$work/build/ci-gcc" &&
+        cmake --build "$work/build/ci-mpich" -j "$cores" --target mpi_tests
+}
+
+if step mpich "MPICH, warnings are errors" make_mpich_tree; then
+    step mpich-tests "tests with ranks, by MPICH" run_tests ci-mpich -L '^mpi$' || true
+fi
 if step debug "AddressSanitizer and UBSan build" make_tree debug; then
     step debug-tests "tests under the sanitizers" run_tests debug -LE slow || true
 fi
