@@ -75,20 +75,18 @@ static void multiply_by_rows(const kt_kernels *kernels, const kt_rows *rows, kt_
 {
     block b;
     for (size_t k = 0; cut(kernels != NULL, rows, own, k, &b); k++)
-        (kernels != NULL ? kernels->forward : kt_linalg_forward)(b.m, n_in, b.n, x + b.begin * n_in, n_in,
-                                                                 w + b.unit * n_in, n_in,
-                                                                 y + b.begin * n_out + b.unit, n_out);
+        (kernels != NULL ? kernels->forward : kt_linalg_forward)(
+            b.m, n_in, b.n, x + b.begin * n_in, n_in, w + b.unit * n_in, n_in, y + b.begin * n_out + b.unit, n_out);
 }
 
 /* dx = d w with w[n_out x n_in], for the inputs of `own`. */
-static void multiply_by_columns(const kt_kernels *kernels, const kt_rows *rows, kt_range own, size_t n_in,
-                                size_t n_out, const float *d, const float *w, float *dx)
+static void multiply_by_columns(const kt_kernels *kernels, const kt_rows *rows, kt_range own, size_t n_in, size_t n_out,
+                                const float *d, const float *w, float *dx)
 {
     block b;
     for (size_t k = 0; cut(kernels != NULL, rows, own, k, &b); k++)
-        (kernels != NULL ? kernels->backward : kt_linalg_backward)(b.m, b.n, n_out, d + b.begin * n_out, n_out,
-                                                                   w + b.unit, n_in, dx + b.begin * n_in + b.unit,
-                                                                   n_in);
+        (kernels != NULL ? kernels->backward : kt_linalg_backward)(
+            b.m, b.n, n_out, d + b.begin * n_out, n_out, w + b.unit, n_in, dx + b.begin * n_in + b.unit, n_in);
 }
 
 void kt_dense_forward(const kt_dense *dense, const kt_rows *rows, kt_range own, const float *x, const float *w,
@@ -109,12 +107,12 @@ void kt_dense_backward(const kt_dense *dense, const kt_rows *rows, kt_range own,
         multiply_by_columns(dense->kernels, rows, own, dense->n_in, dense->n_out, d, w, dx);
 }
 
-/* log2(KT_MAX_SHARDS) levels of the tree hold a partial sum each, and the result does when its rows lie apart. */
-enum { LEVELS = 6 + 1, TILE = KT_DENSE_UNITS * KT_DENSE_COLUMNS };
+/* A partial sum waits on each level of the tree but the last, where the result does when its rows lie apart. */
+enum { TILE = KT_DENSE_UNITS * KT_DENSE_COLUMNS };
 
 size_t kt_dense_scratch(void)
 {
-    return (size_t)LEVELS * TILE;
+    return (size_t)KT_SHARD_LEVELS * TILE;
 }
 
 KT_CLONES

@@ -81,6 +81,16 @@ static kt_status measure_link(kt_replica *replica, kt_link *link)
     return KT_OK;
 }
 
+static size_t n_inputs(const kt_network_spec *spec, size_t l)
+{
+    return l > 0 ? (size_t)spec->hidden[l - 1] : spec->n_in;
+}
+
+static size_t n_outputs(const kt_network_spec *spec, size_t l)
+{
+    return l < spec->n_hidden ? (size_t)spec->hidden[l] : spec->n_classes;
+}
+
 /* Rank 0 decides for all, with the link as it saw it. */
 static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_config *config,
                           const kt_exchange_job *job, const kt_network_spec *spec)
@@ -90,12 +100,10 @@ static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_
                               .n_ranks = (size_t)kt_comm_size(replica->world),
                               .ranks_per_replica = replica->team.n_parts,
                               .n_replicas = replica->n_replicas};
-    kt_layer_shape shape = {.n_out = spec->n_in};
     if (plan->link.bytes_per_second > 0)
         machine.local = machine.network = plan->link;
     for (size_t l = 0; l < plan->n_layers; l++) {
-        shape.n_in = shape.n_out;
-        shape.n_out = l < spec->n_hidden ? (size_t)spec->hidden[l] : spec->n_classes;
+        const kt_layer_shape shape = {.n_in = n_inputs(spec, l), .n_out = n_outputs(spec, l)};
         const size_t n_sums = (shape.n_in > shape.n_out ? shape.n_in : shape.n_out) + shape.n_out;
         plan->n_row_sums = n_sums > plan->n_row_sums ? n_sums : plan->n_row_sums;
         plan->by_factors[l] = kt_exchange_by_factors(config, &machine, &layout, job, shape);
@@ -117,22 +125,29 @@ static void count_vectors(kt_exchange_plan *plan, const kt_replica *replica, con
         }
 }
 
-/* MPI counts in int. */
-static kt_status check_factors(const kt_exchange_plan *plan, const kt_replica *replica)
+/* MPI counts in int: of all that is sent of a batch, in one message a layer, the inputs or deltas of the widest must
+ * not be more. */
+static kt_status check_factors(const kt_exchange_plan *plan, const kt_replica *replica, const kt_network_spec *spec,
+                               const kt_exchange_job *job)
 {
-    if (replica->n_replicas == 1 || plan->n_row_sums <= INT_MAX / plan->batch_size)
+    size_t widest = 0;
+    for (size_t l = 0; l < plan->n_layers; l++) {
+        const size_t in = n_inputs(spec, l), out = n_outputs(spec, l), wider = in > out ? in : out;
+        if ((plan->by_factors[l] || (job->clips && job->thin)) && wider > widest)
+            widest = wider;
+    }
+    if (replica->n_replicas == 1 || widest <= INT_MAX / plan->batch_size)
         return KT_OK;
     return kt_fail(KT_CONFIG,
                    "batches of %zu samples in a layer of %zu are too many numbers for one message: parallel.exchange = "
                    "allreduce can do it, or a smaller train.batch_size",
-                   plan->batch_size, plan->n_row_sums);
+                   plan->batch_size, widest);
 }
 
 kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_config *config,
                              const kt_network_spec *spec, size_t batch_size)
 {
     const kt_exchange_job job = kt_exchange_job_of(config, batch_size, replica->n_replicas);
-    bool sends_factors = false;
     size_t n_bytes;
     memset(out, 0, sizeof *out);
     out->n_layers = spec->n_hidden + 1;
@@ -148,9 +163,7 @@ kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const k
         KT_TRY(measure_link(replica, &out->link));
     choose_layers(out, replica, config, &job, spec);
     count_vectors(out, replica, &job);
-    for (size_t l = 0; l < out->n_layers; l++)
-        sends_factors = sends_factors || out->by_factors[l] || (job.clips && job.thin);
-    return sends_factors ? check_factors(out, replica) : KT_OK;
+    return check_factors(out, replica, spec, &job);
 }
 
 void kt_exchange_plan_free(kt_exchange_plan *plan)
@@ -162,6 +175,5 @@ void kt_exchange_plan_free(kt_exchange_plan *plan)
 size_t kt_exchange_shared_bytes(const kt_exchange_plan *plan)
 {
     const size_t n_vectors = plan->n_slots + plan->keeps_gradient + plan->n_parts;
-    return n_vectors * kt_exchange_vector(plan) * sizeof(float) +
-           plan->n_layers * plan->n_row_sums * sizeof(double);
+    return n_vectors * kt_exchange_vector(plan) * sizeof(float) + plan->n_layers * plan->n_row_sums * sizeof(double);
 }

@@ -50,7 +50,7 @@ static kt_status find_runs(kt_exchange *x)
         const size_t begin = factors[l].weight, end = factors[l].bias + factors[l].n_out;
         if (x->plan->by_factors[l])
             continue;
-        if (x->n_runs > 0 && x->runs[x->n_runs - 1].end == begin)
+        if (x->n_runs > 0 && x->runs[x->n_runs - 1].end == begin && end - x->runs[x->n_runs - 1].begin <= INT_MAX)
             x->runs[x->n_runs - 1].end = end;
         else
             x->runs[x->n_runs++] = (kt_run){.begin = begin, .end = end};

@@ -9,7 +9,7 @@
 
 /* The tree over up to GROUP_SHARDS shards of at most GROUP_ROWS rows is summed in registers, for WIDTH vectors of
  * columns. Larger trees are made of such groups, whose sums wait in memory, one for each of LEVELS levels. */
-enum { WIDTH = 8, GROUP_ROWS = 32, GROUP_SHARDS = 8, LEVELS = 6, PREFETCH_LINE = 16 };
+enum { WIDTH = 8, GROUP_ROWS = 32, GROUP_SHARDS = 8, LEVELS = KT_SHARD_LEVELS - 1, PREFETCH_LINE = 16 };
 
 /* The rows of a group as LANES units see them: bit s of nonzero[unit] is set where d[s][unit] is not 0, mask[shard] has
  * the bits of a shard's rows. Row GROUP_ROWS is one of zeros. */

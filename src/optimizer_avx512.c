@@ -5,6 +5,16 @@
 #include "optimizer_private.h"
 
 #include <float.h>
+#include <string.h>
+
+#include "ktrain/kernels.h"
+
+/* Ranks agree on kernels, and so on these loops: they need more than the loops do, and a processor without that takes
+ * neither. */
+bool kt_optimizer_has_avx512(void)
+{
+    return strcmp(kt_kernels_best()->name, "avx512") == 0;
+}
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -12,11 +22,6 @@
 enum { LANES = 16 };
 #define AVX512 __attribute__((target("avx512f")))
 #define INLINE AVX512 static inline __attribute__((always_inline))
-
-bool kt_optimizer_has_avx512(void)
-{
-    return __builtin_cpu_supports("avx512f");
-}
 
 INLINE __m512 all(float x)
 {
@@ -90,11 +95,6 @@ AVX512 void kt_optimizer_rmsprop_avx512(const kt_update *u, size_t n, float *w, 
 }
 
 #else
-
-bool kt_optimizer_has_avx512(void)
-{
-    return false;
-}
 
 /* Never called. */
 void kt_optimizer_adam_avx512(const kt_update *u, size_t n, float *w, const float *g, float *const slot[2])

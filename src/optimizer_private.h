@@ -4,7 +4,7 @@
 
 #include "ktrain/optimizer.h"
 
-/* True when the processor has what the loops below need. Without it, or on another architecture, they must not be
+/* True when the processor takes the kernels of AVX-512, and so has what the loops below need. Without it, or on another architecture, they must not be
  * called. */
 bool kt_optimizer_has_avx512(void);
 

@@ -6,9 +6,7 @@
 #include "ktrain/simd.h"
 
 /* Elements of a sum at a time: what the parts have of them stays in the first-level cache while the tree is walked. */
-enum { F32_AT_ONCE = 512, F64_AT_ONCE = 64, MAX_DEPTH = 7 };
-
-_Static_assert(1 << (MAX_DEPTH - 1) == KT_MAX_SHARDS, "a level for every power of two");
+enum { F32_AT_ONCE = 512, F64_AT_ONCE = 64 };
 
 size_t kt_shards_nodes(size_t begin, size_t end, kt_shard_node nodes[KT_MAX_SHARD_NODES])
 {
@@ -49,7 +47,7 @@ static void add_f64(size_t n, const double *left, const double *right, double *s
  * last of them can be the left half of the next node. A sum lies where its first part was. */
 static void add_nodes(const kt_shard_node *nodes, size_t n_nodes, size_t n, size_t stride, float *parts)
 {
-    size_t part[MAX_DEPTH], count[MAX_DEPTH], n_waiting = 0;
+    size_t part[KT_SHARD_LEVELS], count[KT_SHARD_LEVELS], n_waiting = 0;
     for (size_t i = 0; i < n_nodes; i++) {
         size_t right = i, c = nodes[i].count;
         while (n_waiting > 0 && count[n_waiting - 1] == c) {
@@ -75,7 +73,7 @@ void kt_shards_add_f32(const kt_shard_node *nodes, size_t n_nodes, size_t n, siz
 
 void kt_shards_add_f64(size_t V, size_t n, size_t stride, const double *parts, double *total)
 {
-    double waiting[MAX_DEPTH][F64_AT_ONCE];
+    double waiting[KT_SHARD_LEVELS][F64_AT_ONCE];
     for (size_t first = 0; first < n; first += F64_AT_ONCE) {
         size_t some = n - first < F64_AT_ONCE ? n - first : F64_AT_ONCE;
         double *sum = total + first;

@@ -209,6 +209,29 @@ static void a_plan_follows_its_keys(void)
     close_layouts();
 }
 
+/* A batch has as many numbers as samples times units, and no more: 54,000 of 40 are few. */
+static void only_messages_that_are_too_long_are_refused(void)
+{
+    static const size_t most = ((size_t)1 << 31) / 40; /* the widest layer has 40 units, on either side */
+    const size_t sizes[] = {46341, 54000, most, most + 1};
+    open_layouts();
+    for (size_t w = 0; w < N_WAYS; w++)
+        for (size_t i = 0; i < 4; i++) {
+            kt_exchange_plan plan;
+            keys k = {0};
+            add(&k, ways[w].keys);
+            add(&k, "parallel.exchange=factors");
+            const kt_config config = parse(&k);
+            const kt_network_spec spec = kt_config_network(&config, N_IN, N_CLASSES);
+            const kt_status status = kt_exchange_choose(&plan, &replicas[ways[w].layout], &config, &spec, sizes[i]);
+            const bool too_long = replicas[ways[w].layout].n_replicas > 1 && sizes[i] > most;
+            KT_CHECK(status == (too_long ? KT_CONFIG : KT_OK));
+            KT_CHECK(!too_long || strstr(kt_error_message(), "in a layer of 40 are too many numbers") != NULL);
+            kt_exchange_plan_free(&plan);
+        }
+    close_layouts();
+}
+
 const kt_test kt_tests[] = {
     {"a thin batch gives the same bits in every layout, exchange, optimizer and form of L2",
      thin_batches_give_the_same_bits},
@@ -218,5 +241,6 @@ const kt_test kt_tests[] = {
     {"with reproducible = false runs agree to rounding, and all copies of the weights stay the same",
      a_free_order_agrees_to_rounding},
     {"a plan follows the configuration and the layout", a_plan_follows_its_keys},
+    {"only messages that are too long are refused", only_messages_that_are_too_long_are_refused},
     {NULL, NULL},
 };

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "golden.h"
+#include "ktrain/kernels.h"
 #include "test.h"
 
 const char *const kt_test_suite = "optimizer";
@@ -286,6 +287,33 @@ static void check_refused(const kt_optimizer_spec *spec)
     CU_ASSERT(optimizer == NULL);
 }
 
+/* ---- a processor with less: the linker puts this in the place of the real function ---- */
+
+const kt_kernels *__real_kt_kernels_best(void);
+const kt_kernels *__wrap_kt_kernels_best(void);
+static bool has_less;
+
+const kt_kernels *__wrap_kt_kernels_best(void)
+{
+    return has_less ? kt_kernels_table[kt_n_kernels - 1] : __real_kt_kernels_best();
+}
+
+static void loops_follow_kernels(void)
+{
+    static long_state portable, without;
+    for (size_t kind = 0; kind < kt_n_optimizers; kind++) {
+        kt_optimizer_spec spec = spec_of(kind, KT_L2_BATCH, false);
+        fill_long(&without);
+        has_less = true;
+        update_long(&spec, 1, 0, LONG, &without);
+        has_less = false;
+        fill_long(&portable);
+        spec.portable = true;
+        update_long(&spec, 1, 0, LONG, &portable);
+        CU_ASSERT(memcmp(&portable, &without, sizeof portable) == 0);
+    }
+}
+
 static void refusals(void)
 {
     kt_optimizer_spec spec = spec_of(4, KT_L2_BATCH, false);
@@ -313,6 +341,7 @@ const kt_test kt_tests[] = {
     {"clipping scales the gradient before L2", clipping_comes_before_l2},
     {"the penalty is lambda/(2M), lambda/2, or nothing", penalty},
     {"weights and slots are all of an optimizer's state", resumes},
+    {"a processor without the kernels of AVX-512 takes the plain loops", loops_follow_kernels},
     {"impossible settings are refused", refusals},
     {NULL, NULL},
 };

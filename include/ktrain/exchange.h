@@ -54,7 +54,7 @@ size_t kt_exchange_shared_bytes(const kt_exchange_plan *plan);
  * replica. Collective. *out is NULL on failure. */
 kt_status kt_exchange_create(kt_exchange **out, kt_replica *replica, const kt_config *config,
                              const kt_exchange_plan *plan, kt_network *network, void *memory);
-void kt_exchange_free(kt_exchange *exchange); /* collective over the replicas' leaders */
+void kt_exchange_free(kt_exchange *exchange); /* NULL is allowed. Local. */
 
 /* Makes `pass`, the exchange's rows of a training batch, tell when factors are complete: they are then sent to the
  * other replicas while the next layer's product goes on. Without it they are sent by kt_exchange_apply. Local. */
