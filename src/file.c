@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "ktrain/memory.h"
+#include "ktrain/test_point.h"
 
 bool kt_file_exists(const char *path)
 {
@@ -137,12 +138,14 @@ static kt_status replace_regular(const char *path, const void *bytes, size_t n_b
         status = kt_fail(KT_IO, "%s: %s", path, strerror(errno));
     if (close(fd) != 0 && status == KT_OK)
         status = kt_fail(KT_IO, "%s: %s", path, strerror(errno));
+    KT_TEST_POINT("file_written");
     if (status == KT_OK && rename(temporary, path) != 0)
         status = kt_fail(KT_IO, "%s: cannot be replaced: %s", path, strerror(errno));
     if (status != KT_OK) {
         unlink(temporary);
         return status;
     }
+    KT_TEST_POINT("file_renamed");
     return kt_file_sync_directory_of(path);
 }
 

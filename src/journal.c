@@ -17,6 +17,7 @@
 #include "ktrain/file.h"
 #include "ktrain/hash.h"
 #include "ktrain/memory.h"
+#include "ktrain/test_point.h"
 #include "ktrain/text.h"
 
 /* LONGEST_LINE is many times what kt_journal_append writes. */
@@ -249,8 +250,10 @@ kt_status kt_journal_append(kt_journal *journal, const kt_config *config, const 
     char *line;
     KT_TRY(make_line(journal, config, outcome, &line));
     kt_status status = end_last_line(journal);
+    KT_TEST_POINT("line_made");
     if (status == KT_OK)
         status = write_line(journal, line, strlen(line));
+    KT_TEST_POINT("line_written");
     kt_memory_free(line);
     return status;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ktrain/memory.h"
+#include "ktrain/test_point.h"
 
 /* Reads DIR/config.ini: what the run in a directory was started with last. */
 static kt_status read_config(const char *dir, kt_config *config)
@@ -100,6 +101,7 @@ static kt_status lock_directory(const char *dir, int *lock)
     KT_TRY(kt_file_make_directory(path));
     KT_TRY(kt_file_path(path, "%s/.lock", dir));
     KT_TRY(kt_file_lock(path, false, lock));
+    KT_TEST_POINT("locked");
     return *lock >= 0 ? KT_OK
                       : kt_fail(KT_CONFIG,
                                 "run.dir = %s is in use by another ktrain: wait for it, or choose another directory",
@@ -140,6 +142,7 @@ static kt_status move_aside(const char *dir, int *lock, kt_log *log)
     }
     if (rename(dir, old) != 0)
         return kt_fail(KT_IO, "%s: cannot be moved to %s: %s", dir, old, strerror(errno));
+    KT_TEST_POINT("moved_aside");
     kt_log_line(log, "resume the earlier run in %s is now in %s", dir, old);
     close(*lock);
     KT_TRY(lock_directory(dir, lock));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ktrain/memory.h"
+#include "ktrain/test_point.h"
 #include "sweep_private.h"
 
 /* What reading journals comes to. */
@@ -273,6 +274,7 @@ void kt_sweep_clear_directories(kt_trials *trials, uint64_t best)
             continue;
         if (kt_trials_config(trials, trial, &config) == KT_OK)
             kt_file_remove_tree(config.run.dir);
+        KT_TEST_POINT("cleared");
         trial->has_directory = false;
     }
 }

@@ -8,6 +8,7 @@
 #include "ktrain/memory.h"
 #include "ktrain/share.h"
 #include "ktrain/stop.h"
+#include "ktrain/test_point.h"
 #include "ktrain/timer.h"
 #include "trainer_private.h"
 
@@ -243,6 +244,7 @@ static kt_status train_epoch(kt_trainer *t, double *rate)
     kt_batches_start_epoch(&t->batches, (uint32_t)p->epoch);
     for (size_t step = (size_t)p->step_in_epoch; step < n_steps && !reached_max_steps(t) && !t->asked; step++) {
         KT_TRY(train_step(t, step, rate));
+        KT_TEST_POINT("step");
         show_progress(t, n_steps);
         if (t->pulse.beat != NULL)
             t->pulse.beat(t->pulse.context);

@@ -7,7 +7,7 @@ cd "${KT_SOURCE_DIR:-$(dirname "$0")/..}"
 
 # layer: modules, in order. simd, array, share, shards, file and text are pure too, but the edge needs them.
 order='
-base: status memory simd text csv mistakes array random hash intern timer share shards file options notes log stop
+base: status test_point memory simd text csv mistakes array random hash intern timer share shards file options notes log stop
 edge: linalg hdf5_file comm
 pure: foreign format labels dataset split batches kernels team dense activation initializer layer batch_norm loss network optimizer cost schedule metrics early_stopping strategy
 run: config space placement data data_check replica exchange history provenance checkpoint_file checkpoint run_directory evaluate report journal trainer forecast run trials sweep_report sweep model prediction_file command

@@ -30,20 +30,42 @@ USAGE, DIVERGED, DATA, NO_INPUT, INTERNAL, NO_MEMORY, IO, CONFIG = 2, 3, 65, 66,
 
 # ---- starting and stopping ----
 
-class Process:
-    """ktrain with these arguments on 1 rank, or on several by mpirun. `wrap` is a command before it (prlimit ...)."""
+# When something has not happened by then it never will: no test waits so long for what does.
+LIMIT_SECONDS = int(os.environ["KT_SECONDS"])
 
-    def __init__(self, arguments, ranks=1, seconds=40, wrap=(), stdout=subprocess.PIPE):
-        self.arguments, self.ranks, self.seconds = arguments, ranks, seconds
+
+class Process:
+    """ktrain with these arguments on 1 rank, or on several by mpirun. `wrap` is a command before it (prlimit ...).
+
+    `point` is where it shall stop, as test_point.h says: "step:12:wait" (then wait_at_point() is for it), "step@1:3:kill".
+    """
+
+    def __init__(self, arguments, ranks=1, wrap=(), stdout=subprocess.PIPE, point=""):
+        self.arguments, self.ranks, self.point = arguments, ranks, point
         command = [KTRAIN, *arguments]
         if ranks > 1:
             command = [os.path.join(HERE, "mpirun.sh"), str(ranks), *command]
-        environment = dict(os.environ, KT_SECONDS=str(seconds), OPENBLAS_NUM_THREADS="1")
+        environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+        if point:
+            self.folder = tempfile.mkdtemp(prefix="point-", dir=".")
+            environment.update(KTRAIN_TEST_POINT=point, KTRAIN_TEST_FOLDER=os.path.abspath(self.folder))
         self.popen = subprocess.Popen([*wrap, *command], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True,
                                       errors="replace", env=environment, start_new_session=True)
 
     def __str__(self):
-        return f"ktrain {' '.join(self.arguments)} on {self.ranks} ranks"
+        return f"ktrain {' '.join(self.arguments)} on {self.ranks} ranks" + (f" up to {self.point}" if self.point else "")
+
+    def wait_at_point(self):
+        """Until a process is at the point and stands still there."""
+        wait_for(lambda: os.listdir(self.folder) or self.popen.poll() is not None, f"{self}: stop")
+        if not os.listdir(self.folder):
+            self.finish()
+            raise AssertionError(f"{self}: ended without coming there\n{self.out}\n{self.err}")
+
+    def let_go(self):
+        """From the point on."""
+        for name in os.listdir(self.folder):
+            os.remove(os.path.join(self.folder, name))
 
     def processes(self):
         """Ids of the process and everything it has started: the ranks lead process groups of their own."""
@@ -85,11 +107,11 @@ class Process:
     def finish(self):
         """Waits for the end; sets out, err and code."""
         try:
-            out, self.err = self.popen.communicate(timeout=self.seconds + 5)
+            out, self.err = self.popen.communicate(timeout=LIMIT_SECONDS)
             self.out = out or ""  # none when it went elsewhere
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"{self}: no end within {self.seconds} s") from None
+            raise AssertionError(f"{self}: no end within {LIMIT_SECONDS} s") from None
         self.code = self.popen.returncode
         return self
 
@@ -152,8 +174,8 @@ def expect(process, code=0, words=(), warns=()):
     return process
 
 
-def ktrain(*arguments, ranks=1, code=0, words=(), warns=(), seconds=40, wrap=()):
-    return expect(Process([str(a) for a in arguments], ranks, seconds, wrap), code, words, warns)
+def ktrain(*arguments, ranks=1, code=0, words=(), warns=(), wrap=()):
+    return expect(Process([str(a) for a in arguments], ranks, wrap), code, words, warns)
 
 
 def train(directory, keys="", ranks=1, job="job.ini", **expected):
@@ -161,9 +183,9 @@ def train(directory, keys="", ranks=1, job="job.ini", **expected):
     return ktrain(job, f"run.dir={directory}", *keys.split(), ranks=ranks, **expected)
 
 
-def start(directory, keys="", ranks=1, job="job.ini", wrap=()):
+def start(directory, keys="", ranks=1, job="job.ini", wrap=(), point=""):
     """The same in the background: end it by expect() or kill()."""
-    return Process([job, f"run.dir={directory}", *keys.split()], ranks, wrap=wrap)
+    return Process([job, f"run.dir={directory}", *keys.split()], ranks, wrap=wrap, point=point)
 
 
 # ---- inputs ----
@@ -274,10 +296,17 @@ def check_same_run(a, b):
     assert results(a) == results(b), f"{a}/summary.json and {b}/summary.json differ"
 
 
-def wait_for(condition, what, seconds=20):
-    end = time.monotonic() + seconds
+def needs_points():
+    """Skips the test in a build whose programs do not stop at points."""
+    if os.environ.get("KT_TEST_POINTS") != "ON":
+        print("skipped: built without -DKTRAIN_TEST_POINTS=ON")
+        sys.exit(77)
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + LIMIT_SECONDS
     while not condition():
-        assert time.monotonic() < end, f"no {what} within {seconds} s"
+        assert time.monotonic() < end, f"no {what} within {LIMIT_SECONDS} s"
         time.sleep(0.005)
 
 

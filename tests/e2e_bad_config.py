@@ -14,7 +14,7 @@ def refused(text, *words, code=e2e.CONFIG, keys="", ranks=(1, 2)):
     with open(path, "wb") as file:
         file.write(text if isinstance(text, bytes) else text.encode())
     for n in ranks:
-        e2e.ktrain(path, *keys.split(), ranks=n, code=code, words=words, seconds=20)
+        e2e.ktrain(path, *keys.split(), ranks=n, code=code, words=words)
     assert not os.path.exists("never-made"), f"{path} made a directory"
 
 

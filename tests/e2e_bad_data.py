@@ -10,7 +10,7 @@ def refused(*words, code=e2e.DATA, ranks=(1, 2), **files):
     """Training on these files (data.KEY=FILE) ends with one sentence that holds the words."""
     keys = " ".join(f"data.{key}={path}" for key, path in files.items())
     for n in ranks:
-        e2e.train("never-made", keys, ranks=n, code=code, words=words, seconds=20)
+        e2e.train("never-made", keys, ranks=n, code=code, words=words)
     assert not os.path.exists("never-made"), f"{keys}: a directory was made"
 
 

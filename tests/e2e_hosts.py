@@ -47,8 +47,8 @@ def sent_per_step(name, keys, ranks_per_host):
 
 def hosts_of_their_own():
     """A host has its name, its address, its /dev/shm and its TMPDIR, and the ranks of h1 come first."""
-    look = """touch /dev/shm/$(hostname) $TMPDIR/$(hostname); sleep 0.5
-        address=$(ip -4 -o address show eth0 | cut -d' ' -f7)
+    run(hosts("mpirun", 2, "sh", "-c", "touch /dev/shm/$(hostname) $TMPDIR/$(hostname)"))
+    look = """address=$(ip -4 -o address show eth0 | cut -d' ' -f7)
         echo $OMPI_COMM_WORLD_RANK $(ls /dev/shm | grep '^h.$') $(ls $TMPDIR | grep '^h.$') $address"""
     told = sorted(run(hosts("mpirun", 2, "sh", "-c", look)).splitlines())
     h1, h2 = "h1 h1 10.77.0.1/24", "h2 h2 10.77.0.2/24"
@@ -128,7 +128,7 @@ def two_sets_of_hosts():
     for name in ("switch", "h1", "h2"):
         with open(f"others/{name}.pid") as file:
             networks.append(open(f"/proc/{file.read().strip()}/ns/net"))
-    keys = "train.epochs=1000000 train.early_stopping=false"
+    keys = "train.epochs=1000000000 train.early_stopping=false"
     job = e2e.start("endless", keys, wrap=hosts("mpirun", 2, of="others"))
     e2e.wait_for(lambda: e2e.checkpoints("endless"), "checkpoint")
     for network in networks[1:]:

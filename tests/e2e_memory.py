@@ -25,7 +25,7 @@ def memory_of(directory, ranks, keys=""):
                     f"checkpoint.every_epochs=0 run.log_steps=1000000 {keys}", ranks)
     try:
         steps = f"{directory}/steps.csv"
-        e2e.wait_for(lambda: job.popen.poll() is not None or (os.path.exists(steps) and len(open(steps).readlines()) > 4), "step", 30)
+        e2e.wait_for(lambda: job.popen.poll() is not None or (os.path.exists(steps) and len(open(steps).readlines()) > 4), "step")
         running = job.ranks_running()
         assert len(running) == ranks, f"{len(running)} of {ranks} ranks are running"
         return sum(map(proportional, running))

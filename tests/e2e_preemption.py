@@ -14,20 +14,21 @@ def steps_of(directory):
     return int(re.search(r"step-(\d+)\.h5", e2e.checkpoints(directory)[0])[1])
 
 
-def has_begun(job, directory):
-    """The signal meets a run that trains: its first epochs are on record."""
-    path = os.path.join(directory, "history.csv")
-    e2e.wait_for(lambda: job.popen.poll() is not None or (os.path.exists(path) and len(open(path).readlines()) > 2), "epoch")
+def begin(directory, keys="", ranks=1, wrap=()):
+    """An endless run that stands still within an epoch, until it is let go."""
+    job = e2e.start(directory, ENDLESS + keys, ranks, wrap=wrap, point="step@0:30:wait")
+    job.wait_at_point()
+    return job
 
 
 def stop(directory, keys, ranks, number, whom):
     """Starts an endless run, sends a signal to all of its ranks or to one, and gives the step at which it has stopped."""
-    job = e2e.start(directory, ENDLESS + keys, ranks)
-    has_begun(job, directory)
+    job = begin(directory, keys, ranks)
     running = job.ranks_running()
     assert len(running) == ranks, f"{len(running)} of {ranks} ranks are running"
     for pid in running if whom is None else running[whom:][:1]:
         os.kill(pid, number)
+    job.let_go()
     e2e.expect(job, PREEMPTED, words=("asked to stop", f"{directory}/checkpoints/", "start the same command again"))
     return steps_of(directory)
 
@@ -63,11 +64,11 @@ def several_ranks():
 
 def by_mpirun():
     """SIGUSR1 to mpirun reaches the ranks."""
-    job = e2e.start("mpirun", ENDLESS, 2)
-    has_begun(job, "mpirun")
+    job = begin("mpirun", ranks=2)
     for pid in job.processes():
         if e2e.name_of(pid) in ("mpirun", "mpirun.openmpi", "orterun"):
             os.kill(pid, signal.SIGUSR1)
+    job.let_go()
     e2e.expect(job, PREEMPTED, words=("start the same command again",))
 
 
@@ -78,18 +79,18 @@ def by_the_batch_script():
     os.chmod("bin/mpirun", 0o755)
     script = os.path.join(os.environ["KT_SOURCE_DIR"], "jobs", "train.sbatch")
     sh = 'shift; PATH="$PWD/bin:$PATH" SLURM_JOB_ID=1 SLURM_NTASKS=1 SLURM_JOB_NODELIST=here exec bash "$0" "$@"'
-    job = e2e.start("batch", ENDLESS, wrap=("env", f"KTRAIN={e2e.KTRAIN}", "sh", "-c", sh, script))
-    has_begun(job, "batch")
+    job = begin("batch", wrap=("env", f"KTRAIN={e2e.KTRAIN}", "sh", "-c", sh, script))
     os.kill(job.popen.pid, signal.SIGUSR1)
+    job.let_go()
     e2e.expect(job, PREEMPTED, words=("start the same command again",))
 
 
 def not_saved():
     """A checkpoint that cannot be written is told, and is no preemption."""
-    job = e2e.start("readonly", ENDLESS + "checkpoint.every_epochs=0", 1)
-    has_begun(job, "readonly")
+    job = begin("readonly", "checkpoint.every_epochs=0")
     os.rename("readonly/checkpoints", "readonly/kept")
     os.kill(job.popen.pid, signal.SIGUSR1)
+    job.let_go()
     e2e.expect(job, e2e.IO, words=("readonly/checkpoints",))
 
 
@@ -119,6 +120,7 @@ def sweeps():
         assert "2 on record before" in again.out and len(open(journal).readlines()) == 4, again.out
 
 
+e2e.needs_points()
 e2e.write_data()
 e2e.write_job()
 e2e.write_job("sweep.ini", e2e.JOB + "[sweep]\n")

@@ -65,14 +65,14 @@ def from_path():
 
 def one_at_a_time():
     """A second ktrain in the same run.dir is refused while the first runs, on one rank and on two, and not after."""
-    first = e2e.start("shared", "train.epochs=1000000 train.early_stopping=false checkpoint.every_epochs=100", ranks=2)
-    e2e.wait_for(lambda: e2e.checkpoints("shared"), "checkpoint")
+    first = e2e.start("shared", "train.epochs=1 train.early_stopping=false", ranks=2, point="step:3:wait")
+    first.wait_at_point()
     for n in (1, 2):
         for resume in ("auto", "never"):
             e2e.train("shared", f"checkpoint.resume={resume}", ranks=n, code=e2e.CONFIG, words=("shared", "in use by another ktrain"))
-    assert first.popen.poll() is None, "the first run has ended"
     assert not os.path.exists("shared.old-1")
-    first.kill()
+    first.let_go()
+    e2e.expect(first)
     assert "the run is finished" in e2e.train("shared", "train.epochs=1 train.early_stopping=false").out
 
 
@@ -141,6 +141,7 @@ def home():
     assert not os.path.exists("~")
 
 
+e2e.needs_points()
 e2e.write_data()
 e2e.write_job("sweep.ini", e2e.JOB + "[sweep]\noptimizer.learning_rate = 0.01 | 0.001\n")
 e2e.write_job()

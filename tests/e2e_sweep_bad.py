@@ -50,7 +50,7 @@ def refused(text, *words, code=e2e.CONFIG, arguments=(), ranks=(1,)):
     path = f"bad-{next(numbers)}.ini"
     e2e.write_job(path, text)
     for n in ranks:
-        sweep("never-made", *arguments, job=path, ranks=n, code=code, words=words, seconds=20)
+        sweep("never-made", *arguments, job=path, ranks=n, code=code, words=words)
     assert not os.path.exists("never-made"), f"{path} made a directory"
 
 

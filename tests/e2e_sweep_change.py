@@ -79,27 +79,24 @@ def a_run_is_no_sweep():
 
 def in_use():
     """A second sweep in the same directory is refused while the first runs; so is a shard; not after."""
-    keys = ("train.epochs=1000000", "train.early_stopping=false")
-    first = e2e.Process(["sweep", "sweep.ini", "run.dir=shared", *keys], 2)
-    e2e.wait_for(lambda: os.path.exists("shared/sweep.ini"), "sweep.ini")
+    first = e2e.Process(["sweep", "sweep.ini", "run.dir=shared"], 2, point="step@0:3:wait")
+    first.wait_at_point()
     for n, more in ((1, ()), (2, ()), (1, ("--shard=1/2",)), (1, ("--merge",))):
         sweep("shared", *more, ranks=n, code=e2e.CONFIG, words=("shared", "in use"))
     sweep("shared", "--dry-run")
-    assert first.popen.poll() is None, "the first sweep has ended"
-    first.kill()
-    assert "6 trials: 6 trained" in sweep("shared").out
+    first.let_go()
+    assert "6 trials: 6 trained" in e2e.expect(first).out
 
 
 def shards_at_a_time():
     """Two parts run in one directory at a time, but neither twice, nor the whole meanwhile."""
-    keys = ("train.epochs=1000000", "train.early_stopping=false")
-    first = e2e.Process(["sweep", "sweep.ini", "run.dir=parts", "--shard=1/3", *keys])
-    e2e.wait_for(lambda: os.path.exists("parts/sweep-1-of-3.ini"), "sweep-1-of-3.ini")
+    first = e2e.Process(["sweep", "sweep.ini", "run.dir=parts", "--shard=1/3"], point="step:3:wait")
+    first.wait_at_point()
     sweep("parts", "--shard=2/3")
     for more in ((), ("--shard=1/3",), ("--merge",)):
         sweep("parts", *more, code=e2e.CONFIG, words=("parts", "in use"))
-    assert first.popen.poll() is None, "the first part has ended"
-    first.kill()
+    first.let_go()
+    e2e.expect(first)
 
 
 def names_are_no_patterns():
@@ -124,4 +121,5 @@ x, y = e2e.write_data()
 np.save("y2.npy", x + 1)
 e2e.write_job()
 e2e.write_job("sweep.ini", JOB)
+e2e.needs_points()
 e2e.main(in_use, shards_at_a_time, another_strategy, other_files, fewer_values, fewer_seeds, a_trial_in_use, a_run_is_no_sweep, names_are_no_patterns, no_journal)

@@ -1,19 +1,14 @@
-"""Killed at any moment, a sweep goes on: every trial is on record exactly once, and the end is that of a sweep left alone."""
+"""Killed at any point, a sweep goes on: every trial is on record exactly once, and the end is that of a sweep left alone."""
 import collections
 import csv
 import glob
 import json
 import os
-import random
 import re
-import time
 import zlib
 
 import e2e
 
-SEED = int(os.environ.get("KT_KILL_SEED", os.getpid()))
-
-# A trial takes about a twentieth of a second.
 SWEEP = e2e.JOB + """[checkpoint]
 every_epochs = 0
 [sweep]
@@ -48,58 +43,37 @@ def good_lines(text):
     return lines
 
 
-def n_starts(directory):
-    """How many starts have come as far as trials: each leaves a line in the log."""
-    return lines_of(f"{directory}/log.txt").count(b" groups ")
+def start(directory, keys, ranks, point=""):
+    return e2e.Process(["sweep", "job.ini", f"run.dir={directory}", *keys.split()], ranks, point=point)
 
 
-def start(directory, keys, ranks):
-    return e2e.Process(["sweep", "job.ini", f"run.dir={directory}", *keys.split()], ranks)
-
-
-def wait_for_moment(process, directory, draw):
-    """Any moment: one in five while it starts perhaps, else when up to three more trials are on record, and some time after."""
-    def goes_on(condition):
-        e2e.wait_for(lambda: condition() or process.popen.poll() is not None, f"progress of {directory}")
-
-    if draw.random() < 0.2:
-        time.sleep(draw.uniform(0.3, 0.8))
-        return
-    n_before, n_more = n_starts(directory), draw.randrange(4)
-    goes_on(lambda: n_starts(directory) > n_before)
-    n_lines = journal(directory).count(b"\n")
-    goes_on(lambda: journal(directory).count(b"\n") >= n_lines + n_more)
-    time.sleep(draw.uniform(0, 0.08))
-
-
-def kill(process, draw, one_rank):
-    """Whether the kill has hit all ranks. Who has ended before must have ended well."""
-    if process.popen.poll() is not None:
-        e2e.expect(process)
-        return False
+def kill(name, ranks, keys, point, rank=None):
+    """Runs a sweep until rank 0 is at the point, and kills all ranks, or one; what was on record stays as it was."""
+    directory = f"killed-{name}"
+    process = start(directory, keys, ranks, point + ":wait")
+    process.wait_at_point()
     running = process.ranks_running()
-    if one_rank and running:
-        process.kill_rank(draw.choice(running))
+    assert len(running) == ranks, f"{process}: {len(running)} ranks"
+    before = journal(directory)
+    if rank is not None:
+        process.kill_rank(running[rank])
     process.kill()
-    return len(running) == process.ranks
+    after = journal(directory)
+    assert after.startswith(before), f"{process}: the kill has changed what was on record\n{before}\n{after}"
 
 
-def kill_often(name, ranks, n_hits, keys, one_rank=False, moment=wait_for_moment):
-    """Kills a sweep until so many kills have hit it at its trials; what was on record stays as it was."""
-    directory, hits, n_kills, n_lines = f"killed-{name}", 0, 0, []
-    draw = random.Random(f"{SEED} {name}")
-    while hits < n_hits:
-        n_before, process = n_starts(directory), start(directory, keys, ranks)
-        moment(process, directory, draw)
-        before = journal(directory)
-        hit = kill(process, draw, one_rank)
-        after = journal(directory)
-        assert after.startswith(before), f"{directory}: kill {n_kills} has changed what was on record\n{before}\n{after}"
-        hits += hit and n_starts(directory) > n_before
-        n_kills += 1
-        n_lines.append(len(good_lines(after)))
-        assert n_kills < 3 * n_hits, f"only {hits} of {n_kills} kills hit trials, with so many on record then: {n_lines}: make it longer"
-    print(f"{name}: KT_KILL_SEED={SEED}, {hits} of {n_kills} kills hit trials, with so many on record then: {n_lines}", flush=True)
+# Rank 0 is at a line of the journal, before it is written or after; at a file, before it has its name or after; within a
+# trial; after a trial's directory went. No start comes to more than five lines.
+POINTS = ("file_written:1", "line_made:1", "line_written:1", "line_written:4", "step:50", "line_made:5", "cleared:2", "file_written:3", "line_written:2",
+          "file_renamed:2", "step:100", "line_made:3")
+
+
+def tear_line(name):
+    """Half a line at the journal's end, as a kill leaves it where the line crosses a page."""
+    path = f"killed-{name}/journal.jsonl"
+    lines = lines_of(path).splitlines(keepends=True)
+    with open(path, "ab") as file:
+        file.write(lines[0][:40])
 
 
 def rows(directory):
@@ -153,7 +127,7 @@ def finish(name, ranks, keys):
     e2e.expect(start(whole, keys, ranks))
     trials = check_same_trials(whole, directory)
     n_new = len(trials) - n_before
-    assert n_new > 0, f"{directory}: the kills have left nothing to do: make it longer"
+    assert n_new > 0, f"{directory}: the kills have left nothing to do"
     assert f"{n_new} trained in " in done.out and f", {n_before} on record before" in done.out, done.out
     best = best_directory(directory)
     assert best == best_directory(whole), f"{whole}/best.ini and {directory}/best.ini differ"
@@ -178,50 +152,47 @@ def check_all_listed(trials, n, directory):
 
 
 def kill_everything():
-    """kill -9 of mpirun and all ranks, again and again: every trial is on record once, and the answer is the same."""
-    keys = "train.epochs=40"
-    kill_often("all", 2, 16, keys)
+    """kill -9 of mpirun and all ranks at every kind of point: every trial is on record once, and the answer is the same."""
+    keys = "train.epochs=12"
+    for point in POINTS:
+        kill("all", 2, keys, point)
+    tear_line("all")
+    kill("all", 2, keys, "line_written:2")
     check_all_listed(check_best_only("all", 2, keys), 96, "killed-all")
 
 
 def kill_one_rank():
     """kill -9 of one rank, the one with the journal or another, ends the sweep, and it goes on in the same way."""
-    keys = "train.epochs=100 train.early_stopping=false run.seed=2"  # what is left of it may go on for half a second
-    kill_often("one", 2, 8, keys, one_rank=True)
+    keys = "train.epochs=12 train.early_stopping=false run.seed=2"
+    for rank in (0, 1):
+        for point in ("line_made:2", "line_written:3", "step:40"):
+            kill("one", 2, keys, point, rank)
     check_all_listed(check_best_only("one", 2, keys), 96, "killed-one")
 
 
 def kill_halving():
-    """Promoted trials go on from where they were, whenever the sweep was killed."""
-    keys = "sweep.strategy=halving sweep.points=40 sweep.min_epochs=10 sweep.reduction=2 train.epochs=80"
-    kill_often("halving", 2, 8, keys)
+    """Promoted trials go on from where they were, wherever the sweep was killed."""
+    keys = "sweep.strategy=halving sweep.points=40 sweep.min_epochs=2 sweep.reduction=2 train.epochs=16"
+    for point in ("line_written:9", "step:30", "line_made:8", "file_renamed:9", "line_written:10", "line_made:7"):
+        kill("halving", 2, keys, point)
     trials = check_best_only("halving", 2, keys)
     assert len(trials) > 60, f"hardly a trial went on: {len(trials)}"
 
 
 def kill_groups():
     """The same with groups of two ranks, of which one is killed or all."""
-    keys = "train.epochs=40 sweep.ranks_per_trial=2 sweep.optimizer.learning_rate=0.01,0.02"
-    kill_often("groups", 4, 3, keys)
-    kill_often("groups", 4, 2, keys, one_rank=True)
+    keys = "train.epochs=12 sweep.ranks_per_trial=2 sweep.optimizer.learning_rate=0.01,0.02"
+    for point, rank in (("line_written:3", None), ("step:30", None), ("line_made:2", 1), ("step:20", 3)):
+        kill("groups", 4, keys, point, rank)
     check_all_listed(check_best_only("groups", 4, keys), 48, "killed-groups")
-
-
-def wait_for_checkpoint(process, directory, draw):
-    """Two trials, in two groups, are under way and have come further."""
-    def seen():
-        return {os.path.basename(path) for path in glob.glob(f"{directory}/trials/*/checkpoints/step-*.h5")}
-
-    before = seen()
-    e2e.wait_for(lambda: len(seen() - before) > 1 or process.popen.poll() is not None, "new checkpoints")
-    time.sleep(draw.uniform(0, 0.1))
 
 
 def kill_checkpointed():
     """A trial with checkpoints that was half done goes on from the newest of them, to the same bits."""
-    keys = ("sweep.keep_trials=all checkpoint.every_epochs=1 train.epochs=80 train.early_stopping=false "
+    keys = ("sweep.keep_trials=all checkpoint.every_epochs=1 train.epochs=24 train.early_stopping=false "
             "sweep.model.hidden=[16] sweep.train.batch_size=17,31 sweep.optimizer.learning_rate=0.01 sweep.model.dropout=0,0.2")
-    kill_often("checkpointed", 2, 3, keys, moment=wait_for_checkpoint)
+    for _ in range(3):  # 40 steps are four epochs and more: rank 0's first trial is not done after three times that
+        kill("checkpointed", 2, keys, "step:40")
     names = sorted(finish("checkpointed", 2, keys))
     directory, whole = "killed-checkpointed", "whole-checkpointed"
     assert names == sorted(os.listdir(f"{directory}/trials")) == sorted(os.listdir(f"{whole}/trials")), f"{directory}/trials"
@@ -232,6 +203,7 @@ def kill_checkpointed():
     assert gone_on >= 3, f"trials went on {gone_on} times\n{''.join(logs)}"
 
 
+e2e.needs_points()
 e2e.write_data()
 e2e.write_job(text=SWEEP)
 e2e.main(kill_everything, kill_one_rank, kill_halving, kill_groups, kill_checkpointed)

@@ -43,8 +43,8 @@ def check_width(text, columns):
     assert not wide, f"wider than {columns} columns: {wide}"
 
 
-def run_on(terminal, arguments, ranks):
-    process = e2e.Process(arguments, ranks, stdout=terminal.writer)
+def run_on(terminal, arguments, ranks, point=""):
+    process = e2e.Process(arguments, ranks, stdout=terminal.writer, point=point)
     os.close(terminal.writer)
     return process
 
@@ -92,18 +92,15 @@ def resized():
     """A terminal that becomes narrower while a run goes on gets narrower lines from then on."""
     terminal = Terminal(120)
     other = os.dup(terminal.writer)
-    process = run_on(terminal, ["job.ini", "run.dir=resized", "train.epochs=100000", "train.early_stopping=false",
-                                "checkpoint.every_epochs=100000"], 1)
-    while "samples/s" not in terminal.text:
-        assert terminal.read(), terminal.text
+    process = run_on(terminal, ["job.ini", "run.dir=resized", "train.epochs=6"], 1, point="step:12:wait")
+    process.wait_at_point()  # in the second epoch: the first has its line
     fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
-    # A line may have been under way; what comes when an epoch that was not begun then is done knows the new width.
-    epoch = int(re.findall(r"epoch +(\d+)", terminal.text)[-1])
-    while not re.search(rf"epoch +{epoch + 5}  train", terminal.text):
-        assert terminal.read(), terminal.text
-    check_width(terminal.text[re.search(rf"epoch +{epoch + 3}  train", terminal.text).start():], 60)
     os.close(other)
-    process.kill()
+    process.let_go()
+    finish_on(terminal, process)
+    before, _, after = terminal.text.rpartition("samples/s")
+    assert "samples/s" not in before and "epoch     2 " in after, terminal.text
+    check_width(after.partition("\n")[2], 60)
 
 
 def few_lines():
@@ -160,6 +157,7 @@ def made_by():
         assert text in log and text in shows, f"{text} is not in {log}{shows}"
 
 
+e2e.needs_points()
 e2e.write_data()
 e2e.write_job()
 e2e.main(every_line_fits, sweeps_fit, resized, few_lines, last_epoch, readers_that_leave, made_by)

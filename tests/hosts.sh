@@ -31,7 +31,7 @@ hold() {
         echo $$ >"$2/$1.new" && mv "$2/$1.new" "$2/$1.pid"
         while read -r pid <"$2/$1.pid" && [ "$pid" = $$ ]; do sleep 1; done 2>/dev/null
     ' sh "$1" "$dir" </dev/null >"$dir/$1.log" 2>&1 &
-    for _ in $(seq 100); do
+    for _ in $(seq 6000); do
         if holder "$1" >/dev/null; then return; fi
         kill -0 $! 2>/dev/null || break
         sleep 0.05
@@ -85,7 +85,7 @@ down() {
 
 # Ends whatever else is in the network of that process, and what those start meanwhile.
 kill_others() {
-    for _ in $(seq 100); do
+    for _ in $(seq 6000); do
         others=$(find -L /proc/[0-9]*/ns/net -maxdepth 0 -samefile "/proc/$1/ns/net" 2>/dev/null |
             cut -d/ -f3 | grep -vx "$1") || return 0
         # shellcheck disable=SC2086 # several

@@ -1,6 +1,6 @@
 #!/bin/sh
 # mpirun.sh RANKS COMMAND [ARGUMENT...]: COMMAND on RANKS ranks of this machine, the way tests need it:
-# more ranks than cores, several jobs at a time, any user, and an end within KT_SECONDS (55).
+# more ranks than cores, several jobs at a time, any user, and an end within KT_SECONDS (900).
 set -eu
 ranks=$1
 shift
@@ -20,4 +20,4 @@ mpich) set -- -bind-to none -np "$ranks" "$@" ;;
 esac
 
 # Unbound: two jobs at a time would bind their rank 0 to the same core. mpirun may ignore TERM, so KILL follows.
-exec timeout -k 2 "${KT_SECONDS:-55}" "${KT_MPIRUN:-mpirun}" "$@"
+exec timeout -k 2 "${KT_SECONDS:-900}" "${KT_MPIRUN:-mpirun}" "$@"
