@@ -84,7 +84,9 @@ kt_status kt_shared_check_room(const kt_comm *comm, size_t n_bytes, size_t n_win
     const double mega = 1e6, all = (double)n_bytes * (double)n_windows + (double)other_bytes;
     const double left = (double)kt_memory_available();
     if (all > left)
-        return kt_fail(KT_NO_MEMORY, "%.0f MB of memory for the ranks of %s are more than the %.0f MB that it has left",
+        return kt_fail(KT_NO_MEMORY,
+                       "%.0f MB of memory for the ranks of %s are more than the %.0f MB that it, or the job's share of "
+                       "it, has left",
                        all / mega, comm->host, left / mega);
     return comm->size == 1 ? KT_OK : check_limit(comm, n_bytes);
 }

@@ -1,8 +1,6 @@
 #include "ktrain/memory.h"
 
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -60,19 +58,6 @@ void kt_memory_free_huge(void *memory, size_t n_bytes)
 {
     if (memory != NULL)
         munmap(memory, whole_pages(n_bytes));
-}
-
-size_t kt_memory_available(void)
-{
-    char line[128];
-    size_t kib = 0;
-    bool found = false;
-    FILE *file = fopen("/proc/meminfo", "r");
-    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
-        found = sscanf(line, "MemAvailable: %zu kB", &kib) == 1;
-    if (file != NULL)
-        fclose(file);
-    return found ? kib * 1024 : SIZE_MAX;
 }
 
 char *kt_memory_string(const char *text)
