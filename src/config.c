@@ -136,7 +136,7 @@ static const kt_option rows[] = {
     {"train", "label_smoothing", KT_OPTION_REAL, AT(train.label_smoothing), "0", 0, 1, NULL, DEF | BELOW,
      "targets are (1 - s) onehot + s / classes"},
     {"train", "class_weights", KT_OPTION_REALS, AT(train.class_weights), "none", 0, 1e6, class_weight_words, DEF,
-     "weight of each class in the loss; balanced = samples / (classes * samples of the class)"},
+     "weight of each class in the loss; balanced = samples / (classes that have some * samples of the class)"},
     {"train", "clip_norm", KT_OPTION_REAL, AT(train.clip_norm), "0", 0, NO_MAX, NULL, DEF,
      "largest global norm of the loss's gradient, before L2; 0 = no clipping"},
 

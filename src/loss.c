@@ -68,3 +68,14 @@ void kt_loss_probabilities(size_t m, size_t n_classes, const float *z, float *p)
             p[c] = (float)(exp((double)z[c] - largest) / sum);
     }
 }
+
+void kt_loss_balance(size_t n_classes, const size_t *counts, double *weights)
+{
+    size_t n = 0, n_present = 0;
+    for (size_t c = 0; c < n_classes; c++) {
+        n += counts[c];
+        n_present += counts[c] > 0;
+    }
+    for (size_t c = 0; c < n_classes; c++)
+        weights[c] = counts[c] > 0 ? (double)n / ((double)n_present * (double)counts[c]) : 0;
+}

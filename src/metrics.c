@@ -80,21 +80,20 @@ void kt_metrics_class(const kt_metrics *metrics, size_t c, double *precision, do
 kt_scores kt_metrics_scores(const kt_metrics *metrics)
 {
     kt_scores scores = {.samples = kt_metrics_samples(metrics)};
-    double n_present = 0, correct = 0, recalls = 0, f1s = 0;
+    double n_real = 0, n_seen = 0, correct = 0, recalls = 0, f1s = 0;
     for (size_t c = 0; c < metrics->n_classes; c++) {
         const class_counts counts = count_class(metrics, c);
         double precision, recall, f1;
-        if (counts.real == 0)
-            continue;
         kt_metrics_class(metrics, c, &precision, &recall, &f1);
-        n_present++;
+        n_real += counts.real > 0;
+        n_seen += counts.real + counts.predicted > 0;
         correct += (double)counts.both;
         recalls += recall;
         f1s += f1;
     }
     scores.accuracy = ratio(correct, (double)scores.samples);
     scores.cross_entropy = ratio(metrics->cross_entropy_sum, (double)scores.samples);
-    scores.balanced_accuracy = ratio(recalls, n_present);
-    scores.macro_f1 = ratio(f1s, n_present);
+    scores.balanced_accuracy = ratio(recalls, n_real);
+    scores.macro_f1 = ratio(f1s, n_seen);
     return scores;
 }

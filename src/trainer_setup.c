@@ -10,7 +10,6 @@
 #include "ktrain/timer.h"
 #include "trainer_private.h"
 
-/* balanced: n / (C n_c), so that every class weighs the same in all and the mean weight of a sample is 1. */
 static kt_status choose_class_weights(kt_trainer *t)
 {
     const kt_real_list *given = &t->config->train.class_weights;
@@ -34,8 +33,7 @@ static kt_status choose_class_weights(kt_trainer *t)
     }
     KT_TRY(KT_NEW(counts, n_classes));
     kt_dataset_class_counts(&t->data->set, t->data->split.index[KT_TRAIN], n, counts);
-    for (size_t c = 0; c < n_classes; c++)
-        t->class_weights[c] = counts[c] > 0 ? (double)n / ((double)n_classes * (double)counts[c]) : 0;
+    kt_loss_balance(n_classes, counts, t->class_weights);
     kt_memory_free(counts);
     return KT_OK;
 }

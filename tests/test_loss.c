@@ -172,6 +172,20 @@ static void equals(void)
     CU_ASSERT(kt_loss_predict(1, z) == 0);
 }
 
+/* sklearn.utils.class_weight.compute_class_weight("balanced", ...) of 3 x 0, 1 x 2, 4 x 5, 8 x 6. */
+static void balance(void)
+{
+    static const size_t counts[7] = {3, 0, 1, 0, 0, 4, 8};
+    static const double expected[7] = {16.0 / 12, 0, 4, 0, 0, 1, 0.5};
+    double balanced[7], sum = 0;
+    kt_loss_balance(7, counts, balanced);
+    for (size_t c = 0; c < 7; c++) {
+        CU_ASSERT(is_near(balanced[c], expected[c], 1e-15));
+        sum += balanced[c] * (double)counts[c];
+    }
+    CU_ASSERT(is_near(sum / 16, 1, 1e-15));
+}
+
 const kt_test kt_tests[] = {
     {"sums are the plain formulas, with smoothing and class weights", values},
     {"the gradient is the difference quotient in every form", gradients},
@@ -181,6 +195,7 @@ const kt_test kt_tests[] = {
     {"NaN and infinity show in the loss", not_a_number},
     {"thousands of classes are summed the same way", many_classes},
     {"no rows add nothing", no_rows},
+    {"balanced class weights are scikit-learn's, and count only classes that have samples", balance},
     {"of equal logits the first is predicted", equals},
     {NULL, NULL},
 };

@@ -102,10 +102,27 @@ static void nothing(void)
     CU_ASSERT(metrics.confusion == NULL);
 }
 
+/* sklearn.metrics: f1_score(y, p, average="macro") = (2/3 + 1 + 0) / 3, balanced_accuracy_score(y, p) = (1/2 + 1) / 2, of
+ * y = 0 0 1 1, p = 0 3 1 1: class 2 is neither, class 3 only predicted. */
+static void absent_classes(void)
+{
+    static const float logits[4 * 4] = {1, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0};
+    static const int32_t labels[4] = {0, 0, 1, 1};
+    kt_metrics metrics;
+    CU_ASSERT_FATAL(kt_metrics_create(&metrics, 4) == KT_OK);
+    kt_metrics_add(&metrics, 4, logits, labels);
+    const kt_scores scores = kt_metrics_scores(&metrics);
+    CU_ASSERT(is_near(scores.balanced_accuracy, 0.75, 1e-15));
+    CU_ASSERT(is_near(scores.macro_f1, (2.0 / 3 + 1 + 0) / 3, 1e-15));
+    kt_metrics_free(&metrics);
+}
+
 const kt_test kt_tests[] = {
     {"confusion, class scores and means are NumPy's", numpy_says_the_same},
     {"parts add up to the whole", parts_add_up},
     {"a small example is as counted by hand", by_hand},
+    {"a class counts in macro F1 when it has samples or is predicted, in balanced accuracy when it has samples",
+     absent_classes},
     {"no samples give zeros, and too many classes are refused", nothing},
     {NULL, NULL},
 };

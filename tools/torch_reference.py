@@ -147,7 +147,7 @@ class Reference:
         given, n_classes = self.config["train"]["class_weights"], self.data.n_classes
         if given == "balanced":
             counts = np.bincount(self.data.y[self.data.rows[0]], minlength=n_classes)
-            given = np.where(counts > 0, len(self.data.rows[0]) / (n_classes * np.maximum(counts, 1)), 0)
+            given = np.where(counts > 0, len(self.data.rows[0]) / ((counts > 0).sum() * np.maximum(counts, 1)), 0)
         return torch.as_tensor(np.asarray(given, np.float64)) if len(given) > 0 else None
 
     def loss(self, logits, y):

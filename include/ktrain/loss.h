@@ -27,6 +27,11 @@ typedef struct kt_loss_sums {
 void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *z, const int32_t *y, kt_loss_sums *sums,
                      float *d_z);
 
+/* weights[n_classes] with which every class that has samples weighs the same in all: n / (n_present counts[c]), n all
+ * samples, n_present the classes that have any (scikit-learn's "balanced"); 0 for the others. The mean weight of a
+ * sample is 1. */
+void kt_loss_balance(size_t n_classes, const size_t *counts, double *weights);
+
 /* The predicted class of a row of logits: the largest, the first of equals. */
 size_t kt_loss_predict(size_t n_classes, const float *z);
 

@@ -24,7 +24,8 @@ void kt_metrics_add(kt_metrics *metrics, size_t m, const float *z, const int32_t
 int64_t kt_metrics_samples(const kt_metrics *metrics);
 
 /* What is reported. Of no samples: everything 0. Precision, recall and F1 of a class are 0 where their denominator is.
- * Balanced accuracy and macro F1 are means over the classes that have samples. */
+ * As in scikit-learn, balanced accuracy is the mean recall of the classes that have samples, and macro F1 the mean over
+ * the classes that have samples or are predicted: a class that is neither counts nowhere. */
 typedef struct kt_scores {
     int64_t samples;
     double accuracy, cross_entropy, balanced_accuracy, macro_f1;

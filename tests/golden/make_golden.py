@@ -275,14 +275,14 @@ def write_metrics():
     with np.errstate(invalid="ignore", divide="ignore"):
         precision, recall = np.nan_to_num(hit / said), np.nan_to_num(hit / real)
         f1 = np.nan_to_num(2 * precision * recall / (precision + recall))
-    present = real > 0
+    present, seen = real > 0, real + said > 0
     out.put("z", z.astype(np.float64))
     out.put("y", y)
     out.put("confusion", confusion)
     out.put("precision", precision)
     out.put("recall", recall)
     out.put("f1", f1)
-    out.put("scores", [hit.sum() / n, -log_p[np.arange(n), y].mean(), recall[present].mean(), f1[present].mean()])
+    out.put("scores", [hit.sum() / n, -log_p[np.arange(n), y].mean(), recall[present].mean(), f1[seen].mean()])
 
 
 write_random()
