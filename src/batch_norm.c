@@ -135,11 +135,13 @@ static void batch_statistics(kt_layer *layer, const kt_work *work, kt_range own,
     divide(own, s.total, M);
 }
 
+/* One sample says nothing of the spread, so it says nothing at all. */
 static void update_running(kt_layer *layer, kt_range own, size_t n_rows)
 {
     const scratch s = scratch_of(layer);
-    /* of one sample 0, not 0 / 0 */
-    const double momentum = layer->momentum, M = (double)n_rows, unbias = M > 1 ? M / (M - 1) : 1;
+    const double momentum = layer->momentum, M = (double)n_rows, unbias = M / (M - 1);
+    if (n_rows < 2)
+        return;
     for (size_t j = own.begin; j < own.end; j++) {
         layer->mean[j] = (float)((1 - momentum) * (double)layer->mean[j] + momentum * s.mean[j]);
         layer->variance[j] = (float)((1 - momentum) * (double)layer->variance[j] + momentum * unbias * s.total[j]);

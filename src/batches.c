@@ -1,11 +1,20 @@
 #include "ktrain/batches.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "ktrain/memory.h"
 #include "ktrain/random.h"
 
-kt_status kt_batches_create(kt_batches *out, const uint32_t *samples, size_t n, size_t batch_size, uint64_t seed)
+kt_batch_sizes kt_batches_sizes(size_t n, size_t batch_size, size_t fewest)
+{
+    const size_t each = batch_size == 0 || batch_size > n ? n : batch_size, left = n % each;
+    const bool joins = left > 0 && left < fewest;
+    return (kt_batch_sizes){each, each + (joins ? left : 0), n / each + (left > 0 && !joins)};
+}
+
+kt_status kt_batches_create(kt_batches *out, const uint32_t *samples, size_t n, size_t batch_size, size_t fewest,
+                            uint64_t seed)
 {
     *out = (kt_batches){0};
     if (n == 0 || n > UINT32_MAX)
@@ -13,11 +22,8 @@ kt_status kt_batches_create(kt_batches *out, const uint32_t *samples, size_t n, 
     uint32_t *order;
     KT_TRY(KT_NEW(order, n));
     memcpy(order, samples, n * sizeof *order);
-    *out = (kt_batches){.n = n,
-                        .batch_size = batch_size == 0 || batch_size > n ? n : batch_size,
-                        .seed = seed,
-                        .samples = samples,
-                        .order = order};
+    *out = (kt_batches){
+        .n = n, .sizes = kt_batches_sizes(n, batch_size, fewest), .seed = seed, .samples = samples, .order = order};
     return KT_OK;
 }
 
@@ -25,11 +31,6 @@ void kt_batches_free(kt_batches *batches)
 {
     kt_memory_free(batches->order);
     *batches = (kt_batches){0};
-}
-
-size_t kt_batches_steps(const kt_batches *batches)
-{
-    return batches->n / batches->batch_size + (batches->n % batches->batch_size != 0);
 }
 
 void kt_batches_start_epoch(kt_batches *batches, uint32_t epoch)
@@ -42,7 +43,7 @@ void kt_batches_start_epoch(kt_batches *batches, uint32_t epoch)
 
 size_t kt_batches_step(const kt_batches *batches, size_t step, const uint32_t **out)
 {
-    size_t begin = step * batches->batch_size, left = batches->n - begin;
+    const size_t begin = step * batches->sizes.each;
     *out = batches->order + begin;
-    return left < batches->batch_size ? left : batches->batch_size;
+    return step + 1 == batches->sizes.steps ? batches->n - begin : batches->sizes.each;
 }

@@ -156,10 +156,12 @@ static void print_advice(const kt_forecast *j, const kt_layout *layout, double s
 static void print_cost(const kt_forecast *j, const kt_data *data, const check_arguments *a, kt_log *log)
 {
     const kt_layout layout = kt_forecast_layout(j, a->n_ranks, a->n_hosts);
-    const size_t n_train = data->split.n[KT_TRAIN], batch = j->exchange.batch_size;
+    char last[80] = "";
+    if (j->batches.largest > j->batches.each)
+        snprintf(last, sizeof last, ", the last %zu: batch norm takes no batch of 1", j->batches.largest);
     kt_log_line(log, "parameters            %zu", j->n_parameters);
-    kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu", (n_train + batch - 1) / batch,
-                n_train, batch);
+    kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu%s", j->batches.steps, j->n_train,
+                j->batches.each, last);
     kt_log_line(log, "ranks                 %zu on %zu host%s: %zu cop%s of the weights, shared by up to %zu rank%s",
                 layout.n_ranks, layout.n_hosts, layout.n_hosts == 1 ? "" : "s", layout.n_replicas,
                 layout.n_replicas == 1 ? "y" : "ies", layout.ranks_per_replica,

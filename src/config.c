@@ -113,7 +113,7 @@ static const kt_option rows[] = {
     {"model", "dropout", KT_OPTION_REAL, AT(model.dropout), "0", 0, 1, NULL, DEF | BELOW,
      "probability of dropping a hidden unit in training (inverted dropout)"},
     {"model", "batch_norm", KT_OPTION_BOOL, AT(model.batch_norm), "false", 0, 0, NULL, DEF,
-     "normalize before each activation, over the whole batch of all ranks"},
+     "normalize before each activation, over the whole batch of all ranks; a last batch of one sample joins the one before"},
     {"model", "batch_norm_momentum", KT_OPTION_REAL, AT(model.batch_norm_momentum), "0.1", 0, 1, NULL, DEF | ABOVE,
      "weight of the newest batch in the running statistics"},
     {"model", "batch_norm_epsilon", KT_OPTION_REAL, AT(model.batch_norm_epsilon), "1e-5", 0, 1, NULL, DEF | ABOVE, "added to the variance"},
@@ -432,6 +432,11 @@ bool kt_config_has_files(const kt_config *config, kt_part part)
 kt_table_rules kt_config_table_rules(const kt_config *config)
 {
     return (kt_table_rules){.header = config->data.header, .index_column = config->data.index_column};
+}
+
+size_t kt_config_fewest_samples(const kt_config *config)
+{
+    return config->model.batch_norm ? 2 : 1;
 }
 
 size_t kt_config_batch_size(const kt_config *config)

@@ -10,14 +10,13 @@ kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_d
                              size_t n_hosts)
 {
     const kt_dataset *set = &data->set;
-    const size_t n_train = data->split.n[KT_TRAIN], batch = kt_config_batch_size(config);
-    *f = (kt_forecast){.config = config, .machine = kt_machine_typical, .n_train = n_train};
+    *f = (kt_forecast){.config = config, .machine = kt_machine_typical, .n_train = data->split.n[KT_TRAIN]};
+    f->batches = kt_batches_sizes(f->n_train, kt_config_batch_size(config), kt_config_fewest_samples(config));
     f->n_validation = data->split.n[KT_VALIDATION];
     f->spec = kt_config_network(config, set->d, set->n_classes);
-    const size_t batch_size = batch == 0 || batch > n_train ? n_train : batch;
-    const size_t k = kt_trainer_ranks_per_replica(config, batch_size);
-    f->exchange = kt_exchange_job_of(config, batch_size, kt_cost_layout(n_ranks, n_hosts, k).n_replicas);
-    f->max_rows = kt_trainer_max_rows(batch_size, &data->split);
+    const size_t k = kt_trainer_ranks_per_replica(config, f->batches.each);
+    f->exchange = kt_exchange_job_of(config, f->batches.each, kt_cost_layout(n_ranks, n_hosts, k).n_replicas);
+    f->max_rows = kt_trainer_max_rows(f->batches.largest, &data->split);
     kt_status status = kt_network_shared_bytes(&f->spec, f->max_rows, &f->network_bytes, &f->n_parameters);
     if (status == KT_OK)
         status = KT_NEW(f->layers, f->spec.n_hidden + 1);
@@ -68,7 +67,6 @@ double kt_forecast_step(const kt_forecast *f, const kt_layout *layout)
 double kt_forecast_epoch(const kt_forecast *f, const kt_layout *layout)
 {
     const double n = (double)f->n_parameters * (double)f->n_validation;
-    const size_t batch = f->exchange.batch_size;
-    return (double)((f->n_train + batch - 1) / batch) * kt_forecast_step(f, layout) +
+    return (double)f->batches.steps * kt_forecast_step(f, layout) +
            2 * n / (f->machine.core_flops * (double)layout->n_ranks);
 }

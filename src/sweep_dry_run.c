@@ -62,8 +62,8 @@ static void try_sample(kt_comm *group, const kt_space *space, const kt_sweep_dat
         kt_data_free(&view);
         return;
     }
-    const size_t n = view.split.n[KT_TRAIN], batch = kt_config_batch_size(config);
-    const size_t M = batch == 0 || batch > n ? n : batch, steps = (n + M - 1) / M;
+    const size_t steps =
+        kt_batches_sizes(view.split.n[KT_TRAIN], kt_config_batch_size(config), kt_config_fewest_samples(config)).steps;
     const double expected = tried->cost / (double)config->train.epochs / (double)steps;
     config->train.max_steps = (int64_t)fmin(fmax(enough / expected, 10), MOST_STEPS);
     config->train.epochs = 1000000;

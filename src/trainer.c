@@ -202,7 +202,7 @@ static kt_status record_epoch(kt_trainer *t, const kt_scores *validation, double
     const kt_tensor *tensors = kt_network_parameter_tensors(t->network, &n_tensors);
     double n = (double)p->sums.samples;
     double penalty = kt_optimizer_penalty(&t->config->optimizer, tensors, n_tensors, kt_network_parameters(t->network),
-                                          t->batches.batch_size);
+                                          t->batches.sizes.each);
     kt_epoch_record record = {
         .epoch = (double)p->epoch,
         .step = (double)p->step,
@@ -238,7 +238,7 @@ static void keep_best(kt_trainer *t)
 static kt_status train_epoch(kt_trainer *t, double *rate)
 {
     kt_progress *p = &t->state.progress;
-    size_t n_steps = kt_batches_steps(&t->batches);
+    size_t n_steps = t->batches.sizes.steps;
     t->epoch_seconds = kt_timer_seconds();
     t->epoch_samples = 0;
     kt_batches_start_epoch(&t->batches, (uint32_t)p->epoch);
@@ -295,7 +295,7 @@ static kt_status train(kt_trainer *t, kt_stop_reason *reason)
         KT_TRY(train_epoch(t, &rate));
         if (t->asked) /* validation can wait, who asks may not */
             continue;
-        if ((size_t)p->step_in_epoch == kt_batches_steps(&t->batches))
+        if ((size_t)p->step_in_epoch == t->batches.sizes.steps)
             KT_TRY(finish_epoch(t, rate));
         ask_others(t);
     }

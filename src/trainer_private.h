@@ -36,7 +36,7 @@ struct kt_trainer {
     double *class_weights;   /* [n_classes], or NULL */
     kt_snapshot state;       /* best vectors on rank 0 only, slots only while saving or loading */
     int64_t saved_step, saved_best_epoch; /* what is on disk */
-    int32_t *labels;         /* [batch_size]: of the batch under way */
+    int32_t *labels;         /* [largest batch]: of the batch under way */
     double start_seconds, seconds_before; /* of this start; trained by earlier ones */
     double epoch_seconds;    /* when the epoch under way began, or was resumed */
     int64_t epoch_samples;   /* trained since then */

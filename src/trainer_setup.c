@@ -68,12 +68,16 @@ size_t kt_trainer_ranks_per_replica(const kt_config *config, size_t batch_size)
 static kt_status prepare_batches(kt_trainer *t)
 {
     const kt_split *split = &t->data->split;
-    if (t->config->model.batch_norm && t->config->train.batch_size == 1)
+    const size_t fewest = kt_config_fewest_samples(t->config);
+    if (fewest > 1 && t->config->train.batch_size == 1)
         return kt_fail(KT_CONFIG, "train.batch_size = 1 with model.batch_norm = true: one sample has no spread to "
                                   "normalize by; must be 2 or more");
-    KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], kt_config_batch_size(t->config),
+    if (split->n[KT_TRAIN] < fewest)
+        return kt_fail(KT_DATA, "%zu training sample with model.batch_norm = true: one sample has no spread to "
+                                "normalize by; must be 2 or more", split->n[KT_TRAIN]);
+    KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], kt_config_batch_size(t->config), fewest,
                              (uint64_t)t->config->run.seed));
-    KT_TRY(KT_NEW(t->labels, t->batches.batch_size));
+    KT_TRY(KT_NEW(t->labels, t->batches.sizes.largest));
     return choose_class_weights(t);
 }
 
@@ -120,7 +124,7 @@ static kt_status compare_blas(kt_comm *comm, kt_log *log)
 static kt_status lay_out(kt_trainer *t, const kt_network_spec *spec, size_t max_rows, size_t ranks_per_replica)
 {
     KT_TRY(kt_replica_create(&t->replica, t->comm, ranks_per_replica));
-    KT_TRY(kt_exchange_choose(&t->plan, &t->replica, t->config, spec, t->batches.batch_size));
+    KT_TRY(kt_exchange_choose(&t->plan, &t->replica, t->config, spec, t->batches.sizes.largest));
     KT_TRY(kt_comm_agree(t->comm, check_memory(spec, max_rows, kt_exchange_shared_bytes(&t->plan))));
     return allocate(t, spec, max_rows);
 }
@@ -142,8 +146,8 @@ static kt_status build(kt_trainer *t)
     KT_TRY(kt_comm_agree(t->comm, prepare_batches(t)));
     KT_TRY(kt_replica_agree_on_kernels(t->comm, &spec));
     KT_TRY(compare_blas(t->comm, t->log));
-    const size_t max_rows = kt_trainer_max_rows(t->batches.batch_size, &t->data->split);
-    const size_t together = kt_trainer_ranks_per_replica(t->config, t->batches.batch_size);
+    const size_t max_rows = kt_trainer_max_rows(t->batches.sizes.largest, &t->data->split);
+    const size_t together = kt_trainer_ranks_per_replica(t->config, t->batches.sizes.each);
     KT_TRY(kt_comm_agree(t->comm, check_memory(&spec, max_rows, 0)));
     kt_status status = lay_out(t, &spec, max_rows, together);
     if (status == KT_NO_MEMORY && together > 1 && t->config->parallel.ranks_per_replica == KT_AUTO &&
@@ -164,13 +168,13 @@ static kt_status build(kt_trainer *t)
     return KT_OK;
 }
 
-size_t kt_trainer_max_rows(size_t batch_size, const kt_split *split)
+size_t kt_trainer_max_rows(size_t largest_batch, const kt_split *split)
 {
     size_t largest = 0;
     for (int p = 0; p < KT_N_PARTS; p++)
         largest = split->n[p] > largest ? split->n[p] : largest;
     const size_t evaluated = largest < KT_EVALUATION_ROWS ? largest : KT_EVALUATION_ROWS;
-    return batch_size > evaluated ? batch_size : evaluated;
+    return largest_batch > evaluated ? largest_batch : evaluated;
 }
 
 kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log,
@@ -272,9 +276,12 @@ static void describe_exchange(const kt_trainer *t, char *text, size_t size)
 void kt_trainer_report(const kt_trainer *t)
 {
     const kt_replica *r = &t->replica;
-    const kt_kernels *kernels = kt_network_products(t->network, 0, t->plan.batch_size).kernels;
-    char exchange[128];
-    kt_log_line(t->log, "work   batch of %zu, products by %s%s", t->plan.batch_size,
+    const kt_batch_sizes *sizes = &t->batches.sizes;
+    const kt_kernels *kernels = kt_network_products(t->network, 0, sizes->each).kernels;
+    char exchange[128], last[80] = "";
+    if (sizes->largest > sizes->each)
+        snprintf(last, sizeof last, " (the last of %zu: batch norm takes no batch of 1)", sizes->largest);
+    kt_log_line(t->log, "work   batch of %zu%s, products by %s%s", sizes->each, last,
                 kernels != NULL ? "own kernels, " : "OpenBLAS, ", kernels != NULL ? kernels->name : kt_linalg_core());
     if (kt_comm_size(t->comm) == 1)
         return;

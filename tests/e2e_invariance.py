@@ -50,6 +50,22 @@ def batches_of_250():
             (8, PER_REPLICA + "3 " + EXCHANGE + "allreduce " + STATE + "rank0"))
 
 
+def joined_batch():
+    """142 samples in batches of 47, 47 and 48: batch norm takes no batch of 1. The 48 are also more than go by ktrain's own kernels."""
+    keys = EVERYTHING + "train.epochs=2 train.batch_size=47 "
+    for name, thin in (("joined-own", "256"), ("joined-both", "47")):
+        compare(name, keys + f"parallel.thin_batch={thin} ", (2, ""), (3, PER_REPLICA + "1 " + EXCHANGE + "factors"),
+                (4, PER_REPLICA + "2 " + EXCHANGE + "allreduce " + STATE + "sharded"))
+        assert e2e.summary(f"{name}-one")["steps"] == 6, e2e.summary(f"{name}-one")
+    assert "batch of 47 (the last of 48" in e2e.train("joined-line", keys).out
+    e2e.train("joined-full", EVERYTHING + "train.epochs=3 train.batch_size=full")
+    e2e.train("joined-all", EVERYTHING + "train.epochs=3 train.batch_size=141")  # and 1 more
+    e2e.same_bytes("joined-full/best.h5", "joined-all/best.h5", "model")
+    e2e.train("joined-plain", "train.epochs=3 train.batch_size=141")
+    assert e2e.summary("joined-plain")["steps"] == 6 and e2e.summary("joined-all")["steps"] == 3
+    e2e.train("joined-never", "train.batch_size=1 model.batch_norm=true", code=e2e.CONFIG, words=("must be 2 or more",))
+
+
 def copies_of_unequal_size():
     """3 ranks, of which 2 share a copy: all must choose the same exchange, at sizes where the two cost nearly the same."""
     for size in (64, 96, 128, 160):

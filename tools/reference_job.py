@@ -16,7 +16,7 @@ DEFAULTS = {
     "run": {"dir": "runs/default", "seed": 1, "log_steps": 0},
     "data": {"features": "", "labels": "", "class_names": "", "validation_features": "", "validation_labels": "",
              "test_features": "", "test_labels": "", "scale": 1.0, "split": [0.7, 0.15, 0.15], "split_seed": 1,
-             "shuffle": True, "stratify": True},
+             "shuffle": True, "stratify": True, "header": "auto", "index_column": "auto"},  # the last two are of tables
     "model": {"hidden": [128], "activation": "relu", "dropout": 0.0, "batch_norm": False, "batch_norm_momentum": 0.1,
               "batch_norm_epsilon": 1e-5, "init": "he", "init_scale": 0.01},
     "train": {"epochs": 200, "batch_size": 16, "max_steps": 0, "early_stopping": True, "patience": 10, "min_delta": 0.0,

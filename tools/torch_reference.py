@@ -126,8 +126,8 @@ class Reference:
         self.x, self.y = torch.from_numpy(data.x), torch.from_numpy(data.y)
         self.network = build_network(config["model"], data.x.shape[1], data.n_classes, GivenDropout)
         n, batch_size = len(data.rows[0]), config["train"]["batch_size"]
-        if config["model"]["batch_norm"] and (n % batch_size if batch_size else n) == 1:
-            raise Failure("PyTorch has no batch normalization of one sample, the last batch: change train.batch_size")
+        if config["model"]["batch_norm"] and (batch_size or n) == 1:
+            raise Failure("there is no batch normalization of one sample: change train.batch_size")
         self.set_initial_weights()
         self.optimizer = Optimizer(config, self.network)
         self.class_weights = self.make_class_weights()
@@ -168,16 +168,20 @@ class Reference:
         """Yields the loss and the number of samples of each step. Masks are drawn for many steps at once."""
         order = philox.epoch_order(self.data.rows[0], self.seed, self.epoch)
         batch_size = self.config["train"]["batch_size"] or len(order)
-        chunk = batch_size * max(1, (1 << 20) // (batch_size * max(self.config["model"]["hidden"], default=1)))
+        bounds = [*range(0, len(order), batch_size), len(order)]
+        if self.config["model"]["batch_norm"] and bounds[-1] - bounds[-2] == 1:
+            del bounds[-2]  # a last batch of one sample joins the one before
+        together = max(1, (1 << 20) // (batch_size * max(self.config["model"]["hidden"], default=1)))
         dropouts = [layer for layer in self.network if isinstance(layer, GivenDropout)]
-        for first in range(0, len(order), chunk):
-            rows = order[first:first + chunk]
+        for k in range(0, len(bounds) - 1, together):
+            cuts = bounds[k:k + together + 1]
+            rows = order[cuts[0]:cuts[-1]]
             masks = [philox.dropout_mask(layer.rate, n, self.seed, number, self.epoch, rows)
                      for number, (layer, n) in enumerate(zip(dropouts, self.config["model"]["hidden"]), 1)]
-            for begin in range(0, len(rows), batch_size):
+            for begin, end in zip(cuts, cuts[1:]):
                 for layer, mask in zip(dropouts, masks):
-                    layer.mask = torch.from_numpy(mask[begin:begin + batch_size])
-                yield self.train_step(torch.from_numpy(rows[begin:begin + batch_size]))
+                    layer.mask = torch.from_numpy(mask[begin - cuts[0]:end - cuts[0]])
+                yield self.train_step(torch.from_numpy(order[begin:end]))
         self.epoch += 1
 
     def train_step(self, rows):

@@ -103,6 +103,9 @@ kt_table_rules kt_config_table_rules(const kt_config *config);
 /* The batch size as kt_batches_create takes it: 0 for the whole training set. */
 size_t kt_config_batch_size(const kt_config *config);
 
+/* Samples that a batch must have: one has no spread to normalize by. */
+size_t kt_config_fewest_samples(const kt_config *config);
+
 /* Whether a run leaves its best weights rather than its last. */
 bool kt_config_restores_best(const kt_config *config);
 

@@ -30,7 +30,8 @@ typedef struct kt_exchange_plan {
     size_t n_slots;      /* vectors of optimizer state */
     size_t n_parts;      /* partial sums of a gradient that this replica makes; 0 when all layers go by factors */
     bool keeps_gradient; /* whole vectors of it are needed: allreduce, or clipping a large batch */
-    size_t n_parameters, batch_size;
+    size_t n_parameters;
+    size_t batch_size;   /* of the largest batch */
     size_t n_row_sums;   /* most sums of squares that a layer has: of samples, or of a weight's rows and of biases */
     kt_link link;        /* between replicas, as measured; zeros when there was nothing to measure */
 } kt_exchange_plan;
@@ -42,7 +43,7 @@ kt_exchange_job kt_exchange_job_of(const kt_config *config, size_t batch_size, s
 bool kt_exchange_by_factors(const kt_config *config, const kt_machine *machine, const kt_layout *layout,
                             const kt_exchange_job *job, kt_layer_shape shape);
 
-/* Measures the link between the replicas when the choice depends on it. Collective. *out is zeroed on failure. */
+/* Measures the link between the replicas when the choice depends on it. batch_size: the largest batch's. Collective. *out is zeroed on failure. */
 kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_config *config,
                              const kt_network_spec *spec, size_t batch_size);
 void kt_exchange_plan_free(kt_exchange_plan *plan);

@@ -2,6 +2,7 @@
 #ifndef KTRAIN_FORECAST_H
 #define KTRAIN_FORECAST_H
 
+#include "ktrain/batches.h"
 #include "ktrain/config.h"
 #include "ktrain/cost.h"
 #include "ktrain/data.h"
@@ -13,6 +14,7 @@ typedef struct kt_forecast {
     kt_exchange_job exchange;
     size_t n_layers, max_rows, n_parameters, network_bytes;
     size_t n_train, n_validation; /* samples */
+    kt_batch_sizes batches;
     kt_layer_shape *layers;  /* [n_layers], owned */
     kt_machine machine;      /* a typical one; may be changed */
 } kt_forecast;

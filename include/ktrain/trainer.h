@@ -46,7 +46,7 @@ kt_status kt_trainer_run(kt_trainer *trainer, kt_stop_reason *reason);
 kt_status kt_trainer_finish(kt_trainer *trainer, kt_results *results);
 
 /* Rows that the network must have room for. Local and pure. */
-size_t kt_trainer_max_rows(size_t batch_size, const kt_split *split);
+size_t kt_trainer_max_rows(size_t largest_batch, const kt_split *split);
 
 /* Ranks that share one copy of the weights, at most, as configured or chosen. Local and pure. */
 enum { KT_RANKS_OF_A_HOST = 1 << 20 };
