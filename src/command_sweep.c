@@ -7,6 +7,7 @@
 #include "ktrain/command.h"
 #include "ktrain/linalg.h"
 #include "ktrain/memory.h"
+#include "ktrain/placement.h"
 #include "ktrain/stop.h"
 #include "ktrain/strategy.h"
 #include "ktrain/sweep.h"
@@ -117,6 +118,7 @@ kt_status kt_command_sweep(kt_comm *world, int argc, char **argv, kt_log *log)
     sweep_arguments a = {0};
     kt_space *space;
     KT_TRY(parse(argc, argv, &a));
+    KT_TRY(kt_placement_check_launcher(world, log));
     kt_status status = kt_comm_agree(world, KT_NEW(space, 1));
     if (status == KT_OK)
         status = kt_space_read(world, a.path, a.n_overrides, a.overrides, space);

@@ -1,12 +1,14 @@
 #include "ktrain/command.h"
 #include "ktrain/config.h"
 #include "ktrain/linalg.h"
+#include "ktrain/placement.h"
 #include "ktrain/run.h"
 #include "ktrain/stop.h"
 
 kt_status kt_command_train(kt_comm *world, int argc, char **argv, kt_log *log)
 {
     kt_config config;
+    KT_TRY(kt_placement_check_launcher(world, log));
     if (argc < 2)
         return kt_fail(KT_USAGE, "no configuration given: say ktrain CONFIG.ini (ktrain --help shows more)");
     KT_TRY(kt_config_read(world, argv[1], (size_t)argc - 2, argv + 2, &config));

@@ -1,6 +1,7 @@
 #include "ktrain/placement.h"
 
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -74,5 +75,38 @@ kt_status kt_placement_report(kt_comm *comm, int threads, kt_log *log)
         if (!seen_before(seats, r))
             report_host(seats, r, size, log);
     kt_memory_free(seats);
+    return KT_OK;
+}
+
+/* What launchers say of the processes they have started. Those with an MPI of their own come first: they may have been
+ * started by srun themselves. */
+static const struct launcher {
+    const char *size, *words;
+    bool starts_ranks;
+} launchers[] = {
+    {"OMPI_COMM_WORLD_SIZE", "mpirun of Open MPI, but this ktrain was built with another MPI: use its mpirun", true},
+    {"SLURM_STEP_NUM_TASKS", "srun without MPI between them: use srun --mpi=pmix (srun --mpi=list shows what there is) or mpirun", false},
+    {"PMI_SIZE", "mpirun of MPICH or a relative, but this ktrain was built with another MPI: use its mpirun", true},
+};
+
+static int number_in(const char *variable)
+{
+    const char *text = getenv(variable);
+    return text != NULL ? atoi(text) : 0;
+}
+
+kt_status kt_placement_check_launcher(const kt_comm *world, kt_log *log)
+{
+    const int n = kt_comm_size(world);
+    for (size_t i = 0; i < sizeof launchers / sizeof launchers[0] && n == 1; i++) {
+        const int said = number_in(launchers[i].size);
+        if (said > 1)
+            return kt_fail(KT_USAGE, "this is one of %d processes started by %s", said, launchers[i].words);
+        if (said == 1 && launchers[i].starts_ranks)
+            return KT_OK;
+    }
+    if (n == 1 && number_in("SLURM_NTASKS") > 1)
+        kt_log_warning(log, "one rank in a job of %s tasks: mpirun or srun --mpi=pmix starts one per task",
+                       getenv("SLURM_NTASKS"));
     return KT_OK;
 }

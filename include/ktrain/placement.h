@@ -9,4 +9,8 @@
  * cores. Collective. */
 kt_status kt_placement_report(kt_comm *comm, int threads, kt_log *log);
 
+/* KT_USAGE when this process is one of several that a launcher has started without MPI between them: each would train
+ * alone, into the same directory. Warns of a batch job that has more tasks than take part. Local. */
+kt_status kt_placement_check_launcher(const kt_comm *world, kt_log *log);
+
 #endif
