@@ -76,7 +76,8 @@ static kt_status take_first_line(table *t)
             capacity = capacity == 0 ? 64 : 2 * capacity;
             char **more;
             KT_TRY(KT_NEW(more, capacity));
-            memcpy(more, t->first, t->n_columns * sizeof *more);
+            if (t->n_columns > 0)
+                memcpy(more, t->first, t->n_columns * sizeof *more);
             kt_memory_free(t->first);
             t->first = more;
         }

@@ -136,7 +136,8 @@ void *__wrap_mremap(void *at, size_t n_bytes, size_t n_new_bytes, int flags, ...
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 
-static enum { GOOD, REFUSES, LOSES_ADDRESS, OPENS_ANOTHER } behaviour;
+enum { GOOD, REFUSES, LOSES_ADDRESS, OPENS_ANOTHER };
+static int behaviour;
 
 void *__wrap_mmap(void *at, size_t n_bytes, int protection, int flags, int fd, off_t offset)
 {
