@@ -75,7 +75,8 @@ static kt_status prepare_batches(kt_trainer *t)
     if (split->n[KT_TRAIN] < fewest)
         return kt_fail(KT_DATA, "%zu training sample with model.batch_norm = true: one sample has no spread to "
                                 "normalize by; must be 2 or more", split->n[KT_TRAIN]);
-    KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], kt_config_batch_size(t->config), fewest,
+    KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], kt_config_batch_size(t->config),
+                             fewest,
                              (uint64_t)t->config->run.seed));
     KT_TRY(KT_NEW(t->labels, t->batches.sizes.largest));
     return choose_class_weights(t);

@@ -51,17 +51,19 @@ def batches_of_250():
 
 
 def joined_batch():
-    """142 samples in batches of 47, 47 and 48: batch norm takes no batch of 1. The 48 are also more than go by ktrain's own kernels."""
-    keys = EVERYTHING + "train.epochs=2 train.batch_size=47 "
-    for name, thin in (("joined-own", "256"), ("joined-both", "47")):
+    """421 samples in 6 batches of 60 and one of 61: batch norm takes no batch of 1. The 61 are also more than go by ktrain's own kernels."""
+    split = "data.split=0.679,0.16,0.161 "
+    keys = EVERYTHING + split + "train.epochs=2 train.batch_size=60 "
+    for name, thin in (("joined-own", "256"), ("joined-both", "60")):
         compare(name, keys + f"parallel.thin_batch={thin} ", (2, ""), (3, PER_REPLICA + "1 " + EXCHANGE + "factors"),
                 (4, PER_REPLICA + "2 " + EXCHANGE + "allreduce " + STATE + "sharded"))
-        assert e2e.summary(f"{name}-one")["steps"] == 6, e2e.summary(f"{name}-one")
-    assert "batch of 47 (the last of 48" in e2e.train("joined-line", keys).out
-    e2e.train("joined-full", EVERYTHING + "train.epochs=3 train.batch_size=full")
-    e2e.train("joined-all", EVERYTHING + "train.epochs=3 train.batch_size=141")  # and 1 more
+        assert e2e.summary(f"{name}-one")["steps"] == 14, e2e.summary(f"{name}-one")
+    assert "batch of 60 (the last of 61" in e2e.train("joined-line", keys).out
+    keys = EVERYTHING + split + "train.epochs=3 train.batch_size="
+    e2e.train("joined-full", keys + "full")
+    e2e.train("joined-all", keys + "420")  # and 1 more
     e2e.same_bytes("joined-full/best.h5", "joined-all/best.h5", "model")
-    e2e.train("joined-plain", "train.epochs=3 train.batch_size=141")
+    e2e.train("joined-plain", split + "train.epochs=3 train.batch_size=420")
     assert e2e.summary("joined-plain")["steps"] == 6 and e2e.summary("joined-all")["steps"] == 3
     e2e.train("joined-never", "train.batch_size=1 model.batch_norm=true", code=e2e.CONFIG, words=("must be 2 or more",))
 
@@ -133,4 +135,4 @@ def order_left_to_mpi():
 
 e2e.write_data(n=620)
 e2e.write_job()
-e2e.main(several_copies, copies_of_unequal_size, mixed_processors, batches_of_250, one_copy, other_instructions, full_batch, more_ranks_than_work, order_left_to_mpi)
+e2e.main(several_copies, joined_batch, copies_of_unequal_size, mixed_processors, batches_of_250, one_copy, other_instructions, full_batch, more_ranks_than_work, order_left_to_mpi)

@@ -221,6 +221,51 @@ def strange_data():
     assert not os.path.exists("wide.csv")
 
 
+def notes_of(process):
+    return e2e.own_lines(process)[0] + [line for line in process.out.splitlines() if line.startswith("note ")]
+
+
+def strange_parts():
+    """Training, check and sweeps say where parts do not look like the training samples or inputs are not scaled, and nothing of good data."""
+    np.save("like-x.npy", X[::2])
+    np.save("like-y.npy", Y[::2])
+    np.save("tiny-x.npy", (X[::2] / 255).astype("f4"))
+    own = "data.{0}_features={1}-x.npy data.{0}_labels=like-y.npy"
+    for part in ("validation", "test"):
+        good, bad = own.format(part, "like"), own.format(part, "tiny")
+        assert not notes_of(e2e.ktrain("check", "job.ini", *good.split())), part
+        for n, arguments in ((2, ("train", "job.ini", f"run.dir=p-{part}", "train.epochs=1")), (1, ("check", "job.ini"))):
+            e2e.ktrain(*arguments, *bad.split(), ranks=n, warns=(f"tiny-x.npy ({part}) ranges from 0", "x.npy from 0 to 255",
+                                                                 f"tiny-x.npy ({part}) holds float32, x.npy uint8"))
+    e2e.ktrain("evaluate", "main", "tiny-x.npy", "like-y.npy", warns=("tiny-x.npy ranges from 0",))
+    e2e.ktrain("check", "job.ini", "data.scale=1", warns=("data.scale = 255",))
+    e2e.write_job("sweep.ini", e2e.JOB + "[sweep]\noptimizer.learning_rate = 0.1, 0.01\n")
+    swept = e2e.ktrain("sweep", "sweep.ini", "run.dir=p-sweep", "train.epochs=1", warns=("data.scale = 255",))
+    assert swept.err.count("data.scale = 255") == 1, swept.err
+
+
+def first_loss(directory, weights, **expected):
+    keys = f"data.labels=gaps-y.npy data.class_names= run.log_steps=1 train.max_steps=1 train.batch_size=full train.class_weights={weights}"
+    done = e2e.train(directory, keys, **expected)
+    with open(f"{directory}/steps.csv") as file:
+        return done, float(next(csv.DictReader(file))["loss"])
+
+
+def balanced_weights():
+    """Balanced class weights are n / (classes that have samples * count), on any number of ranks; classes without samples are told."""
+    gaps = 2 * Y.astype(int) + 1
+    np.save("gaps-y.npy", gaps)
+    done, balanced = first_loss("b-word", "balanced")
+    assert any("7 of 14 classes have no training sample" in note for note in notes_of(done)), done.out
+    with e2e.h5py.File("b-word/best.h5") as file:
+        rows = file["split/train"][()]
+    counts = np.bincount(gaps[rows])
+    weights = [len(rows) / ((counts > 0).sum() * c) if c else 0 for c in counts]
+    assert abs(np.dot(weights, counts) / len(rows) - 1) < 1e-12
+    assert abs(first_loss("b-list", ",".join(repr(float(w)) for w in weights))[1] - balanced) < 1e-12
+    assert first_loss("b-two", "balanced", ranks=2)[1] == balanced
+
+
 def own_inputs():
     """What is read is never written over, not even behind a link."""
     os.symlink("new-x.npy", "link.npy")
@@ -243,4 +288,4 @@ e2e.write_job(text=e2e.JOB + "[data]\nscale = 255\n")
 e2e.train("nameless", "train.epochs=1")
 e2e.write_job(text=e2e.JOB + "[data]\nscale = 255\nclass_names = names.csv\n")
 e2e.train("main", "model.batch_norm=true train.epochs=10", ranks=2)
-e2e.main(every_activation, formats, inputs, any_ranks, evaluated, confusion, own_files, where_a_run_is, strange_data, own_inputs, tables)
+e2e.main(every_activation, formats, inputs, any_ranks, evaluated, confusion, own_files, where_a_run_is, strange_data, strange_parts, balanced_weights, own_inputs, tables)

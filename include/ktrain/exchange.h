@@ -43,7 +43,8 @@ kt_exchange_job kt_exchange_job_of(const kt_config *config, size_t batch_size, s
 bool kt_exchange_by_factors(const kt_config *config, const kt_machine *machine, const kt_layout *layout,
                             const kt_exchange_job *job, kt_layer_shape shape);
 
-/* Measures the link between the replicas when the choice depends on it. batch_size: the largest batch's. Collective. *out is zeroed on failure. */
+/* Measures the link between the replicas when the choice depends on it. batch_size: the largest batch's. Collective.
+ * *out is zeroed on failure. */
 kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_config *config,
                              const kt_network_spec *spec, size_t batch_size);
 void kt_exchange_plan_free(kt_exchange_plan *plan);
