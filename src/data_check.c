@@ -147,6 +147,12 @@ static void check_scale(const kt_data_facts *f, kt_notes *notes)
                      looks->name, min, max);
 }
 
+/* Feature j's column in the file of the training data, from 1. */
+static size_t file_column(const kt_data_facts *f, size_t j)
+{
+    return f->data->set.n_left_out + j + 1;
+}
+
 static double range_of(const columns *c, size_t j)
 {
     return (double)c->most[j] - (double)c->least[j];
@@ -174,8 +180,9 @@ static void check_ranges(const kt_data_facts *f, kt_notes *notes)
                      "%s: column %zu ranges from %g to %g, %zu of %zu columns over less than a hundredth of that "
                      "(column %zu from %g to %g): subtract each column's mean and divide by its standard deviation "
                      "before, or training hardly sees them",
-                     f->looks[KT_TRAIN].name, widest + 1, (double)c->least[widest], (double)c->most[widest], n_narrow,
-                     c->d, narrowest + 1, (double)c->least[narrowest], (double)c->most[narrowest]);
+                     f->looks[KT_TRAIN].name, file_column(f, widest), (double)c->least[widest], (double)c->most[widest],
+                     n_narrow, c->d, file_column(f, narrowest), (double)c->least[narrowest],
+                     (double)c->most[narrowest]);
 }
 
 /* Whether a column is something that is no feature: told row by row, in the order of the file. */
@@ -225,12 +232,13 @@ static void check_columns(const kt_data_facts *f, kt_notes *notes)
         const size_t counting = find_column(f, counts_rows, left, row);
         const size_t label = find_column(f, is_label, left, row);
         if (counting < set->d)
-            kt_notes_add(notes, true,
-                         "%s: column %zu counts the rows, which is no feature%s", f->looks[KT_TRAIN].name, counting + 1,
-                         counting == 0 ? ": data.index_column = true leaves it out of a table" : ": leave it out");
+            kt_notes_add(notes, true, "%s: column %zu counts the rows, which is no feature%s", f->looks[KT_TRAIN].name,
+                         file_column(f, counting),
+                         file_column(f, counting) == 1 ? ": data.index_column = true leaves it out of a table"
+                                                       : ": leave it out");
         if (label < set->d && label != counting)
             kt_notes_add(notes, true, "%s: column %zu is the label itself: leave it out, or everything looks learned",
-                         f->looks[KT_TRAIN].name, label + 1);
+                         f->looks[KT_TRAIN].name, file_column(f, label));
     }
     kt_memory_free(left);
     kt_memory_free(row);

@@ -37,6 +37,7 @@ static kt_status take_shape(const kt_array *array, const char *name, kt_dataset 
     out->shape[0] = dims[1];
     out->shape[1] = image ? dims[2] : 0;
     out->file_type = array->type;
+    out->n_left_out = array->n_left_out;
     return KT_OK;
 }
 
@@ -85,8 +86,10 @@ static kt_status take_features(kt_array *array, const char *name, kt_dataset *ou
 
 static kt_status read_features(const char *name, const kt_table_rules *rules, kt_dataset *out)
 {
+    kt_table_rules own = rules != NULL ? *rules : (kt_table_rules){0};
     kt_array array;
-    KT_TRY(kt_format_read_by(name, false, rules, &out->notes, &array));
+    own.floats = true;
+    KT_TRY(kt_format_read_by(name, false, &own, &out->notes, &array));
     kt_status status = take_shape(&array, name, out);
     if (status == KT_OK)
         status = take_features(&array, name, out);
@@ -113,7 +116,8 @@ static kt_status fail_lengths(const char *labels, size_t n_labels, const char *f
  * label. */
 static kt_status read_labels(const char *name, const char *features, const kt_table_rules *rules, kt_dataset *out)
 {
-    const kt_table_rules own = {.header = rules != NULL ? rules->header : KT_DECIDE_AUTO, .n_rows = out->n};
+    const kt_table_rules own = {
+        .header = rules != NULL ? rules->header : KT_DECIDE_AUTO, .n_rows = out->n, .floats = true};
     kt_array array;
     size_t n;
     KT_TRY(kt_format_read_by(name, true, &own, &out->notes, &array));

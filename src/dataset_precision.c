@@ -80,7 +80,7 @@ kt_status kt_dataset_check_precision(const kt_array *array, const char *name, si
             "%s: column %zu (%zu such in all) goes from %.17g to %.17g, but float32, in which ktrain computes, "
             "has steps of %.3g there: subtract a number from the column where the file is made, its least one "
             "for example",
-            name, first + 1, n_lost, c->min, c->max, step_at(fmax(fabs(c->min), fabs(c->max))));
+            name, array->n_left_out + first + 1, n_lost, c->min, c->max, step_at(fmax(fabs(c->min), fabs(c->max))));
     }
     kt_memory_free(columns);
     return KT_OK;

@@ -1,6 +1,7 @@
 /* Tables: rows of numbers, under a line of names perhaps, and behind a column of row numbers perhaps. */
 #include "ktrain/format.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,15 +42,24 @@ static bool parse_number(const char *cell, double *value, bool *whole)
     return *used == '\0' && strpbrk(cell, "xX(") == NULL;
 }
 
+enum { PLACE_BYTES = 2 * SHOWN_BYTES + 64 };
+
+/* Writes "line 3, column 2 ("width")" of the cell that was read last into text[PLACE_BYTES], and returns it. */
+static const char *show_place(const table *t, char *text)
+{
+    const size_t column = t->csv.column;
+    const int n = snprintf(text, PLACE_BYTES, "line %zu, column %zu", t->csv.line, column);
+    if (t->heading && column <= t->n_columns && t->first[column - 1][0] != '\0')
+        snprintf(text + n, PLACE_BYTES - (size_t)n, " (\"%.*s\")", SHOWN_BYTES, t->first[column - 1]);
+    return text;
+}
+
 static kt_status fail_cell(const table *t, const char *cell)
 {
-    const size_t line = t->csv.line, column = t->csv.column;
-    char where[2 * SHOWN_BYTES] = "";
-    if (t->heading && column <= t->n_columns && t->first[column - 1][0] != '\0')
-        snprintf(where, sizeof where, " (\"%.*s\")", SHOWN_BYTES, t->first[column - 1]);
+    char place[PLACE_BYTES];
+    show_place(t, place);
     if (cell[0] == '\0')
-        return kt_fail(KT_DATA, "%s: line %zu, column %zu%s is empty: every cell needs a number", t->path, line, column,
-                       where);
+        return kt_fail(KT_DATA, "%s: %s is empty: every cell needs a number", t->path, place);
     const char *help = "numbers are needed";
     if (t->csv.separator == ';' && strchr(cell, ',') != NULL)
         help = "numbers with a decimal point are needed";
@@ -57,8 +67,14 @@ static kt_status fail_cell(const table *t, const char *cell)
         help = "numbers are needed, or data.header = auto, which takes a first line of words as names";
     else if (!t->heading && t->n_rows == 0)
         help = "numbers are needed, or data.header = true, if this line is one of names";
-    return kt_fail(KT_DATA, "%s: line %zu, column %zu%s: \"%.*s\" is not a number: %s", t->path, line, column, where,
-                   SHOWN_BYTES, cell, help);
+    return kt_fail(KT_DATA, "%s: %s: \"%.*s\" is not a number: %s", t->path, place, SHOWN_BYTES, cell, help);
+}
+
+static kt_status fail_size(const table *t, double value)
+{
+    char place[PLACE_BYTES];
+    return kt_fail(KT_DATA, "%s: %s is %g; finite numbers of at most %g are needed", t->path, show_place(t, place),
+                   value, (double)FLT_MAX);
 }
 
 static kt_status fail_empty(const table *t)
@@ -147,6 +163,8 @@ static kt_status take_number(table *t, size_t column, const char *cell)
     bool whole = false;
     if (!parse_number(cell, &value, &whole))
         return fail_cell(t, cell);
+    if (t->rules->floats && !(fabs(value) <= (double)FLT_MAX))
+        return fail_size(t, value);
     if (column < t->n_columns)
         t->values[t->n_rows * t->n_columns + column] = value;
     if (column == 0)
@@ -229,6 +247,7 @@ static kt_status take_values(const table *t, kt_array *out)
     const size_t skipped = t->index ? 1 : 0, n = t->n_columns - skipped;
     const bool whole = t->whole_rest && (t->index || t->whole_first);
     KT_TRY(kt_array_create(out, whole ? KT_I64 : KT_F64, 2, (size_t[]){t->n_rows, n}));
+    out->n_left_out = skipped;
     for (size_t i = 0; i < t->n_rows; i++)
         for (size_t j = 0; j < n; j++) {
             const double value = t->values[i * t->n_columns + j + skipped];

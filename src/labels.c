@@ -36,10 +36,9 @@ static kt_status take_one_hot(const kt_array *array, const char *name, size_t n,
         for (size_t c = 0; c < n_classes; c++) {
             double value = kt_array_get(array, i * n_classes + c);
             if (value != 0 && value != 1)
-                return kt_fail(
-                    KT_DATA,
-                    "%s: labels of %zu columns must be one-hot, 0 or 1, but row %zu, column %zu is %.17g",
-                    name, n_classes, i + 1, c + 1, value);
+                return kt_fail(KT_DATA,
+                               "%s: labels of %zu columns must be one-hot, 0 or 1, but row %zu, column %zu is %.17g",
+                               name, n_classes, i + 1, array->n_left_out + c + 1, value);
             if (value == 1) {
                 labels[i] = (int32_t)c;
                 n_ones++;

@@ -94,6 +94,9 @@ def no_feature():
     labelled = np.column_stack([X, Y]).astype("f4")
     e2e.train("counting", "train.epochs=1 data.features=" + save("counting-x.npy", counting), warns=("column 1 counts the rows", ))
     e2e.train("labelled", "train.epochs=1 data.features=" + save("labelled-x.npy", labelled), ranks=2, warns=("column 21 is the label itself",))
+    rows = [",".join(map(str, [i, *row])) for i, row in enumerate(labelled.tolist())]
+    table = save_bytes("indexed.csv", "\n".join(["," + ",".join(f"c{j}" for j in range(21)), *rows]).encode())
+    e2e.train("indexed", f"train.epochs=1 data.features={table}", warns=("indexed.csv: column 22 is the label itself",))
 
 
 def wrong_shape():

@@ -116,9 +116,25 @@ static void not_finite(void)
     floats[4] = -INFINITY;
     refuse(put("x.npy", KT_F32, SHAPE(3, 2), floats), NULL, NULL, "row 3, column 1 is -inf");
     refuse(put("x.npy", KT_F64, SHAPE(2, 3), doubles), NULL, NULL, "row 2, column 3 is 1e+39");
+    refuse(put_text("x.csv", ",a,b\n0,1,2\n1,nan,3\n"), NULL, NULL, "line 3, column 2 (\"a\") is nan; finite");
+    refuse(put_text("x.csv", "1,2\n3,1e39\n"), NULL, NULL, "line 2, column 2 is 1e+39; finite");
+    refuse(features(), put_text("y.csv", "class\n0\ninf\n1\n"), NULL, "line 3, column 1 (\"class\") is inf; finite");
 }
 
 /* ---- labels ---- */
+
+/* Whatever was left out before it, a column has the number that it has in the file. */
+static void numbers_of_columns(void)
+{
+    kt_dataset set;
+    KT_CHECK_STATUS(
+        KT_OK, kt_dataset_read(put_text("x.csv", ",a,b\n0,1,1700000000\n1,2,1700000001\n"), NULL, NULL, NULL, &set));
+    CU_ASSERT(set.d == 2 && set.n_left_out == 1 && set.notes.n == 3);
+    if (set.notes.n == 3)
+        CU_ASSERT(strstr(set.notes.note[2].text, "x.csv: column 3 (1 such in all)") != NULL);
+    kt_dataset_free(&set);
+    refuse(features(), put_text("y.csv", ",a,b\n0,1,0\n1,0,1\n2,0,2\n"), NULL, "row 3, column 3 is 2");
+}
 
 static void label_forms(void)
 {
@@ -310,6 +326,7 @@ const kt_test kt_tests[] = {
     {"NaN, infinity and what no float32 holds are refused with row and column", not_finite},
     {"a row (1, n) of labels is n labels, and features that are transposed are told from too few", row_of_labels},
     {"columns that float32 cannot tell apart are warned of, and no others", precision},
+    {"a column has its number in the file, whatever was left out before it", numbers_of_columns},
     {"labels are integers, whole floats or one-hot rows, and classes may be missing", label_forms},
     {"bad labels are refused with their row", bad_labels},
     {"class names say the number of classes and must name them all", class_names},

@@ -21,6 +21,7 @@ typedef struct kt_array {
     size_t n_dims;
     size_t dims[KT_ARRAY_MAX_DIMS]; /* outermost first; rows are contiguous (C order) */
     void *data;                     /* owned, kt_memory_new */
+    size_t n_left_out;              /* columns of a table in front of these that were not taken, for messages */
 } kt_array;
 
 size_t kt_type_bytes(kt_type type);

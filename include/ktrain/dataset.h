@@ -20,6 +20,7 @@ typedef struct kt_dataset {
     char **class_names; /* owned, n_classes strings, or NULL */
     kt_type file_type;  /* what the features file held */
     size_t shape[2];    /* of one sample as the file had it: {h, w}, or {d, 0} */
+    size_t n_left_out;  /* columns of a table in front of the features, for messages */
     kt_notes notes;     /* what readers found strange in the files */
 } kt_dataset;
 

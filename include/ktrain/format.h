@@ -20,6 +20,7 @@ typedef struct kt_table_rules {
     int index_column; /* the first column holds row numbers and is left out. AUTO: whole numbers under no name, or under
                          "Unnamed: 0" */
     size_t n_rows;    /* that there should be; 0: not known. Tells whether a single column's first 0 is its name */
+    bool floats;      /* numbers that are not finite, or that no float holds, are refused */
 } kt_table_rules;
 
 typedef struct kt_format {
