@@ -209,7 +209,12 @@ static const char *section_help(const char *section)
     return NULL;
 }
 
-const kt_option_table kt_config_options = {rows, sizeof rows / sizeof rows[0], section_help};
+const kt_option_table kt_config_options = {
+    .options = rows,
+    .n = sizeof rows / sizeof rows[0],
+    .section_help = section_help,
+    .synonyms = kt_config_synonyms,
+};
 
 static kt_status check_files(const char *name, const kt_config *c)
 {

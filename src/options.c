@@ -22,27 +22,17 @@ const kt_option *kt_options_find(const kt_option_table *table, const char *secti
 
 static kt_status unknown(const kt_option_table *table, const char *where, const char *section, const char *key)
 {
-    if (section[0] == '\0')
-        return kt_fail(KT_CONFIG, "%s: %s stands before any [section]", where, key);
-    const kt_option *nearest = NULL, *elsewhere = NULL;
-    size_t least = 0;
+    char advice[400];
     bool known_section = false;
-    for (size_t i = 0; i < table->n; i++) {
-        const kt_option *o = &table->options[i];
-        known_section |= strcmp(o->section, section) == 0;
-        if (strcmp(o->key, key) == 0)
-            elsewhere = o;
-        size_t d = kt_text_distance(o->key, key) + kt_text_distance(o->section, section);
-        if (nearest == NULL || d < least) {
-            nearest = o;
-            least = d;
-        }
-    }
-    if (elsewhere != NULL)
-        nearest = elsewhere;
-    return kt_fail(KT_CONFIG, "%s: there is no %s %s%s%s; did you mean %s.%s? (ktrain options lists all)", where,
-                   known_section ? "key" : "section", known_section ? section : "[", known_section ? "." : section,
-                   known_section ? key : "]", nearest->section, nearest->key);
+    for (size_t i = 0; i < table->n; i++)
+        known_section |= strcmp(table->options[i].section, section) == 0;
+    kt_options_advise(table, section, key, advice, sizeof advice);
+    if (section[0] == '\0')
+        return kt_fail(KT_CONFIG, "%s: %s stands before any [section]%s", where, key, advice);
+    if (known_section)
+        return kt_fail(KT_CONFIG, "%s: there is no key %s.%s%s (ktrain options %s lists all)", where, section, key,
+                       advice, section);
+    return kt_fail(KT_CONFIG, "%s: there is no section [%s]%s (ktrain options lists all)", where, section, advice);
 }
 
 /* The words of a choice as "a | b | c". */
@@ -92,11 +82,13 @@ void kt_options_describe(const kt_option *option, char *text, size_t size)
         snprintf(text + n, size - n, ", or %s", words);
 }
 
-static kt_status malformed(const kt_option *option, const char *where, const char *text)
+static kt_status malformed(const kt_option_table *table, const kt_option *option, const char *where, const char *text)
 {
     char wanted[512];
+    const char *word = kt_options_near_word(table, option, text);
     kt_options_describe(option, wanted, sizeof wanted);
-    return kt_fail(KT_CONFIG, "%s: %s.%s = %.120s: must be %s", where, option->section, option->key, text, wanted);
+    return kt_fail(KT_CONFIG, "%s: %s.%s = %.120s: must be %s%s%s%s", where, option->section, option->key, text, wanted,
+                   word != NULL ? "; did you mean " : "", word != NULL ? word : "", word != NULL ? "?" : "");
 }
 
 static bool in_bounds(const kt_option *option, double value)
@@ -285,7 +277,7 @@ kt_status kt_options_set(const kt_option_table *table, void *values, const char 
     memset(&value, 0, value_bytes(option->type));
     const kt_status status = parse(option, text, &value);
     if (status != KT_OK)
-        return status == KT_CONFIG ? malformed(option, where, text) : status;
+        return status == KT_CONFIG ? malformed(table, option, where, text) : status;
     memcpy((char *)values + option->offset, &value, value_bytes(option->type));
     return KT_OK;
 }
@@ -299,6 +291,17 @@ kt_status kt_options_defaults(const kt_option_table *table, void *values)
     return KT_OK;
 }
 
+static kt_status malformed_override(const kt_option_table *table, const char *argument)
+{
+    char key[64], advice[400] = "";
+    const size_t n = strcspn(argument, "=.");
+    snprintf(key, sizeof key, "%.*s", (int)(n < sizeof key ? n : sizeof key - 1), argument);
+    if (argument[n] == '=' && n < sizeof key)
+        kt_options_advise(table, "", key, advice, sizeof advice);
+    return kt_fail(KT_USAGE, "%.200s: not of the form section.key=value%s", argument,
+                   advice[0] != '\0' ? advice : ", like optimizer.learning_rate=0.01");
+}
+
 kt_status kt_options_override(const kt_option_table *table, void *values, const char *argument)
 {
     char section[64], key[64];
@@ -306,8 +309,7 @@ kt_status kt_options_override(const kt_option_table *table, void *values, const 
     const char *equals = strchr(argument, '=');
     if (equals == NULL || dot == NULL || dot > equals || dot == argument || equals == dot + 1 ||
         (size_t)(dot - argument) >= sizeof section || (size_t)(equals - dot) > sizeof key)
-        return kt_fail(KT_USAGE, "%.200s: not of the form section.key=value, like optimizer.learning_rate=0.01",
-                       argument);
+        return malformed_override(table, argument);
     snprintf(section, sizeof section, "%.*s", (int)(dot - argument), argument);
     snprintf(key, sizeof key, "%.*s", (int)(equals - dot - 1), dot + 1);
     return kt_options_set(table, values, "command line", section, key, equals + 1);

@@ -46,15 +46,6 @@ static bool is_section(const reader *r, const char *section)
     return is_other(r, section);
 }
 
-static const char *nearest_section(const reader *r, const char *section)
-{
-    const char *nearest = r->other != NULL ? r->other->name : r->table->options[0].section;
-    for (size_t i = 0; i < r->table->n; i++)
-        if (kt_text_distance(r->table->options[i].section, section) < kt_text_distance(nearest, section))
-            nearest = r->table->options[i].section;
-    return nearest;
-}
-
 /* Without white space at both ends; cuts the text. */
 static char *trim(char *text)
 {
@@ -140,6 +131,14 @@ static bool goes_on(const reader *r, const char *text)
 
 /* ---- sections ---- */
 
+static kt_status unknown_section(reader *r)
+{
+    const char *near = kt_options_near_section(r->table, r->other != NULL ? r->other->name : NULL, r->section);
+    return kt_fail(KT_CONFIG, "%s: there is no section [%s]%s%s%s (ktrain options lists all)", where(r, r->line),
+                   r->section, near != NULL ? "; did you mean [" : "", near != NULL ? near : "",
+                   near != NULL ? "]?" : "");
+}
+
 static kt_status begin_section(reader *r, char *text)
 {
     char *end = find(text, "]"), *after = end + (*end == ']');
@@ -152,8 +151,7 @@ static kt_status begin_section(reader *r, char *text)
     *end = '\0';
     snprintf(r->section, sizeof r->section, "%s", text + 1);
     if (!is_section(r, r->section))
-        return kt_fail(KT_CONFIG, "%s: there is no section [%s]; did you mean [%s]? (ktrain options lists all)",
-                       where(r, r->line), r->section, nearest_section(r, r->section));
+        return unknown_section(r);
     if (is_other(r, r->section))
         KT_TRY(r->other->set(r->other->context, where(r, r->line), NULL, NULL));
     r->skips = false;

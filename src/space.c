@@ -73,7 +73,12 @@ static const char *section_help(const char *section)
                  "sweep.optimizer.learning_rate=0.01,0.1 an axis and sweep.point.wide='model.hidden=[512]' a point.";
 }
 
-const kt_option_table kt_sweep_options = {rows, sizeof rows / sizeof rows[0], section_help};
+const kt_option_table kt_sweep_options = {
+    .options = rows,
+    .n = sizeof rows / sizeof rows[0],
+    .section_help = section_help,
+    .also = &kt_config_options,
+};
 
 /* ---- points ---- */
 

@@ -113,10 +113,6 @@ static kt_status set_setting(parser *p, const char *where, const char *key, cons
     const kt_option *option = kt_options_find(&kt_sweep_options, "sweep", key);
     if (strcmp(key, point_section) == 0)
         return kt_fail(KT_CONFIG, "%s: sweep.point has no name: must be point.NAME = section.key=value ...", where);
-    for (size_t i = 0; option == NULL && i < kt_config_options.n; i++)
-        if (strcmp(kt_config_options.options[i].key, key) == 0)
-            return kt_fail(KT_CONFIG, "%s: there is no key sweep.%s; did you mean %s.%s? (ktrain options lists all)",
-                           where, key, kt_config_options.options[i].section, key);
     const char **set = option == NULL ? NULL : &p->setting_places[option - kt_sweep_options.options];
     if (set != NULL && *set != NULL && !p->on_command_line)
         return kt_fail(KT_CONFIG, "%s: sweep.%s is set twice, first at %s", where, key, *set);

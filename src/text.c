@@ -1,5 +1,6 @@
 #include "ktrain/text.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,22 +72,51 @@ int kt_text_real(double value, char *text, size_t size)
     return n;
 }
 
+enum { LONGEST_WORD = 63 };
+
 size_t kt_text_distance(const char *a, const char *b)
 {
-    enum { LONGEST = 63 };
-    size_t n_a = strnlen(a, LONGEST), n_b = strnlen(b, LONGEST);
-    size_t row[LONGEST + 1];
+    const size_t n_a = strnlen(a, LONGEST_WORD), n_b = strnlen(b, LONGEST_WORD);
+    size_t rows[3][LONGEST_WORD + 1]; /* of this letter of a, the one before, and the one before that */
+    size_t *row = rows[0], *before = rows[1], *earlier = rows[2];
     for (size_t j = 0; j <= n_b; j++)
         row[j] = j;
     for (size_t i = 1; i <= n_a; i++) {
-        size_t diagonal = row[0];
+        size_t *next = earlier;
+        earlier = before;
+        before = row;
+        row = next;
         row[0] = i;
         for (size_t j = 1; j <= n_b; j++) {
-            size_t replace = diagonal + (a[i - 1] != b[j - 1]);
-            size_t least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = replace < least ? replace : least;
+            const size_t replace = before[j - 1] + (a[i - 1] != b[j - 1]);
+            row[j] = (before[j] < row[j - 1] ? before[j] : row[j - 1]) + 1;
+            if (replace < row[j])
+                row[j] = replace;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && earlier[j - 2] + 1 < row[j])
+                row[j] = earlier[j - 2] + 1;
         }
     }
     return row[n_b];
+}
+
+/* In small letters, without '_' and '-'. Returns its length. */
+static size_t fold(const char *word, char folded[LONGEST_WORD + 1])
+{
+    size_t n = 0;
+    for (; *word != '\0' && n < LONGEST_WORD; word++)
+        if (*word != '_' && *word != '-')
+            folded[n++] = (char)tolower((unsigned char)*word);
+    folded[n] = '\0';
+    return n;
+}
+
+size_t kt_text_near(const char *written, const char *name)
+{
+    enum { FEWEST = 4 }; /* letters of a beginning that tell anything */
+    char a[LONGEST_WORD + 1], b[LONGEST_WORD + 1];
+    const size_t n_a = fold(written, a), n_b = fold(name, b), shorter = n_a < n_b ? n_a : n_b,
+                 longer = n_a < n_b ? n_b : n_a, far = kt_text_distance(a, b);
+    if (far <= longer / 3 || (shorter >= FEWEST && strncmp(a, b, shorter) == 0))
+        return far;
+    return KT_TEXT_FAR;
 }

@@ -29,11 +29,16 @@ def bad_line(line, *words, section="train", ranks=(1,)):
 
 
 def unknown_names():
-    """An unknown key or section is refused with the nearest name."""
+    """An unknown key or section is refused with the nearest name when one is near, or with what is meant by it elsewhere."""
     bad_line("learning_rat = 0.1", "optimizer.learning_rat", "did you mean optimizer.learning_rate", section="optimizer", ranks=(1, 2))
     bad_line("epoch = 3", "train.epoch", "did you mean train.epochs")
     bad_line("Epochs = 3", "did you mean train.epochs")
     bad_line("hidden = [3]", "train.hidden", "did you mean model.hidden")
+    bad_line("wd = 0.1", "did you mean optimizer.l2? (l2_form = coupled is what PyTorch's Adam", section="optimizer")
+    bad_line("activation = Relu", "did you mean relu?", section="model")
+    refused(GOOD, "there is no key optimizer.lr; did you mean optimizer.learning_rate? (", "train.device: ranks are mpirun's", "[network]; did you mean model.hidden?",
+            "must be one of sgd |", "did you mean adamw?", "no section [wandb] (ktrain options lists all)", "run.foo (ktrain options run lists all)", ranks=(1,),
+            keys="optimizer.lr=0.1 train.device=gpu network.hidden=[3] optimizer.name=AdamW wandb.project=x run.foo=1")
     text = GOOD + "[trian]\nepochs = 3\n"
     refused(text, f".ini:{line_of(text, '[trian]')}:", "[trian]", "did you mean [train]", ranks=(1, 2))
 
@@ -99,8 +104,8 @@ def all_mistakes():
     text = GOOD + "[optimizer]\nlearning_rat = 1\ngamma = 0\n[checkpoint]\nkeep = 3\n"
     at = line_of(text, "learning_rat =")
     refused(text, ".ini: 4 mistakes:", f".ini:{at}: there is no key optimizer.learning_rat;", f".ini:{at + 1}: optimizer.gamma = 0: must be",
-            "command line: train.epochs = -1", "command line: there is no key checkpoint.keeps", keys="train.epochs=-1 run.seed=2 checkpoint.keeps=1")
-    refused(GOOD + "[train]\n" + "".join(f"no{i} = 1\n" for i in range(31)), ".ini: 31 mistakes:", "train.no19;", "\n  and 11 more", ranks=(1,))
+            "command line: train.epochs = -1", "command line: there is no key checkpoint.keeps;", keys="train.epochs=-1 run.seed=2 checkpoint.keeps=1")
+    refused(GOOD + "[train]\n" + "".join(f"no{i} = 1\n" for i in range(31)), ".ini: 31 mistakes:", "train.no19 (", "\n  and 11 more", ranks=(1,))
     refused("[data]\nsplit = 0.5, 0.4, 0.3\n[run]\ndir =\n", "3 mistakes", "data.features is not set", "sum 1.2", "run.dir is empty", ranks=(1,))
 
 

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "ktrain/config.h"
@@ -141,7 +142,32 @@ static void a_missing_file_is_the_same_failure_on_every_rank(void)
     KT_CHECK(strstr(kt_error_message(), "/nowhere/x.ini") != NULL);
 }
 
+/* A synonym is a key's, a section's ("[net]") or a word's ("init=xavier"). */
+static void synonyms_mean_what_there_is(void)
+{
+    for (const kt_option_synonym *s = kt_config_synonyms; s->written != NULL; s++) {
+        bool good = s->note != NULL;
+        for (size_t i = 0; i < kt_config_options.n; i++) {
+            const kt_option *o = &kt_config_options.options[i];
+            const size_t n = strlen(o->key);
+            if (s->meant == NULL)
+                good |= s->section != NULL && (strcmp(s->section, o->section) == 0 || strcmp(s->section, "sweep") == 0);
+            else if (s->section != NULL)
+                good |= kt_options_find(&kt_config_options, s->section, s->meant) != NULL;
+            for (size_t w = 0; s->section == NULL && o->choice != NULL && o->choice(w) != NULL; w++)
+                good |=
+                    strncmp(s->written, o->key, n) == 0 && s->written[n] == '=' && strcmp(s->meant, o->choice(w)) == 0;
+        }
+        if (s->meant != NULL && s->section != NULL)
+            good &= kt_options_find(&kt_config_options, s->section, s->meant) != NULL;
+        if (!good)
+            printf("\n  %s means nothing\n", s->written);
+        CU_ASSERT(good);
+    }
+}
+
 const kt_test kt_tests[] = {
+    {"synonyms mean what there is", synonyms_mean_what_there_is},
     {"a minimal file takes all defaults", a_minimal_file_takes_all_defaults},
     {"what contradicts itself is refused", what_contradicts_itself_is_refused},
     {"every key survives writing and reading", every_key_survives_writing_and_reading},

@@ -46,7 +46,18 @@ static const char *section_help(const char *section)
     return strcmp(section, "a") == 0 ? "Section a." : "Section b.";
 }
 
-static const kt_option_table table = {rows, sizeof rows / sizeof rows[0], section_help};
+static const kt_option_synonym synonyms[] = {
+    {"speed", "a", "rate", "(per second)"}, {"device", NULL, NULL, "there is only one"},
+    {"b.dir", "b", "path", NULL},           {"[box]", "b", NULL, NULL},
+    {"color=rot", NULL, "red", NULL},       {NULL, NULL, NULL, NULL},
+};
+
+static const kt_option_table table = {
+    .options = rows,
+    .n = sizeof rows / sizeof rows[0],
+    .section_help = section_help,
+    .synonyms = synonyms,
+};
 
 static kt_status read_bytes(values *v, const kt_option_section *other, const char *text, size_t n_bytes)
 {
@@ -148,6 +159,50 @@ static kt_status note(void *context, const char *where, const char *key, const c
     size_t n = strlen(notes);
     snprintf(notes + n, 200 - n, "%s %s=%s\n", where, key == NULL ? "" : key, key == NULL ? "" : text);
     return key != NULL && strcmp(key, "no") == 0 ? kt_fail(KT_CONFIG, "%s: no", where) : KT_OK;
+}
+
+/* A name, and how the sentence goes on behind it. */
+static void a_name_is_suggested_only_when_it_is_near(void)
+{
+    static const struct {
+        const char *argument, *words;
+    } cases[] = {
+        {"a.Count=3", "key a.Count; did you mean a.count? (ktrain options a lists all)"},
+        {"a.cuont=3", "key a.cuont; did you mean a.count? ("},
+        {"a.counts_all=3", "key a.counts_all; did you mean a.count? ("},
+        {"a.color=red", "key a.color; did you mean b.color? ("},
+        {"a.thing=3", "key a.thing (ktrain options a lists all)"},
+        {"a.rte=3", "key a.rte; did you mean a.rate? ("},
+        {"a.rt=3", "key a.rt (ktrain"},
+        {"b.Speed=3", "key b.Speed; did you mean a.rate? (per second) ("},
+        {"a.device=0", "key a.device: there is only one ("},
+        {"b.dir=x", "key b.dir; did you mean b.path? ("},
+        {"a.dir=x", "key a.dir (ktrain"},
+        {"cc.path=x", "section [cc]; did you mean b.path? (ktrain options lists all)"},
+        {"cc.nothing=x", "section [cc] (ktrain options lists all)"},
+        {"b.color=RED", "must be one of red | green; did you mean red?"},
+        {"b.color=gren", "must be one of red | green; did you mean green?"},
+        {"b.color=rot", "must be one of red | green; did you mean red?"},
+        {"a.size=Full", "or full; did you mean full?"},
+        {"a.flag=True", "must be true or false; did you mean true?"},
+        {"a.flag=0", "must be true or false; did you mean false?"},
+    };
+    values v;
+    kt_options_defaults(&table, &v);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        KT_CHECK_STATUS(KT_CONFIG, kt_options_override(&table, &v, cases[i].argument));
+        if (strstr(kt_error_message(), cases[i].words) == NULL)
+            printf("\n  wanted \"%s\", got \"%s\"\n", cases[i].words, kt_error_message());
+        CU_ASSERT(strstr(kt_error_message(), cases[i].words) != NULL);
+    }
+    KT_CHECK_STATUS(KT_CONFIG, kt_options_override(&table, &v, "b.color=blue"));
+    CU_ASSERT_PTR_NULL(strstr(kt_error_message(), "did you mean"));
+    KT_CHECK_STATUS(KT_USAGE, kt_options_override(&table, &v, "Speed=3"));
+    KT_CHECK_MESSAGE("Speed=3: not of the form section.key=value; did you mean a.rate?");
+    KT_CHECK_STATUS(KT_CONFIG, read_text(&v, "[Box]\n"));
+    KT_CHECK_MESSAGE("x.ini:1: there is no section [Box]; did you mean [b]?");
+    KT_CHECK_STATUS(KT_CONFIG, read_text(&v, "count = 3\n"));
+    KT_CHECK_MESSAGE("count stands before any [section]; did you mean a.count?");
 }
 
 static void another_sections_keys_go_elsewhere(void)
@@ -266,6 +321,7 @@ const kt_test kt_tests[] = {
     {"every type is read", every_type_is_read},
     {"bad text is refused with its line, key, value and what would be right", bad_text_is_refused_with_its_line},
     {"a line too long or binary is refused", a_line_too_long_or_binary_is_refused},
+    {"a name is suggested only when it is near, or what others call a key", a_name_is_suggested_only_when_it_is_near},
     {"another section's keys go elsewhere", another_sections_keys_go_elsewhere},
     {"an override sets one key or is refused", an_override_sets_one_key},
     {"what is written reads back the same", what_is_written_reads_back_the_same},

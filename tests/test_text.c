@@ -49,6 +49,13 @@ static void the_distance_counts_edits(void)
     CU_ASSERT(kt_text_distance("batchsize", "batch_size") == 1);
     CU_ASSERT(kt_text_distance("kitten", "sitting") == 3);
     CU_ASSERT(kt_text_distance("", "abc") == 3);
+    CU_ASSERT(kt_text_distance("trian", "train") == 1);
+    CU_ASSERT(kt_text_near("Batch-Size", "batch_size") == 0);
+    CU_ASSERT(kt_text_near("strategie", "strategy") == 2);
+    CU_ASSERT(kt_text_near("lr", "l2") == KT_TEXT_FAR);
+    CU_ASSERT(kt_text_near("drop", "dropout") == 3);
+    CU_ASSERT(kt_text_near("dr", "dropout") == KT_TEXT_FAR);
+    CU_ASSERT(kt_text_near("", "") == 0 && kt_text_near("", "l2") == KT_TEXT_FAR);
     char longer[500];
     memset(longer, 'a', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';

@@ -68,6 +68,7 @@ typedef struct kt_config {
 } kt_config;
 
 extern const kt_option_table kt_config_options;
+extern const kt_option_synonym kt_config_synonyms[]; /* in config_names.c */
 
 /* Rank 0 reads the file; everyone parses the same bytes, then the overrides ("section.key=value"), then checks the
  * whole; all mistakes are told. Collective. KT_NO_INPUT, KT_CONFIG, KT_USAGE. */

@@ -58,10 +58,20 @@ typedef struct kt_option {
     const char *help;
 } kt_option;
 
+/* What others write for a key ("lr"; in one section only: "run.name"), a section ("[network]") or a word
+ * ("init=xavier"). Case, '_' and '-' do not matter. */
+typedef struct kt_option_synonym {
+    const char *written;
+    const char *section, *meant; /* the key, section or word that is meant; NULL: none, as the note says */
+    const char *note;            /* what to know besides; NULL: nothing */
+} kt_option_synonym;
+
 typedef struct kt_option_table {
     const kt_option *options;
     size_t n;
     const char *(*section_help)(const char *section); /* a sentence on a section; NULL for an unknown one */
+    const kt_option_synonym *synonyms;                /* the last one's `written` is NULL; NULL: none */
+    const struct kt_option_table *also;               /* whose keys an unknown one may mean, too; NULL: none's */
 } kt_option_table;
 
 /* NULL when there is no such key. */
@@ -81,6 +91,17 @@ typedef struct kt_option_section {
     kt_status (*set)(void *context, const char *where, const char *key, const char *text);
     void *context;
 } kt_option_section;
+
+/* What was probably meant by an unknown key, to be put behind "there is no key a.b": "; did you mean a.c?", ": a
+ * sentence", or "" when nothing is near. */
+void kt_options_advise(const kt_option_table *table, const char *section, const char *key, char *text, size_t size);
+
+/* The section that was probably meant by an unknown one, of the table's and (unless NULL) `other`; NULL when none is
+ * near. */
+const char *kt_options_near_section(const kt_option_table *table, const char *other, const char *section);
+
+/* The word that was probably meant by a value that the option does not take; NULL when none is near. */
+const char *kt_options_near_word(const kt_option_table *table, const kt_option *option, const char *text);
 
 /* Reads an INI text of n_bytes. `name` is the file's name in messages. `other` may be NULL. Everything that is wrong
  * goes to `mistakes`, each with its line: unknown section or key, duplicate, bad value, garbage, a line too long. What

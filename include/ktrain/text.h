@@ -4,6 +4,7 @@
 #define KTRAIN_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "ktrain/status.h"
 
@@ -27,7 +28,13 @@ kt_status kt_text_take(kt_text_buffer *buffer, char **text);
  * its length. 32 bytes are enough. */
 int kt_text_real(double value, char *text, size_t size);
 
-/* Edit distance (Levenshtein) between two short words; used to suggest the nearest name. */
+/* Edit distance between two short words: letters put in, left out, replaced, or changed with their neighbour. */
 size_t kt_text_distance(const char *a, const char *b);
+
+#define KT_TEXT_FAR SIZE_MAX
+
+/* How far a written word is from the name that it may mean: 0 when only case, '_' and '-' differ, else their distance.
+ * KT_TEXT_FAR when that is more than a third of the letters and neither begins with the other. */
+size_t kt_text_near(const char *written, const char *name);
 
 #endif
