@@ -123,7 +123,7 @@ static void check_constant(const kt_data_facts *f, kt_notes *notes)
                      s->min);
 }
 
-/* Inputs do best around 1: bytes that nobody has scaled, or somebody has scaled twice, and very large numbers. */
+/* Inputs do best around 1: bytes that nobody has scaled, or somebody has scaled twice. */
 static void check_scale(const kt_data_facts *f, kt_notes *notes)
 {
     const kt_looks *looks = &f->looks[KT_TRAIN];
@@ -140,11 +140,6 @@ static void check_scale(const kt_data_facts *f, kt_notes *notes)
                      "%s ranges from %g to %g, and data.scale = %g leaves inputs below %.2g: is it scaled already? "
                      "data.scale = 1 takes it as it is",
                      looks->name, min, max, scale, largest);
-    else if (largest > 1000)
-        kt_notes_add(notes, true,
-                     "%s ranges from %g to %g, and inputs do best below 10: a larger data.scale divides them, or "
-                     "subtract each column's mean and divide by its standard deviation before",
-                     looks->name, min, max);
 }
 
 /* Feature j's column in the file of the training data, from 1. */
@@ -158,12 +153,14 @@ static double range_of(const columns *c, size_t j)
     return (double)c->most[j] - (double)c->least[j];
 }
 
-/* Of a table: a column's unit drowns the others'. What is hardly ever anything but 0 (a corner's pixel) has no range to
+/* Of a table: a column's unit drowns the others', or all are very large. What is hardly ever anything but 0 (a corner's pixel) has no range to
  * speak of. */
 static void check_ranges(const kt_data_facts *f, kt_notes *notes)
 {
     enum { TIMES = 100 };
     const columns *c = f->train;
+    const kt_looks *looks = &f->looks[KT_TRAIN];
+    const double min = looks->statistics.min, max = looks->statistics.max;
     size_t widest = c->d, narrowest = c->d, n_narrow = 0;
     for (int turn = 0; turn < 2; turn++)
         for (size_t j = 0; j < c->d; j++) {
@@ -180,9 +177,13 @@ static void check_ranges(const kt_data_facts *f, kt_notes *notes)
                      "%s: column %zu ranges from %g to %g, %zu of %zu columns over less than a hundredth of that "
                      "(column %zu from %g to %g): subtract each column's mean and divide by its standard deviation "
                      "before, or training hardly sees them",
-                     f->looks[KT_TRAIN].name, file_column(f, widest), (double)c->least[widest], (double)c->most[widest],
-                     n_narrow, c->d, file_column(f, narrowest), (double)c->least[narrowest],
-                     (double)c->most[narrowest]);
+                     looks->name, file_column(f, widest), (double)c->least[widest], (double)c->most[widest], n_narrow,
+                     c->d, file_column(f, narrowest), (double)c->least[narrowest], (double)c->most[narrowest]);
+    else if (fmax(fabs(min), fabs(max)) > 1000 * f->config->data.scale)
+        kt_notes_add(notes, true,
+                     "%s ranges from %g to %g, and inputs do best below 10: a larger data.scale divides them, or "
+                     "subtract each column's mean and divide by its standard deviation before",
+                     looks->name, min, max);
 }
 
 /* Whether a column is something that is no feature: told row by row, in the order of the file. */
