@@ -8,6 +8,7 @@
 #include "ktrain/linalg.h"
 #include "ktrain/memory.h"
 #include "ktrain/placement.h"
+#include "ktrain/report.h"
 #include "ktrain/stop.h"
 #include "ktrain/timer.h"
 #include "sweep_private.h"
@@ -134,8 +135,11 @@ static void keep_best(kt_sweep *s)
 
 static kt_status go_through(kt_sweep *s)
 {
+    kt_provenance made;
     const bool root = kt_comm_rank(s->world) == 0;
     KT_TRY(kt_comm_agree(s->world, root ? kt_sweep_open(s) : KT_OK));
+    KT_TRY(kt_provenance_collect(s->world, &made));
+    kt_report_provenance(s->log, &made);
     KT_TRY(kt_placement_report(s->world, kt_linalg_threads(), s->log));
     s->start_seconds = s->line_seconds = s->files_seconds = s->busy_until = kt_timer_seconds();
     s->best.mean = INFINITY;
