@@ -70,6 +70,7 @@ const kt_command kt_commands[] = {
      "RUN is the directory of a run, or a model file: the version, commit, time, command, hosts and libraries it was\n"
      "made with.\n",
      kt_command_info},
+    {"help", "[COMMAND]", "list the commands and exit codes, or say more on one command", "", kt_command_help},
 };
 
 const size_t kt_n_commands = sizeof kt_commands / sizeof kt_commands[0];

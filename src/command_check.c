@@ -59,7 +59,10 @@ static kt_status parse(int argc, char **argv, check_arguments *a)
     }
     if (a->n_hosts > a->n_ranks)
         return kt_fail(KT_USAGE, "check: %zu hosts for %zu ranks: must not be more", a->n_hosts, a->n_ranks);
-    return optind < argc ? KT_OK : kt_fail(KT_USAGE, "check takes a configuration: ktrain check CONFIG.ini");
+    return optind < argc
+               ? KT_OK
+               : kt_fail(KT_USAGE,
+                         "check takes a configuration: ktrain check CONFIG.ini (ktrain check --help says more)");
 }
 
 static kt_status describe(const kt_config *config, const kt_data *data, const check_arguments *a, kt_forecast *j)

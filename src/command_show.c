@@ -52,7 +52,10 @@ kt_status kt_command_options(kt_comm *world, int argc, char **argv, kt_log *log)
         if (strcmp(argv[i], "--markdown") == 0)
             markdown = true;
         else if (argv[i][0] == '-' || section != NULL)
-            return kt_fail(KT_USAGE, "options: %s is not understood: ktrain options [SECTION] [--markdown]", argv[i]);
+            return kt_fail(KT_USAGE,
+                           "options: %s is not understood: ktrain options [SECTION] [--markdown] (ktrain options "
+                           "--help says more)",
+                           argv[i]);
         else
             section = argv[i];
     }
@@ -83,8 +86,9 @@ static kt_status show_model(const char *run, kt_log *log)
 
 kt_status kt_command_info(kt_comm *world, int argc, char **argv, kt_log *log)
 {
-    if (argc > 2)
-        return kt_fail(KT_USAGE, "info takes a run or a model file, or nothing: ktrain info [RUN]");
+    if (argc > 2 || (argc == 2 && argv[1][0] == '-'))
+        return kt_fail(
+            KT_USAGE, "info takes a run or a model file, or nothing: ktrain info [RUN] (ktrain info --help says more)");
     if (argc == 2)
         return kt_comm_agree(world, kt_comm_rank(world) == 0 ? show_model(argv[1], log) : KT_OK);
     kt_linalg_start(1);

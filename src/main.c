@@ -9,49 +9,6 @@
 
 #include "ktrain/command.h"
 #include "ktrain/provenance.h"
-#include "ktrain/text.h"
-#include "ktrain/version.h"
-
-static void print_help(void)
-{
-    printf("ktrain %s: distributed data-parallel training of fully connected classifiers\n\n", KT_VERSION);
-    printf("usage: [mpirun -np N] ktrain CONFIG.ini [section.key=value ...]\n");
-    printf("       [mpirun -np N] ktrain COMMAND ...\n\n");
-    for (size_t i = 0; i < kt_n_commands; i++)
-        printf("  %-9s %s\n", kt_commands[i].name, kt_commands[i].summary);
-    printf("\n  --help     this text; ktrain COMMAND --help says more\n"
-           "  --version  the version\n\n"
-           "exit codes: 0 done, 2 usage, 3 diverged, 65 bad data, 66 missing input, 70 internal error,\n"
-           "            71 out of memory, 74 input/output, 75 asked to stop, saved, 78 bad configuration\n");
-}
-
-static void print_command_help(const kt_command *command)
-{
-    printf("usage: [mpirun -np N] ktrain %s%s%s\n\n%s.\n", command->name, command->arguments[0] != '\0' ? " " : "",
-           command->arguments, command->summary);
-    if (command->help[0] != '\0')
-        printf("\n%s", command->help);
-}
-
-static const kt_command *find_command(const char *name)
-{
-    for (size_t i = 0; i < kt_n_commands; i++)
-        if (strcmp(kt_commands[i].name, name) == 0)
-            return &kt_commands[i];
-    return NULL;
-}
-
-static kt_status unknown_argument(const char *word)
-{
-    size_t nearest = 0;
-    for (size_t i = 1; i < kt_n_commands; i++)
-        if (kt_text_distance(word, kt_commands[i].name) < kt_text_distance(word, kt_commands[nearest].name))
-            nearest = i;
-    return kt_fail(
-        KT_USAGE,
-        "%s is neither a command nor a file that ends in .ini; did you mean %s? (ktrain --help lists the commands)",
-        word, kt_commands[nearest].name);
-}
 
 /* "ktrain job.ini" is "ktrain train job.ini": anything that could be a file. */
 static bool looks_like_config(const char *word)
@@ -60,36 +17,37 @@ static bool looks_like_config(const char *word)
     return (n > 4 && strcmp(word + n - 4, ".ini") == 0) || strchr(word, '/') != NULL;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static kt_status run_command(kt_comm *world, int argc, char **argv, kt_log *log)
 {
-    bool speaks = kt_comm_rank(world) == 0;
-    if (argc < 2)
-        return kt_fail(KT_USAGE, "nothing to do: say ktrain CONFIG.ini, or ktrain --help");
-    const char *word = argv[1];
-    const kt_command *command = find_command(word);
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        if (speaks)
-            print_help();
-        return KT_OK;
+    if (argc < 2) {
+        KT_TRY(kt_command_help(world, 1, argv, log));
+        return kt_fail(KT_USAGE, "nothing to do: say ktrain CONFIG.ini, or ktrain COMMAND (ktrain --help lists them)");
     }
+    const char *word = argv[1];
+    const kt_command *command = kt_command_find(word);
+    if (asks_for_help(word))
+        return kt_command_help(world, 1, argv, log);
     if (strcmp(word, "--version") == 0) {
-        if (speaks)
-            printf("ktrain %s\n", kt_provenance_version());
+        kt_log_line(log, "ktrain %s", kt_provenance_version());
         return KT_OK;
     }
     if (command == NULL) {
         if (word[0] == '-' || !looks_like_config(word))
-            return unknown_argument(word);
-        command = find_command("train"); /* argv[0] stands for its name */
+            return kt_command_unknown(word);
+        command = kt_command_find("train"); /* argv[0] stands for its name */
     } else {
         argc--;
         argv++;
     }
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            if (speaks)
-                print_command_help(command);
-            return KT_OK;
+        if (asks_for_help(argv[i])) {
+            char *words[] = {argv[0], (char *)command->name};
+            return kt_command_help(world, 2, words, log);
         }
     return command->run(world, argc, argv, log);
 }
@@ -104,8 +62,8 @@ static bool reader_left(void)
 /* What was printed must have arrived. A run has its files, and its exit code tells of those. */
 static kt_status check_output(kt_comm *world, int argc, char **argv)
 {
-    bool trains = argc > 1 && (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "sweep") == 0 ||
-                               find_command(argv[1]) == NULL);
+    bool trains = argc > 1 &&
+                  (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "sweep") == 0 || kt_command_find(argv[1]) == NULL);
     bool lost = kt_comm_rank(world) == 0 && (fflush(stdout) != 0 || ferror(stdout)) && !reader_left();
     return kt_comm_agree(world, lost && !trains ? kt_fail(KT_IO, "standard output cannot be written") : KT_OK);
 }

@@ -55,19 +55,25 @@ const char *kt_error_message(void)
     return message;
 }
 
+const kt_status_row kt_status_rows[] = {
+    {KT_OK, "done", "done"},
+    {KT_USAGE, "usage", "usage: a wrong command line"},
+    {KT_DIVERGED, "diverged", "diverged: the loss is no number any more; the last good checkpoint stays"},
+    {KT_DATA, "bad data", "bad data: malformed, truncated or inconsistent"},
+    {KT_NO_INPUT, "no input", "missing input: a file that is not there or cannot be read"},
+    {KT_INTERNAL, "internal error", "internal error: a fault of ktrain or of a library"},
+    {KT_NO_MEMORY, "out of memory", "out of memory"},
+    {KT_IO, "input/output", "input/output: reading or writing failed, as on a full disk"},
+    {KT_PREEMPTED, "preempted", "stopped on request, with a checkpoint: the same command goes on"},
+    {KT_CONFIG, "bad configuration", "bad configuration: a key or value that cannot be used"},
+};
+
+const size_t kt_n_status_rows = sizeof kt_status_rows / sizeof kt_status_rows[0];
+
 const char *kt_status_name(kt_status code)
 {
-    static const struct {
-        kt_status code;
-        const char *name;
-    } names[] = {
-        {KT_OK, "done"},           {KT_USAGE, "usage"},        {KT_DIVERGED, "diverged"},
-        {KT_DATA, "bad data"},     {KT_NO_INPUT, "no input"},  {KT_INTERNAL, "internal error"},
-        {KT_NO_MEMORY, "out of memory"}, {KT_IO, "input/output"}, {KT_PREEMPTED, "preempted"},
-        {KT_CONFIG, "bad configuration"},
-    };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (names[i].code == code)
-            return names[i].name;
+    for (size_t i = 0; i < kt_n_status_rows; i++)
+        if (kt_status_rows[i].code == code)
+            return kt_status_rows[i].name;
     return "unknown";
 }

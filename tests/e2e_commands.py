@@ -26,11 +26,21 @@ def overrides():
 def commands():
     """Wrong command lines are wrong usage, with the nearest command."""
     for arguments, words in (((), ("--help",)), (("evalute", "runs"), ("evalute", "did you mean evaluate")), (("--hlep",), ("--hlep",)),
+                             (("--verbose",), ("--verbose is neither a command (train, sweep, evaluate, predict, check, options, info, help) nor a file",)),
+                             (("help", "evalute"), ("did you mean evaluate",)), (("train", "--fast", "job.ini"), ("--fast", "ktrain train --help")),
+                             (("sweep", "--fast"), ("--fast", "ktrain sweep --help")), (("options", "--fast"), ("--fast", "ktrain options --help")),
+                             (("info", "--fast"), ("ktrain info --help",)),
                              (("train",), ("configuration",)), (("evaluate",), ("RUN",)), (("evaluate", "a", "b"), ("FEATURES LABELS",)),
                              (("predict", "a", "b"), ("-o FILE",)), (("predict", "a", "-o", "p.csv"), ("predict",)), (("check",), ()),
                              (("predict", "a", "b", "-x"), ("-x",)), (("predict", "a", "b", "-o", "p.txt"), ("p.txt", ".csv, .npy or .h5"))):
         e2e.ktrain(*arguments, code=e2e.USAGE, words=words)
     e2e.ktrain("evalute", "runs", ranks=2, code=e2e.USAGE, words=("did you mean evaluate",))
+    nothing = e2e.ktrain(code=e2e.USAGE).out
+    assert "usage: " in nothing and nothing == e2e.ktrain("help").out == e2e.ktrain("--help").out, nothing
+    for code in (0, e2e.USAGE, e2e.DIVERGED, e2e.DATA, e2e.NO_INPUT, e2e.INTERNAL, e2e.NO_MEMORY, e2e.IO, 75, e2e.CONFIG):
+        assert f"\n  {code:2}  " in nothing, nothing
+    assert "stopped on request, with a checkpoint" in nothing and "did you mean" not in e2e.ktrain("frobnicate", code=e2e.USAGE).err
+    assert e2e.ktrain("help", "sweep").out == e2e.ktrain("sweep", "--help").out
     for word in ("options", "check", "info", "predict", "evaluate", "train"):
         assert "usage: " in e2e.ktrain(word, "--help").out
     assert "evaluate" in e2e.ktrain("--help").out and e2e.ktrain("--version").out.startswith("ktrain ")

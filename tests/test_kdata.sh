@@ -41,6 +41,9 @@ np.save('bad.npy', bad); np.save('half.npy', bad.astype('f2'))"
 
 expect 0 'Usage: kdata' --help
 expect 0 'kdata split X_images.npy' split --help
+expect 0 '65 bad data' help
+expect 0 'kdata split X_images.npy' help split
+expect 2 'is no command' help nonsense
 expect 0 'kdata (ktrain)' --version
 expect 2 'is no command' nonsense
 expect 2 '--help'

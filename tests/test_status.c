@@ -37,6 +37,7 @@ static void every_code_has_a_name(void)
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         CU_ASSERT(strcmp(kt_status_name(codes[i]), "unknown") != 0);
     CU_ASSERT_STRING_EQUAL(kt_status_name((kt_status)99), "unknown");
+    CU_ASSERT(kt_n_status_rows == sizeof codes / sizeof codes[0]);
 }
 
 const kt_test kt_tests[] = {

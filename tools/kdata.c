@@ -302,10 +302,14 @@ static void print_help(void)
     printf("\nA FILE is in one of these formats, told apart by its content:\n");
     for (size_t i = 0; i < kt_n_formats; i++)
         printf("  %-8s %s\n", kt_formats[i].name, kt_formats[i].help);
-    printf("\n--header true|false says whether tables (csv) begin with a line of names; else that is decided and told.\n"
-           "`kdata COMMAND --help` says more, with examples; --version says which kdata this is.\n"
-           "Exit codes: 0 done; 2 usage; 65 bad data; 66 no such file; 71 out of memory; 74 input/output; 78 bad "
-           "fractions.\n");
+    printf(
+        "\n--header true|false says whether tables (csv) begin with a line of names; else that is decided and told.\n"
+        "`kdata COMMAND --help` says more, with examples; --version says which kdata this is.\n"
+        "Exit codes:");
+    for (size_t i = 0; i < kt_n_status_rows; i++)
+        if (kt_status_rows[i].code != KT_DIVERGED && kt_status_rows[i].code != KT_PREEMPTED)
+            printf("%s %d %s", i > 0 ? ";" : "", (int)kt_status_rows[i].code, kt_status_rows[i].name);
+    printf(".\n");
 }
 
 /* What ends a program that has printed something: a full disk must not look like success. */
@@ -371,21 +375,32 @@ static int run_command(const struct command *command, int argc, char **argv)
     return status == KT_USAGE ? (finish(status), fail_usage(command)) : finish(status);
 }
 
+/* argv[0] is a command's name. */
+static int run_named(int argc, char **argv)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(argv[0], commands[i].name) == 0)
+            return run_command(&commands[i], argc, argv);
+    fprintf(stderr, "kdata: \"%s\" is no command; there are inspect, convert and split\n", argv[0]);
+    return fail_usage(NULL);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2)
         return fail_usage(NULL);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    const bool asks = strcmp(argv[1], "help") == 0;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (asks && argc == 2)) {
         print_help();
         return finish(KT_OK);
+    }
+    if (asks) {
+        char *words[] = {argv[2], "--help", NULL};
+        return run_named(2, words);
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         printf("kdata (ktrain) %s\nHDF5 %s\n", KT_VERSION, kt_hdf5_version());
         return finish(KT_OK);
     }
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return run_command(&commands[i], argc - 1, argv + 1);
-    fprintf(stderr, "kdata: \"%s\" is no command; there are inspect, convert and split\n", argv[1]);
-    return fail_usage(NULL);
+    return run_named(argc - 1, argv + 1);
 }

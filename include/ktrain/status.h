@@ -6,6 +6,8 @@
 #ifndef KTRAIN_STATUS_H
 #define KTRAIN_STATUS_H
 
+#include <stddef.h>
+
 typedef enum kt_status {
     KT_OK = 0,
     KT_USAGE = 2,      /* wrong command line */
@@ -33,6 +35,15 @@ kt_status kt_fail_context(kt_status code, const char *format, ...) __attribute__
 
 /* The recorded sentence; "" when nothing has failed. Valid until the next kt_fail. */
 const char *kt_error_message(void);
+
+typedef struct kt_status_row {
+    kt_status code;
+    const char *name;    /* a few words: "bad data" */
+    const char *meaning; /* of the exit code */
+} kt_status_row;
+
+extern const kt_status_row kt_status_rows[]; /* by code */
+extern const size_t kt_n_status_rows;
 
 /* A few words for a code ("bad data"). Never NULL. */
 const char *kt_status_name(kt_status code);
