@@ -83,10 +83,13 @@ kt_status kt_placement_report(kt_comm *comm, int threads, kt_log *log)
 static const struct launcher {
     const char *size, *words;
     bool starts_ranks;
+    const char *unless; /* a variable that says it is an interactive shell: what is typed there runs once; or NULL */
 } launchers[] = {
-    {"OMPI_COMM_WORLD_SIZE", "mpirun of Open MPI, but this ktrain was built with another MPI: use its mpirun", true},
-    {"SLURM_STEP_NUM_TASKS", "srun without MPI between them: use srun --mpi=pmix (srun --mpi=list shows what there is) or mpirun", false},
-    {"PMI_SIZE", "mpirun of MPICH or a relative, but this ktrain was built with another MPI: use its mpirun", true},
+    {"OMPI_COMM_WORLD_SIZE", "mpirun of Open MPI, but this ktrain was built with another MPI: use its mpirun", true, NULL},
+    {"SLURM_STEP_NUM_TASKS",
+     "srun without MPI between them: use srun --mpi=pmix (srun --mpi=list shows what there is) or mpirun", false,
+     "SLURM_PTY_PORT"},
+    {"PMI_SIZE", "mpirun of MPICH or a relative, but this ktrain was built with another MPI: use its mpirun", true, NULL},
 };
 
 static int number_in(const char *variable)
@@ -100,7 +103,8 @@ kt_status kt_placement_check_launcher(const kt_comm *world, kt_log *log)
     const int n = kt_comm_size(world);
     for (size_t i = 0; i < sizeof launchers / sizeof launchers[0] && n == 1; i++) {
         const int said = number_in(launchers[i].size);
-        if (said > 1)
+        const bool typed = launchers[i].unless != NULL && getenv(launchers[i].unless) != NULL;
+        if (said > 1 && !typed)
             return kt_fail(KT_USAGE, "this is one of %d processes started by %s", said, launchers[i].words);
         if (said == 1 && launchers[i].starts_ranks)
             return KT_OK;

@@ -53,6 +53,7 @@ def launchers():
     for variables, words in ((("SLURM_STEP_NUM_TASKS=4", "SLURM_NTASKS=4"), "4 processes started by srun without MPI"),
                              (("PMI_SIZE=2",), "2 processes started by mpirun of MPICH")):
         e2e.ktrain("job.ini", wrap=("env", *variables), code=e2e.USAGE, words=(words,))
+    e2e.train("typed", "train.epochs=1", wrap=("env", "SLURM_STEP_NUM_TASKS=4", "SLURM_PTY_PORT=1"))
     e2e.train("alone", "train.epochs=1", wrap=("env", "SLURM_NTASKS=8"), warns=("one rank in a job of 8 tasks",))
     done = e2e.train("ranks", "train.epochs=1", 2, wrap=("env", "SLURM_NTASKS=8", "SLURM_STEP_NUM_TASKS=4"))
     assert "tasks" not in done.err, done.err
