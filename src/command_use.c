@@ -1,5 +1,6 @@
 /* Using a trained model: evaluate and predict. */
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ktrain/command.h"
@@ -32,6 +33,25 @@ static kt_status table_rules(const kt_model *model, const char *header, kt_table
     return header != NULL ? kt_decision_parse("--header", header, &rules->header) : KT_OK;
 }
 
+/* The run's own data. A run that lies where its run.dir would be was trained one such path above. Collective. */
+static kt_status load_own(kt_comm *world, const kt_model *model, kt_data *data)
+{
+    const kt_config *config = &model->head.config;
+    char folder[KT_PATH_BYTES];
+    const kt_status status = kt_data_load(world, config, data);
+    if (status != KT_NO_INPUT)
+        return status;
+    char *dir = realpath(model->path, folder) != NULL ? strstr(folder, config->run.dir) : NULL;
+    const size_t n = strlen(config->run.dir);
+    while (dir != NULL && !(dir > folder && dir[-1] == '/' && dir[n] == '/'))
+        dir = strstr(dir + 1, config->run.dir);
+    if (dir == NULL)
+        return kt_fail(status, "%s: start ktrain where the run was trained, or give FEATURES LABELS",
+                       kt_error_message());
+    *dir = '\0';
+    return kt_data_fail_where(status, config, folder, "where the run was trained");
+}
+
 static kt_status evaluate(kt_comm *world, kt_model *model, const char *features, const char *labels,
                           const char *header, kt_log *log)
 {
@@ -41,8 +61,7 @@ static kt_status evaluate(kt_comm *world, kt_model *model, const char *features,
     bool own = features == NULL;
     kt_table_rules rules;
     KT_TRY(table_rules(model, header, &rules));
-    KT_TRY(own ? kt_data_load(world, &model->head.config, &data)
-               : kt_data_load_file(world, features, labels, &rules, &data));
+    KT_TRY(own ? load_own(world, model, &data) : kt_data_load_file(world, features, labels, &rules, &data));
     const char *name = own ? model->head.config.data.features : features;
     kt_status status = kt_model_check_data(model, &data, name, log);
     if (status == KT_OK && own && data.fingerprint != model->head.fingerprint)

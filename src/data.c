@@ -2,8 +2,10 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "ktrain/file.h"
 #include "ktrain/memory.h"
 #include "ktrain/text.h"
 
@@ -125,6 +127,41 @@ static kt_status read_all(const kt_config *config, kt_data *data)
     data->statistics = kt_dataset_describe(&data->set);
     data->fingerprint = kt_dataset_fingerprint(&data->set);
     return cut(config, data);
+}
+
+kt_status kt_data_fail_where(kt_status status, const kt_config *config, const char *folder, const char *what)
+{
+    for (size_t i = 0; status == KT_NO_INPUT && i < kt_config_options.n; i++) {
+        const kt_option *o = &kt_config_options.options[i];
+        char path[KT_PATH_BYTES], found[KT_PATH_BYTES], whole[KT_PATH_BYTES];
+        if (strcmp(o->section, "data") != 0 || o->type != KT_OPTION_TEXT)
+            continue;
+        snprintf(path, sizeof path, "%s", *(const char *const *)(const void *)((const char *)config + o->offset));
+        if (strrchr(path, ':') != NULL && !kt_file_exists(path))
+            *strrchr(path, ':') = '\0';
+        if (path[0] == '\0' || kt_file_exists(path))
+            continue;
+        return kt_file_find_in(folder, path, found) && realpath(folder, whole) != NULL
+                   ? kt_fail(status, "%s; there is one %s: start ktrain in %s, or write the path %s",
+                             kt_error_message(), what, whole, found)
+                   : status; /* the first that is not there is what has failed */
+    }
+    return status;
+}
+
+/* The folder of the job file is where a data file may be meant to be. */
+static kt_status read_for_job(const kt_config *config, kt_data *data)
+{
+    char folder[KT_PATH_BYTES];
+    const kt_status status = read_all(config, data);
+    if (status != KT_NO_INPUT || config->job == NULL)
+        return status;
+    snprintf(folder, sizeof folder, "%s", config->job);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL)
+        return status;
+    slash[slash == folder ? 1 : 0] = '\0';
+    return kt_data_fail_where(status, config, folder, "beside the job file");
 }
 
 bool kt_data_same_files(const kt_config *a, const kt_config *b)
@@ -305,7 +342,7 @@ static kt_status share(kt_comm *comm, kt_status read_status, kt_data *data)
 kt_status kt_data_load(kt_comm *comm, const kt_config *config, kt_data *out)
 {
     *out = (kt_data){0};
-    return share(comm, kt_comm_rank(comm) == 0 ? read_all(config, out) : KT_OK, out);
+    return share(comm, kt_comm_rank(comm) == 0 ? read_for_job(config, out) : KT_OK, out);
 }
 
 kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, const kt_table_rules *rules,

@@ -69,13 +69,33 @@ static kt_status read_open(int fd, const char *path, unsigned char **bytes, size
     return KT_OK;
 }
 
+kt_status kt_file_fail_open(const char *path, const char *wanted)
+{
+    const int code = errno;
+    char folder[KT_PATH_BYTES];
+    if (code != ENOENT || path[0] == '/' || path[0] == '\0' || getcwd(folder, sizeof folder) == NULL)
+        return kt_fail(KT_NO_INPUT, "%s: %s%s", path, strerror(code), wanted);
+    while (strncmp(path, "./", 2) == 0)
+        path += 2;
+    return kt_fail(KT_NO_INPUT, "%s: %s (looked for at %s/%s)%s", path, strerror(code),
+                   strcmp(folder, "/") == 0 ? "" : folder, path, wanted);
+}
+
+bool kt_file_find_in(const char *folder, const char *path, char *found)
+{
+    char inside[KT_PATH_BYTES];
+    const int n = snprintf(inside, sizeof inside, "%s/%s", folder, path);
+    return path[0] != '/' && n > 0 && (size_t)n < sizeof inside && realpath(inside, found) != NULL &&
+           kt_file_is_regular(found);
+}
+
 kt_status kt_file_read(const char *path, unsigned char **bytes, size_t *n_bytes)
 {
     *bytes = NULL;
     *n_bytes = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return kt_fail(KT_NO_INPUT, "%s: %s", path, strerror(errno));
+        return kt_file_fail_open(path, "");
     kt_status status = read_open(fd, path, bytes, n_bytes);
     close(fd);
     return status;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ktrain/file.h"
 #include "ktrain/foreign.h"
 #include "ktrain/memory.h"
 
@@ -85,11 +86,13 @@ kt_status kt_decision_parse(const char *what, const char *text, int *out)
 /* What stands where the file should be, if anything does. */
 static kt_status fail_absent(const char *path)
 {
-    const int code = errno;
     char target[256];
+    const int code = errno;
     const ssize_t n = readlink(path, target, sizeof target - 1);
-    if (n <= 0)
-        return kt_fail(KT_NO_INPUT, "%s: %s", path, strerror(code));
+    if (n <= 0) {
+        errno = code;
+        return kt_file_fail_open(path, "");
+    }
     target[n] = '\0';
     const bool annex = strstr(target, "annex/objects/") != NULL;
     return kt_fail(KT_NO_INPUT, "%s: is a link to %s, which is not there%s", path, target,

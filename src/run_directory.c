@@ -328,7 +328,7 @@ kt_status kt_run_directory_open_model(const char *path, kt_log *log, kt_hdf5 **f
     struct stat info;
     *file = NULL;
     if (stat(path, &info) != 0)
-        return kt_fail(KT_NO_INPUT, "%s: %s: must be the directory of a run or a model file", path, strerror(errno));
+        return kt_file_fail_open(path, ": must be the directory of a run or a model file");
     if (!S_ISDIR(info.st_mode)) {
         KT_TRY(kt_file_path(model_path, "%s", path));
         return kt_checkpoint_file_open(model_path, file, NULL);

@@ -34,10 +34,19 @@ def changed(array, **cells):
 
 
 def missing_file():
-    """A data file that is not there is missing input."""
+    """A data file that is not there is missing input, and said to be so with where it was looked for and where there is one."""
     refused("nothere.npy", "No such file", code=e2e.NO_INPUT, features="nothere.npy")
     refused("nothere.npy", code=e2e.NO_INPUT, labels="nothere.npy", ranks=(1,))
     refused("nothere.csv", code=e2e.NO_INPUT, class_names="nothere.csv", ranks=(1,))
+    here = os.getcwd()
+    refused(f"nothere.npy: No such file or directory (looked for at {here}/nothere.npy)", code=e2e.NO_INPUT, labels="./nothere.npy:a", ranks=(1,))
+    os.makedirs("jobs/parts")
+    np.save("jobs/parts/beside.npy", X)
+    e2e.write_job("jobs/job.ini", e2e.JOB.replace("x.npy", "parts/beside.npy"))
+    for n in (1, 2):
+        e2e.train("never-made", ranks=n, job="jobs/job.ini", code=e2e.NO_INPUT,
+                  words=(f"looked for at {here}/parts/beside.npy); there is one beside the job file: start ktrain in {here}/jobs, or write the path "
+                         f"{here}/jobs/parts/beside.npy",))
     os.makedirs("folder.npy")
     refused("folder.npy", "not a regular file", code=e2e.NO_INPUT, features="folder.npy", ranks=(1,))
 

@@ -7,9 +7,23 @@ import e2e
 def no_file():
     """A configuration that is not there, or a directory, is missing input."""
     for n in (1, 2):
-        e2e.ktrain("nothere.ini", ranks=n, code=e2e.NO_INPUT, words=("nothere.ini", "No such file"))
+        e2e.ktrain("nothere.ini", ranks=n, code=e2e.NO_INPUT, words=(f"nothere.ini: No such file or directory (looked for at {os.getcwd()}/nothere.ini)",))
+    e2e.ktrain("/nothere.ini", code=e2e.NO_INPUT, words=("ktrain: /nothere.ini: No such file or directory",))
+    e2e.ktrain("evaluate", "runs/x", code=e2e.NO_INPUT, words=(f"(looked for at {os.getcwd()}/runs/x): must be the directory of a run",))
     os.makedirs("folder.ini")
     e2e.ktrain("folder.ini", code=e2e.NO_INPUT, words=("folder.ini", "not a regular file"))
+
+
+def other_folder():
+    """A run is evaluated from another folder: its data, not found, is told with where it was looked for and where it is."""
+    e2e.train("runs/one", "train.epochs=1")
+    here, other = os.getcwd(), os.path.realpath("other")
+    os.makedirs(other)
+    for n in (1, 2):
+        e2e.ktrain("evaluate", f"{here}/runs/one", ranks=n, code=e2e.NO_INPUT, wrap=("env", "-C", other),
+                   words=(f"(looked for at {other}/x.npy)", f"; there is one where the run was trained: start ktrain in {here},"))
+    os.rename("runs/one", "other/moved")
+    e2e.ktrain("evaluate", "moved", code=e2e.NO_INPUT, wrap=("env", "-C", other), words=("start ktrain where the run was trained, or give FEATURES LABELS",))
 
 
 def overrides():
@@ -20,7 +34,7 @@ def overrides():
         e2e.ktrain("job.ini", argument, code=code, words=words)
     e2e.ktrain("job.ini", "nonsense", ranks=2, code=e2e.USAGE, words=("nonsense",))
     e2e.ktrain("job.ini", "train.epochs=0", ranks=2, code=e2e.CONFIG, words=("train.epochs = 0",))
-    assert not os.path.exists("runs")
+    assert not os.path.exists("runs/default")
 
 
 def commands():
@@ -59,4 +73,4 @@ def launchers():
     assert "tasks" not in done.err, done.err
 
 
-e2e.main(no_file, overrides, commands, launchers)
+e2e.main(no_file, overrides, commands, launchers, other_folder)

@@ -27,6 +27,10 @@ typedef struct kt_data {
  * validation or test that training lacks; parts of different width), KT_CONFIG. *out is zeroed on failure. */
 kt_status kt_data_load(kt_comm *comm, const kt_config *config, kt_data *out);
 
+/* Returns the status that loading has failed with. When the file that is not there is there by the same path from
+ * another folder, which is `what` ("beside the job file"), the recorded sentence says so. Local. */
+kt_status kt_data_fail_where(kt_status status, const kt_config *config, const char *folder, const char *what);
+
 /* The samples of `data` split as another configuration says, which names the same files (kt_data_same_files): what
  * kt_data_load of it would give. Borrows data. Local. KT_DATA, KT_CONFIG. *out is zeroed on failure. */
 kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *out);

@@ -17,6 +17,13 @@ bool kt_file_is_regular(const char *path); /* false also when it does not exist 
 /* Whether both exist and are the same file, also by links. */
 bool kt_file_same(const char *a, const char *b);
 
+/* KT_NO_INPUT with the reason in errno; of a relative path that is not there also where it was looked for. `wanted`
+ * ends the sentence: ": must be ...", or "". */
+kt_status kt_file_fail_open(const char *path, const char *wanted);
+
+/* Writes to found[KT_PATH_BYTES] the whole path of a file's relative path within a folder. False when there is none. */
+bool kt_file_find_in(const char *folder, const char *path, char *found);
+
 /* *bytes (owned by the caller, kt_memory_free) holds the file and a NUL after it. KT_NO_INPUT when it cannot be
  * opened, KT_IO when reading fails. */
 kt_status kt_file_read(const char *path, unsigned char **bytes, size_t *n_bytes);
