@@ -16,7 +16,13 @@ else
     mkdir "$group"
     echo "$((percent * 1000)) 100000" >"$group/cpu.max"
 fi
-trap 'rmdir "$group" 2>/dev/null || true' EXIT
+remove() { # once the last process is gone, which mpirun may leave some moments
+    for _ in $(seq 100); do
+        if rmdir "$group" 2>/dev/null; then return; fi
+        sleep 0.1
+    done
+}
+trap remove EXIT
 status=0
 (
     echo 0 >"$group/cgroup.procs"
