@@ -1,6 +1,7 @@
 /* Tables: rows of numbers, under a line of names perhaps, and behind a column of row numbers perhaps. */
 #include "ktrain/format.h"
 
+#include <ctype.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -29,13 +30,13 @@ typedef struct table {
 
 /* ---- cells ---- */
 
-/* A decimal number and nothing else, or nan, inf. What strtod takes beyond that (hexadecimal) is not meant in a table.
- */
+/* A decimal number and nothing else, or nan, inf. What strtod takes beyond that (hexadecimal, white space in front) is
+ * not meant in a table: a row that began with a lone '\r' would not have been counted. */
 static bool parse_number(const char *cell, double *value, bool *whole)
 {
     char *used;
     const size_t n = strlen(cell);
-    if (n == 0 || n >= MAX_CELL_BYTES)
+    if (n == 0 || n >= MAX_CELL_BYTES || isspace((unsigned char)cell[0]))
         return false;
     *value = strtod(cell, &used);
     *whole = strspn(cell, "+-0123456789") == n && fabs(*value) < 0x1p53;

@@ -194,6 +194,8 @@ static void csv_errors(void)
                6),
            "line 2, column 1");
     refuse(KT_DATA, put_text("a.csv", "\n1\n"), "line 1 is empty");
+    refuse(KT_DATA, put_text("a.csv", "1\n\r2\n\r3\n"), "line 2, column 1: \"?2\" is not a number");
+    refuse(KT_DATA, put_text("a.csv", "1\n\"\n2\"\n"), "line 2, column 1: \"?2\" is not a number");
 }
 
 /* The values of a table, read by these rules; NULL ends the notes that must be given. */
