@@ -18,7 +18,8 @@ typedef struct foreign {
 #define PIXELS                 "pictures must be decoded into one array (samples, height, width), as numpy.save writes it"
 #define UTF_16                 "UTF-16 text", "must be UTF-8, as by `iconv -f UTF-16 -t UTF-8 IN >OUT`"
 
-/* Longer ones before those that they begin with. */
+/* Longer ones before those that they begin with. A magic that a table's first name could be has a byte more, which no
+ * text has. */
 static const foreign rows[] = {
     {MAGIC("version https://git-lfs"), "a pointer of Git LFS, not the data", "`git lfs pull` fetches them"},
     {MAGIC("version https://hawser"), "a pointer of Git LFS, not the data", "`git lfs pull` fetches them"},
@@ -29,9 +30,9 @@ static const foreign rows[] = {
     {MAGIC("\0\0\xfe\xff"), "UTF-32 text", "must be UTF-8, as by `iconv -f UTF-32 -t UTF-8 IN >OUT`"},
     {MAGIC("\xff\xfe"), UTF_16},
     {MAGIC("\xfe\xff"), UTF_16},
-    {MAGIC("PAR1"), "a Parquet file", TABLE},
-    {MAGIC("ARROW1"), "an Arrow (Feather) file", TABLE},
-    {MAGIC("FEA1"), "a Feather file", TABLE},
+    {MAGIC("PAR1\x15"), "a Parquet file", TABLE},
+    {MAGIC("ARROW1\0\0"), "an Arrow (Feather) file", TABLE},
+    {MAGIC("FEA1\0"), "a Feather file", TABLE},
     {MAGIC("ORC"), "an ORC file", TABLE},
     {MAGIC("Obj\1"), "an Avro file", TABLE},
     {MAGIC("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "an old Excel (or Office) file", "save the table as CSV"},

@@ -228,6 +228,8 @@ static void headings(void)
     reads("0,1,3\n5,6,7\n", &yes, "5 6 7;", (const char *const[]){NULL});
     reads("a,b,c,d,e\n1,2,3,4,5\n", NULL, "1 2 3 4 5;", NOTES("heading \"a, b, ..., e\" taken as names"));
     reads("a\tb\n1\t2\n", NULL, "1 2;", NOTES("heading"));
+    for (size_t i = 0; i < 3; i++) /* names that files of other programs begin with, too */
+        reads((const char *const[]){"PAR1,b\n1,2\n", "FEA1,b\n1,2\n", "ARROW1,b\n1,2\n"}[i], NULL, "1 2;", NOTES("heading"));
     reads("1;2\n3;4\n", NULL, "1 2;3 4;", NOTES("no heading"));
     reads("\"a \"\"b\"\", c\",d\r\n\"1.5\" ,2\r\n\r\n", NULL, "1.5 2;", NOTES("heading \"a \"b\", c, d\""));
     refuse(KT_DATA, put_text("a.csv", "0,1\n"), "no line of numbers below its line of names");
