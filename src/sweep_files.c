@@ -166,7 +166,8 @@ static kt_status refuse_run(const kt_sweep_files *f)
 static kt_status check_place(const kt_sweep_files *f)
 {
     static const char *const journals[] = {".lock*", "log*.txt", "sweep*.ini*", "trials", "journal*.jsonl", NULL};
-    static const char *const trials[] = {"????????????????", NULL}, *const others[] = {".lock*", "trials", NULL};
+    static const char *const trials[] = {"????????????????", "????????????????.old-*", NULL};
+    static const char *const others[] = {".lock*", "trials", NULL};
     char path[KT_PATH_BYTES], name[KT_NAME_BYTES];
     KT_TRY(kt_file_path(path, "%s/trials", f->dir));
     const bool has_trials = kt_file_is_directory(path);

@@ -29,6 +29,8 @@ def another_strategy():
     sweep("h2", *HALVING[:1], "sweep.min_epochs=2", "sweep.reduction=2", "sweep.keep_trials=all")
     sweep("h2", *HALVING, "sweep.keep_trials=all")
     assert rows("h0") == rows("h2")
+    assert any(".old-" in name for name in os.listdir("h2/trials")), os.listdir("h2/trials")  # moved aside, and no stranger
+    assert "0 trained" in sweep("h2", *HALVING, "sweep.keep_trials=all").out
 
 
 def other_files():
