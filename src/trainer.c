@@ -293,7 +293,7 @@ static kt_status train(kt_trainer *t, kt_stop_reason *reason)
                           ? 0
                           : kt_schedule_rate(&t->config->schedule, &t->state.schedule, p->epoch, p->step - 1);
         KT_TRY(train_epoch(t, &rate));
-        if (t->asked) /* validation can wait, who asks may not */
+        if (t->asked && !reached_max_steps(t)) /* validation can wait, who asks may not; but nobody comes back to the last */
             continue;
         if ((size_t)p->step_in_epoch == t->batches.sizes.steps)
             KT_TRY(finish_epoch(t, rate));

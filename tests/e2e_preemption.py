@@ -55,6 +55,17 @@ def end_of_an_epoch():
     check_goes_on("full", "train.batch_size=full", 1, signal.SIGUSR1)
 
 
+def end_of_the_run():
+    """A stop in the step that is the run's last leaves the finished run, with its last epoch's validation."""
+    keys = "train.batch_size=full train.max_steps=31 "  # of which 30 are done where it stands
+    job = begin("last", keys)
+    os.kill(job.popen.pid, signal.SIGUSR1)
+    job.let_go()
+    e2e.expect(job)
+    e2e.train("last-whole", ENDLESS + keys)
+    e2e.check_same_run("last", "last-whole")
+
+
 def several_ranks():
     """The same on 2 and 3 ranks with one copy of the weights or several, when all are asked, or one only."""
     for ranks, whom, keys in ((2, None, ""), (2, 1, ""), (3, 2, "parallel.ranks_per_replica=1"), (3, 1, "parallel.ranks_per_replica=2"),
@@ -124,4 +135,4 @@ e2e.needs_points()
 e2e.write_data()
 e2e.write_job()
 e2e.write_job("sweep.ini", e2e.JOB + "[sweep]\n")
-e2e.main(one_rank, several_ranks, end_of_an_epoch, by_mpirun, by_the_batch_script, not_saved, sweeps)
+e2e.main(one_rank, several_ranks, end_of_an_epoch, end_of_the_run, by_mpirun, by_the_batch_script, not_saved, sweeps)
