@@ -108,7 +108,7 @@ static kt_status check_shard(const kt_space *space, const kt_sweep_plan *plan)
     if (plan->n_shards > 1 && kind->adapts)
         return kt_fail(KT_CONFIG,
                        "sweep.strategy = %s cannot be cut in shards, since what it tries depends on what came before: "
-                       "must be grid or random for --shard",
+                       "must be grid, random or list for --shard",
                        kind->name);
     return KT_OK;
 }

@@ -273,10 +273,11 @@ static kt_status check_tildes(const char *name, const kt_config *c)
     for (size_t i = 0; i < kt_config_options.n; i++) {
         if (rows[i].type != KT_OPTION_TEXT)
             continue;
-        const char *text = *(const char *const *)(const void *)((const char *)c + rows[i].offset), *home = getenv("HOME");
-        if (text[0] == '~')
+        const char *text = *(const char *const *)(const void *)((const char *)c + rows[i].offset);
+        const char *own = getenv("HOME") != NULL ? getenv("HOME") : "/home/me";
+        if (text[0] == '~') /* ~/x or ~name/x */
             return kt_fail(KT_CONFIG, "%s: %s.%s = %s: ~ is not known here: must be written out, like %s%s", name,
-                           rows[i].section, rows[i].key, text, home != NULL ? home : "/home/me", text + 1);
+                           rows[i].section, rows[i].key, text, strchr("/", text[1]) != NULL ? own : "/home/", text + 1);
     }
     return KT_OK;
 }

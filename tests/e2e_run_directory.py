@@ -138,6 +138,7 @@ def home():
     """~ is refused with the path that it stands for: it never becomes a folder."""
     for keys in ("run.dir=~/r", "run.dir=~", "data.features=~/x.npy", "checkpoint.resume=~/r/best.h5"):
         e2e.ktrain("job.ini", *keys.split(), code=e2e.CONFIG, words=("~ is not known here", os.environ["HOME"]))
+    e2e.ktrain("job.ini", "run.dir=~another/r", code=e2e.CONFIG, words=("~ is not known here", "like /home/another/r"))
     assert not os.path.exists("~")
 
 
