@@ -36,7 +36,7 @@ def train(directory, keys, ranks=1):
 
 def train_other(directory, keys):
     told = subprocess.run([OTHER, JOB, f"run.dir={directory}", *f"{DATA} train.epochs=1 {keys}".split()], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=40, check=False)
+                          capture_output=True, text=True, timeout=e2e.LIMIT_SECONDS, check=False)
     assert told.returncode == 0, f"{OTHER}: exit code {told.returncode}\n{told.stdout[-2000:]}{told.stderr[-2000:]}"
     return f"{directory}/best.h5"
 
