@@ -143,17 +143,19 @@ static void put_in_file(kt_log *log, const char *line)
     log->spoke_seconds = kt_timer_seconds();
 }
 
-/* stream: NULL for log.txt alone. */
+/* stream: NULL for log.txt alone. Several mistakes are several lines. */
 static void say(kt_log *log, FILE *stream, const char *prefix, const char *format, va_list args)
 {
-    char *text, *line;
+    char *text, *whole;
     if (vasprintf(&text, format, args) < 0)
         return;
-    if (asprintf(&line, "%s%s", prefix, text) >= 0) {
-        if (stream != NULL)
-            put_on_screen(log, stream, line);
-        put_in_file(log, line);
-        free(line);
+    if (asprintf(&whole, "%s%s", prefix, text) >= 0) {
+        for (char *rest = whole, *line; (line = strsep(&rest, "\n")) != NULL;) {
+            if (stream != NULL)
+                put_on_screen(log, stream, line);
+            put_in_file(log, line);
+        }
+        free(whole);
     }
     free(text);
 }

@@ -1,5 +1,6 @@
 #include "ktrain/notes.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -12,6 +13,8 @@ void kt_notes_add(kt_notes *notes, bool warns, const char *format, ...)
     va_start(args, format);
     vsnprintf(note->text, sizeof note->text, format, args);
     va_end(args);
+    for (char *c = note->text; *c != '\0'; c++) /* what files hold must not move the cursor */
+        *c = iscntrl((unsigned char)*c) ? '?' : *c;
     note->warns = warns;
 }
 

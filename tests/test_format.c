@@ -232,6 +232,7 @@ static void headings(void)
         reads((const char *const[]){"PAR1,b\n1,2\n", "FEA1,b\n1,2\n", "ARROW1,b\n1,2\n"}[i], NULL, "1 2;", NOTES("heading"));
     reads("1;2\n3;4\n", NULL, "1 2;3 4;", NOTES("no heading"));
     reads("\"a \"\"b\"\", c\",d\r\n\"1.5\" ,2\r\n\r\n", NULL, "1.5 2;", NOTES("heading \"a \"b\", c, d\""));
+    reads("\"a\n\033[2Jb\",c\n1,2\n", NULL, "1 2;", NOTES("heading \"a??[2Jb, c\""));
     refuse(KT_DATA, put_text("a.csv", "0,1\n"), "no line of numbers below its line of names");
 }
 

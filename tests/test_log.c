@@ -58,11 +58,14 @@ static void write_lines(kt_log *log)
     kt_log_text(log, "two lines\nof a text\n");
     kt_log_file_line(log, "for the file");
     kt_log_line_of(log, "the whole form", "short");
+    kt_log_error(log, "2 mistakes:\n  one\n  another");
+    kt_log_line(log, "the %s", "last");
 }
 
 static void the_file_has_each_line_whole_with_its_time(void)
 {
-    check_file("log.txt", write_lines, "a line of 1\ntwo lines\nof a text\nfor the file\nthe whole form\n");
+    check_file("log.txt", write_lines, "a line of 1\ntwo lines\nof a text\nfor the file\nthe whole form\n"
+               "ktrain: 2 mistakes:\n  one\n  another\nthe last\n");
 }
 
 static void say_when_due(kt_log *log)
