@@ -216,7 +216,8 @@ static kt_status override_job(parser *p, const char *argument)
 {
     for (size_t i = 0; i < p->space->n_axes; i++) {
         const kt_axis *axis = &p->space->axes[i];
-        if (count_setters(axis, argument) < axis->n)
+        const size_t n_setters = count_setters(axis, argument);
+        if (n_setters == 0 || n_setters < axis->n) /* an axis is empty when all its points were mistakes */
             continue;
         if (axis->option != NULL)
             return kt_fail(KT_USAGE, "%s is swept: say sweep.%.200s to narrow it", axis->name, argument);

@@ -13,7 +13,7 @@ const char *const kt_test_suite = "space";
 
 #define JOB "[data]\nfeatures = x.npy\nlabels = y.npy\n" /* 3 lines */
 
-static kt_space space; /* 20 KB; filled and freed by each test */
+static kt_space space; /* filled and freed by each test */
 
 static kt_status parse_with(const char *text, size_t n, char *const *overrides)
 {

@@ -11,7 +11,7 @@ const char *const kt_test_suite = "space_points";
 
 #define JOB "[data]\nfeatures = x.npy\nlabels = y.npy\n" /* 3 lines */
 
-static kt_space space; /* 20 KB; filled and freed by each test */
+static kt_space space; /* filled and freed by each test */
 
 static kt_status parse_with(const char *text, size_t n, char *const *overrides)
 {
@@ -156,6 +156,8 @@ static void the_command_line_sets_points_anew(void)
     KT_CHECK_STATUS(KT_USAGE, parse_with(JOB "[sweep]\nbuilds_on = previous\npoint.a = optimizer.name=sgd\n"
                                          "point.b = model.dropout=0.5\n", 1, useless));
     check_words("optimizer.name=nesterov would change nothing: every point sets that key itself");
+    KT_CHECK_STATUS(KT_CONFIG, parse_with(JOB "[sweep]\npoint.a = model.dropout=2\n", 1, useless));
+    CU_ASSERT(strncmp(kt_error_message(), "g.ini:5: ", 9) == 0); /* one mistake, and no consequence of it */
 }
 
 static void check_reads_back(void)
