@@ -24,7 +24,7 @@ struct kt_comm {
 #endif
 enum { PIECE_BYTES = KT_PIECE_BYTES };
 
-/* Each kind of message between two ranks has tags of its own. Transfers take turns with theirs, from TAG_TRANSFER on. */
+/* Each kind of message between two ranks has tags of its own; transfers take turns with theirs, from TAG_TRANSFER. */
 enum { TAG_MAIL, TAG_PARTS, TAG_TRANSFER, N_TRANSFER_TAGS = 1024 };
 
 /* A group on its own MPI communicator, which is taken over, of ranks of `parent`; NULL: it is the world. Collective

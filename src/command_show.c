@@ -79,8 +79,7 @@ static kt_status show_model(const char *run, kt_log *log)
     KT_TRY(status);
     kt_log_line(log, "%-8s %s", "model", path);
     for (size_t i = 0; i < kt_n_provenance_rows; i++)
-        kt_log_line(log, "%-8s %s", kt_provenance_rows[i].name,
-                    kt_provenance_text(&made, &kt_provenance_rows[i]));
+        kt_log_line(log, "%-8s %s", kt_provenance_rows[i].name, kt_provenance_text(&made, &kt_provenance_rows[i]));
     return KT_OK;
 }
 

@@ -52,8 +52,8 @@ static kt_status load_own(kt_comm *world, const kt_model *model, kt_data *data)
     return kt_data_fail_where(status, config, folder, "where the run was trained");
 }
 
-static kt_status evaluate(kt_comm *world, kt_model *model, const char *features, const char *labels,
-                          const char *header, kt_log *log)
+static kt_status evaluate(kt_comm *world, kt_model *model, const char *features, const char *labels, const char *header,
+                          kt_log *log)
 {
     static const char *const file_names[KT_N_PARTS] = {"", "", "all"};
     kt_data data;
@@ -112,9 +112,10 @@ typedef struct predict_arguments {
 
 static kt_status parse_predict(int argc, char **argv, predict_arguments *a)
 {
-    static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"class-names", no_argument, NULL, 'c'},
-        {"header", required_argument, NULL, 'H'}, {0}};
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                            {"class-names", no_argument, NULL, 'c'},
+                                            {"header", required_argument, NULL, 'H'},
+                                            {0}};
     int letter;
     *a = (predict_arguments){0};
     opterr = 0;

@@ -288,7 +288,8 @@ kt_status kt_config_broadcast(kt_comm *comm, kt_config *config)
     if (status == KT_OK)
         kt_comm_broadcast(comm, 0, text, n);
     if (status == KT_OK)
-        status = kt_comm_agree(comm, root ? KT_OK : kt_config_parse("rank 0's configuration", text, n, 0, NULL, config));
+        status = kt_comm_agree(comm,
+                               root ? KT_OK : kt_config_parse("rank 0's configuration", text, n, 0, NULL, config));
     kt_memory_free(text);
     return status;
 }

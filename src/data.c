@@ -112,15 +112,14 @@ static kt_status cut(const kt_config *config, kt_data *data)
 static kt_status read_all(const kt_config *config, kt_data *data)
 {
     const kt_table_rules rules = kt_config_table_rules(config);
-    KT_TRY(name_keys("data.features, data.labels",
-                     kt_dataset_read(config->data.features, config->data.labels, config->data.class_names, &rules,
-                                     &data->set)));
+    KT_TRY(name_keys("data.features, data.labels", kt_dataset_read(config->data.features, config->data.labels,
+                                                                   config->data.class_names, &rules, &data->set)));
     if (data->set.n_classes < 2)
         return kt_fail(KT_DATA, "%s: holds only class 0: must hold at least two classes", config->data.labels);
     if (kt_config_has_files(config, KT_VALIDATION))
-        KT_TRY(name_keys(
-            "data.validation_features, data.validation_labels",
-            append_part(data, KT_VALIDATION, config->data.validation_features, config->data.validation_labels, &rules)));
+        KT_TRY(name_keys("data.validation_features, data.validation_labels",
+                         append_part(data, KT_VALIDATION, config->data.validation_features,
+                                     config->data.validation_labels, &rules)));
     if (kt_config_has_files(config, KT_TEST))
         KT_TRY(name_keys("data.test_features, data.test_labels",
                          append_part(data, KT_TEST, config->data.test_features, config->data.test_labels, &rules)));

@@ -153,8 +153,8 @@ static double range_of(const columns *c, size_t j)
     return (double)c->most[j] - (double)c->least[j];
 }
 
-/* Of a table: a column's unit drowns the others', or all are very large. What is hardly ever anything but 0 (a corner's pixel) has no range to
- * speak of. */
+/* Of a table: a column's unit drowns the others', or all are very large. What is hardly ever anything but 0 (a corner's
+ * pixel) has no range to speak of. */
 static void check_ranges(const kt_data_facts *f, kt_notes *notes)
 {
     enum { TIMES = 100 };

@@ -135,8 +135,8 @@ static kt_status read_names(const char *path, const char *labels, kt_dataset *ou
     for (size_t i = 0; i < out->n; i++)
         if ((size_t)out->labels[i] >= n_names) {
             kt_class_names_free(n_names, names);
-            return kt_fail(KT_DATA, "%s: the label in row %zu is %d, but %s names only classes 0 to %zu", labels,
-                           i + 1, (int)out->labels[i], path, n_names - 1);
+            return kt_fail(KT_DATA, "%s: the label in row %zu is %d, but %s names only classes 0 to %zu", labels, i + 1,
+                           (int)out->labels[i], path, n_names - 1);
         }
     out->n_classes = n_names;
     out->class_names = names;

@@ -307,7 +307,8 @@ kt_status kt_file_lock(const char *path, bool shared, int *lock)
         *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (*lock < 0 && (errno != ENOENT || tries == 0)) /* a directory that was there is about to be made again */
             return kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
-        const bool is_free = *lock >= 0 && (flock(*lock, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 || errno != EWOULDBLOCK);
+        const bool is_free =
+            *lock >= 0 && (flock(*lock, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 || errno != EWOULDBLOCK);
         if (is_free && is_still_there(path, *lock))
             return KT_OK;
         if (*lock >= 0)

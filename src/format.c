@@ -12,8 +12,8 @@
 #include "ktrain/memory.h"
 
 const kt_format kt_formats[] = {
-    {"npy", ".npy", "a NumPy array: versions 1 to 3, every real type, both byte orders", kt_npy_recognizes,
-     kt_npy_read, NULL},
+    {"npy", ".npy", "a NumPy array: versions 1 to 3, every real type, both byte orders", kt_npy_recognizes, kt_npy_read,
+     NULL},
     {"npz", ".npz", "a NumPy archive, stored or deflated; FILE:NAME for one of its arrays", kt_npz_recognizes,
      kt_npz_read, NULL},
     {"hdf5", ".h5 .hdf5 .hdf", "an HDF5 file; FILE:PATH for one of its datasets", kt_hdf5_recognizes,
@@ -74,7 +74,8 @@ static bool is_file(const char *path)
 
 kt_status kt_decision_parse(const char *what, const char *text, int *out)
 {
-    static const char *const words[] = {[KT_DECIDE_AUTO] = "auto", [KT_DECIDE_TRUE] = "true", [KT_DECIDE_FALSE] = "false"};
+    static const char *const words[] = {
+        [KT_DECIDE_AUTO] = "auto", [KT_DECIDE_TRUE] = "true", [KT_DECIDE_FALSE] = "false"};
     for (int i = 0; i < (int)(sizeof words / sizeof words[0]); i++)
         if (strcmp(text, words[i]) == 0) {
             *out = i;

@@ -44,8 +44,9 @@ static const struct {
     const char *reason, *words;
 } refusals[] = {
     {"unable to lock file", "is being written by another program: it can be read when that has closed it"},
-    {"already open for write", "was not closed by the program that wrote it: must be written anew, or, when it is known "
-                               "to be whole, be marked as closed by `h5clear -s FILE`"},
+    {"already open for write",
+     "was not closed by the program that wrote it: must be written anew, or, when it is known "
+     "to be whole, be marked as closed by `h5clear -s FILE`"},
     {"truncated file", "is not whole: must be copied or written anew"},
     {"", "is not a readable HDF5 file"},
 };

@@ -45,8 +45,7 @@ static kt_status take_one_hot(const kt_array *array, const char *name, size_t n,
             }
         }
         if (n_ones != 1)
-            return kt_fail(KT_DATA, "%s: the one-hot row %zu has %zu ones; exactly one is needed", name, i + 1,
-                           n_ones);
+            return kt_fail(KT_DATA, "%s: the one-hot row %zu has %zu ones; exactly one is needed", name, i + 1, n_ones);
     }
     return KT_OK;
 }
@@ -124,8 +123,8 @@ static kt_status take_name(names_file *f, const char *index_text, const char *na
         return kt_fail(KT_DATA, "%s: line %zu: \"%.40s\" is not a class index from 0 to %d", f->csv.name, f->csv.line,
                        index_text, KT_MAX_CLASSES - 1);
     if (name == NULL || name[0] == '\0')
-        return kt_fail(KT_DATA, "%s: line %zu: class %lu has no name; a line is index,...,name", f->csv.name, f->csv.line,
-                       index);
+        return kt_fail(KT_DATA, "%s: line %zu: class %lu has no name; a line is index,...,name", f->csv.name,
+                       f->csv.line, index);
     if (strlen(name) > MAX_NAME_BYTES || !is_clean_utf8(name))
         return kt_fail(KT_DATA, "%s: line %zu: the name of class %lu is not UTF-8 of at most %d bytes", f->csv.name,
                        f->csv.line, index, MAX_NAME_BYTES);

@@ -1,5 +1,5 @@
-/* What is left of a host's memory: to the host, and to the control groups that this process is in. Those of SLURM and of
- * containers are often much smaller, and the system kills whoever goes beyond. */
+/* What is left of a host's memory: to the host, and to the control groups that this process is in. Those of SLURM and
+ * of containers are often much smaller, and the system kills whoever goes beyond. */
 #include "ktrain/memory.h"
 
 #include <stdbool.h>

@@ -36,8 +36,10 @@ static kt_status check_spec(const kt_network_spec *spec, size_t max_rows)
     if (spec->kernels < 0 || (size_t)spec->kernels > kt_n_kernels)
         return kt_fail(KT_CONFIG, "no such kernels (%d)", spec->kernels);
     if (spec->kernels > 0 && !kt_kernels_table[spec->kernels - 1]->supported())
-        return kt_fail(KT_CONFIG, "parallel.kernels = %s: this processor has no such instructions: must be auto, or %s for what it has",
-                       kt_kernels_table[spec->kernels - 1]->name, kt_kernels_best()->name);
+        return kt_fail(
+            KT_CONFIG,
+            "parallel.kernels = %s: this processor has no such instructions: must be auto, or %s for what it has",
+            kt_kernels_table[spec->kernels - 1]->name, kt_kernels_best()->name);
     if (!(spec->dropout >= 0 && spec->dropout < 1))
         return kt_fail(KT_CONFIG, "dropout %g: it must be at least 0 and below 1", spec->dropout);
     if (spec->batch_norm &&

@@ -4,8 +4,8 @@
 
 #include "ktrain/optimizer.h"
 
-/* True when the processor takes the kernels of AVX-512, and so has what the loops below need. Without it, or on another architecture, they must not be
- * called. */
+/* True when the processor takes the kernels of AVX-512, and so has what the loops below need. Without it, or on another
+ * architecture, they must not be called. */
 bool kt_optimizer_has_avx512(void);
 
 /* For betas of at least 1/2. They share a form of Adam's direction that keeps the divider free, the bottleneck of the

@@ -58,7 +58,8 @@ void kt_options_describe(const kt_option *option, char *text, size_t size)
         [KT_OPTION_BOOL] = "true or false",
         [KT_OPTION_INT] = "a whole number",
         [KT_OPTION_REAL] = "a number",
-        [KT_OPTION_TEXT] = "a text of fewer than 4096 bytes without quotes, ' ;', ' #', control characters or end spaces",
+        [KT_OPTION_TEXT] =
+            "a text of fewer than 4096 bytes without quotes, ' ;', ' #', control characters or end spaces",
         [KT_OPTION_CHOICE] = "one of ",
         [KT_OPTION_INTS] = "a list of whole numbers like [128, 64], each",
         [KT_OPTION_REALS] = "a list of numbers like 0.7, 0.3, each",

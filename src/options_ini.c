@@ -183,8 +183,7 @@ static bool take_line(reader *r, const char *bytes, size_t n)
 {
     r->line++;
     if (memchr(bytes, '\0', n) != NULL) {
-        kt_mistakes_add(r->mistakes,
-                        kt_fail(KT_CONFIG, "%s: holds a NUL byte: not an INI file", where(r, r->line)));
+        kt_mistakes_add(r->mistakes, kt_fail(KT_CONFIG, "%s: holds a NUL byte: not an INI file", where(r, r->line)));
         return false;
     }
     if (n >= KT_LINE_BYTES) {

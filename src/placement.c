@@ -85,11 +85,13 @@ static const struct launcher {
     bool starts_ranks;
     const char *unless; /* a variable that says it is an interactive shell: what is typed there runs once; or NULL */
 } launchers[] = {
-    {"OMPI_COMM_WORLD_SIZE", "mpirun of Open MPI, but this ktrain was built with another MPI: use its mpirun", true, NULL},
+    {"OMPI_COMM_WORLD_SIZE", "mpirun of Open MPI, but this ktrain was built with another MPI: use its mpirun", true,
+     NULL},
     {"SLURM_STEP_NUM_TASKS",
      "srun without MPI between them: use srun --mpi=pmix (srun --mpi=list shows what there is) or mpirun", false,
      "SLURM_PTY_PORT"},
-    {"PMI_SIZE", "mpirun of MPICH or a relative, but this ktrain was built with another MPI: use its mpirun", true, NULL},
+    {"PMI_SIZE", "mpirun of MPICH or a relative, but this ktrain was built with another MPI: use its mpirun", true,
+     NULL},
 };
 
 static int number_in(const char *variable)

@@ -25,8 +25,8 @@ static void report_model(const kt_config *config, kt_trainer *trainer, kt_log *l
     kt_text_buffer hidden = {0};
     kt_options_format(kt_options_find(&kt_config_options, "model", "hidden"), config, &hidden);
     kt_network *network = kt_trainer_network(trainer);
-    kt_log_line(log, "model  %zu-%s-%zu, %zu parameters",
-                kt_network_n_in(network), hidden.bytes, kt_network_n_classes(network), kt_network_n_parameters(network));
+    kt_log_line(log, "model  %zu-%s-%zu, %zu parameters", kt_network_n_in(network), hidden.bytes,
+                kt_network_n_classes(network), kt_network_n_parameters(network));
     kt_memory_free(hidden.bytes);
     kt_trainer_report(trainer);
 }
@@ -50,8 +50,8 @@ static kt_status finish(kt_comm *comm, const kt_config *config, const kt_data *d
     KT_TRY(kt_trainer_finish(trainer, results));
     bool root = kt_comm_rank(comm) == 0;
     KT_TRY(kt_comm_agree(comm, root ? kt_report_write_results(config->run.dir, config, kt_trainer_provenance(trainer),
-                                                         results, data->set.class_names)
-                               : KT_OK));
+                                                              results, data->set.class_names)
+                                    : KT_OK));
     kt_report_results(log, results, config->run.dir);
     return training == KT_OK ? KT_OK : kt_fail(training, "%s", message);
 }

@@ -63,7 +63,8 @@ static bool lies_inside(const char *path, const char *dir)
     return strncmp(real_path, real_dir, n) == 0 && real_path[n] == '/';
 }
 
-/* What a run writes, or moves aside, must be none of what it reads. Its own config.ini may be the job: it then stays as it is. */
+/* What a run writes, or moves aside, must be none of what it reads. Its own config.ini may be the job: it then stays as
+ * it is. */
 static kt_status check_inputs(const kt_config *c)
 {
     static const char *const outputs[] = {"config.ini", "log.txt",       "history.csv", "steps.csv",
@@ -87,7 +88,8 @@ static kt_status check_inputs(const kt_config *c)
         KT_TRY(kt_file_path(path, "%s/%s", c->run.dir, outputs[o]));
         for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
             if (inputs[i] != NULL && kt_file_same(inputs[i], path) && (i > 0 || o > 0))
-                return kt_fail(KT_CONFIG, "run.dir = %s: %s is what this run reads, and would write: must be another directory",
+                return kt_fail(KT_CONFIG,
+                               "run.dir = %s: %s is what this run reads, and would write: must be another directory",
                                c->run.dir, inputs[i]);
     }
     return KT_OK;
@@ -196,8 +198,7 @@ static kt_status check_same_run(kt_hdf5 *file, const char *path, const kt_config
 }
 
 /* The newest good checkpoint of the directory, open, and its path; none at all is KT_OK with *file NULL. Warns of
- * damaged ones; with
- * set_aside they are renamed, so that they are neither counted nor tried again. */
+ * damaged ones; with set_aside they are renamed, so that they are neither counted nor tried again. */
 static kt_status open_newest(const char *dir, bool set_aside, kt_log *log, kt_hdf5 **file, char path[KT_PATH_BYTES])
 {
     char directory[KT_PATH_BYTES], aside[KT_PATH_BYTES];

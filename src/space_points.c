@@ -1,4 +1,5 @@
-/* Named points: what "optimizer.name=adam model.hidden=[64, 32]" sets, and what a point comes to that builds on another. */
+/* Named points: what "optimizer.name=adam model.hidden=[64, 32]" sets, and what a point comes to that builds on
+ * another. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>

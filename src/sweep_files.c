@@ -175,10 +175,11 @@ static kt_status check_place(const kt_sweep_files *f)
         kt_file_strangers(f->dir, journals, name) < kt_file_strangers(f->dir, others, name))
         return KT_OK;
     const size_t n = kt_file_strangers(f->dir, journals, name);
-    return n == 0 ? KT_OK
-                  : kt_fail(KT_CONFIG,
-                            "run.dir = %s is no sweep's: it holds %s%s: must be new, empty, or the directory of a sweep",
-                            f->dir, name, n > 1 ? " and more" : "");
+    return n == 0
+               ? KT_OK
+               : kt_fail(KT_CONFIG,
+                         "run.dir = %s is no sweep's: it holds %s%s: must be new, empty, or the directory of a sweep",
+                         f->dir, name, n > 1 ? " and more" : "");
 }
 
 /* Journals of other directories that are joined, too. */

@@ -19,8 +19,8 @@ typedef struct kt_sweep_data {
     kt_config *configs; /* [n], owned: which files */
 } kt_sweep_data;
 
-/* Collective. Everything that a point names is read here, before anything is trained, and rank 0
- * says what is strange about it. */
+/* Collective. Everything that a point names is read here, before anything is trained, and rank 0 says what is strange
+ * about it. */
 kt_status kt_sweep_load_data(kt_comm *world, const kt_space *space, kt_log *log, kt_sweep_data *out);
 void kt_sweep_free_data(kt_sweep_data *data); /* collective */
 
@@ -73,8 +73,8 @@ void kt_sweep_clear_strangers(const kt_sweep_files *files, const kt_trials *tria
 
 /* ---- the sweep under way ---- */
 
-/* What the first rank of a group tells rank 0: what came of its trial (none yet: trial = KT_NO_TRIAL), and how long it has
- * waited for it. */
+/* What the first rank of a group tells rank 0: what came of its trial (none yet: trial = KT_NO_TRIAL), and how long it
+ * has waited for it. */
 typedef struct kt_sweep_news {
     uint64_t trial;
     double idle_seconds;

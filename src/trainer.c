@@ -233,8 +233,8 @@ static void keep_best(kt_trainer *t)
     memcpy(t->state.best_state, kt_network_state(t->network), kt_network_n_state(t->network) * sizeof(float));
 }
 
-/* The steps that are left of the epoch under way. Ends early, within the epoch, when max_steps is reached or the run was
- * asked to stop. */
+/* The steps that are left of the epoch under way. Ends early, within the epoch, when max_steps is reached or the run
+ * was asked to stop. */
 static kt_status train_epoch(kt_trainer *t, double *rate)
 {
     kt_progress *p = &t->state.progress;
@@ -293,7 +293,8 @@ static kt_status train(kt_trainer *t, kt_stop_reason *reason)
                           ? 0
                           : kt_schedule_rate(&t->config->schedule, &t->state.schedule, p->epoch, p->step - 1);
         KT_TRY(train_epoch(t, &rate));
-        if (t->asked && !reached_max_steps(t)) /* validation can wait, who asks may not; but nobody comes back to the last */
+        /* Validation can wait, who asks may not. But nobody comes back to a run that has had all its steps. */
+        if (t->asked && !reached_max_steps(t))
             continue;
         if ((size_t)p->step_in_epoch == t->batches.sizes.steps)
             KT_TRY(finish_epoch(t, rate));

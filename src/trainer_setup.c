@@ -73,17 +73,18 @@ static kt_status prepare_batches(kt_trainer *t)
         return kt_fail(KT_CONFIG, "train.batch_size = 1 with model.batch_norm = true: one sample has no spread to "
                                   "normalize by; must be 2 or more");
     if (split->n[KT_TRAIN] < fewest)
-        return kt_fail(KT_DATA, "%zu training sample with model.batch_norm = true: one sample has no spread to "
-                                "normalize by; must be 2 or more", split->n[KT_TRAIN]);
+        return kt_fail(KT_DATA,
+                       "%zu training sample with model.batch_norm = true: one sample has no spread to "
+                       "normalize by; must be 2 or more",
+                       split->n[KT_TRAIN]);
     KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], kt_config_batch_size(t->config),
-                             fewest,
-                             (uint64_t)t->config->run.seed));
+                             fewest, (uint64_t)t->config->run.seed));
     KT_TRY(KT_NEW(t->labels, t->batches.sizes.largest));
     return choose_class_weights(t);
 }
 
-/* The network in the replica's memory, and what else is there: the board, then the network, then
- * what the exchange needs. */
+/* The network in the replica's memory, and what else is there: the board, then the network, then what the exchange
+ * needs. */
 static kt_status allocate(kt_trainer *t, const kt_network_spec *spec, size_t max_rows)
 {
     size_t network_bytes;

@@ -25,9 +25,9 @@ kt_csv kt_csv_start(const char *name, char *text, size_t n_bytes);
 /* Whether there is nothing more but ends of lines. */
 bool kt_csv_at_end(const kt_csv *csv);
 
-/* The next cell, without quotes and blanks around it, NUL-terminated, in place. *quoted (may be NULL): it was in quotes.
- * *ends_row: it was the last of its row. KT_DATA, with line and column: a quote that is not closed, or stands within a
- * cell; a NUL byte. */
+/* The next cell, without quotes and blanks around it, NUL-terminated, in place. *quoted (may be NULL): it was in
+ * quotes. *ends_row: it was the last of its row. KT_DATA, with line and column: a quote that is not closed, or stands
+ * within a cell; a NUL byte. */
 kt_status kt_csv_cell(kt_csv *csv, char **cell, bool *quoted, bool *ends_row);
 
 /* Appends a cell, in quotes where it needs them. */

@@ -44,7 +44,8 @@ kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *lab
 /* Collective over the ranks that loaded it, except for a view or a zeroed *data. */
 void kt_data_free(kt_data *data);
 
-/* A few lines on size, range, parts, and the samples of the classes that have any; owned by the caller (kt_memory_free). Local. */
+/* A few lines on size, range, parts, and the samples of the classes that have any; owned by the caller
+ * (kt_memory_free). Local. */
 kt_status kt_data_summary(const kt_data *data, const kt_config *config, char **text);
 
 #endif

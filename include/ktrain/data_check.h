@@ -1,5 +1,5 @@
-/* What will probably go wrong with these data although nothing is wrong with the files: features that nobody has scaled,
- * parts that do not look alike, classes without samples. Local.
+/* What will probably go wrong with these data although nothing is wrong with the files: features that nobody has
+ * scaled, parts that do not look alike, classes without samples. Local.
  *
  * To add a check: a function and a row of `checks` in data_check.c; it sees kt_data_facts. What only a reader of a file
  * can see, before everything becomes float32, it adds to the notes of the data set (kt_dataset.notes) itself. */

@@ -34,16 +34,16 @@ typedef struct kt_dataset_statistics {
  * CSV with a header whose first column is the class index and whose last is the name. KT_DATA, naming file, row and
  * column: NaN/Inf, n = 0, labels out of range or not whole, X and y of different lengths, a names file that lacks a
  * class. n_classes is the number of names, else of one-hot columns, else the largest label + 1; classes without samples
- * are allowed. class_names is not read when unlabelled. Tables are read by `rules` (NULL: all is decided there), of which
- * index_column is that of the features. *out is zeroed on failure. */
+ * are allowed. class_names is not read when unlabelled. Tables are read by `rules` (NULL: all is decided there), of
+ * which index_column is that of the features. *out is zeroed on failure. */
 kt_status kt_dataset_read(const char *features, const char *labels, const char *class_names,
                           const kt_table_rules *rules, kt_dataset *out);
 
 void kt_dataset_free(kt_dataset *dataset);
 
 /* Adds the samples of `extra`, labelled like `dataset` and read from `name`, after its own; bytes become floats when
- * one of the two has floats. n_classes grows when extra has more, unless class names fix it. Its notes are joined. KT_DATA, dataset
- * unchanged: another width, or a class without a name. */
+ * one of the two has floats. n_classes grows when extra has more, unless class names fix it. Its notes are joined.
+ * KT_DATA, dataset unchanged: another width, or a class without a name. */
 kt_status kt_dataset_append(kt_dataset *dataset, const kt_dataset *extra, const char *name);
 
 /* out[n_rows x d] = features of rows index[n_rows], each divided by `scale`, in float (x / scale, rounded once). */

@@ -59,9 +59,8 @@ kt_status kt_file_make_directory(const char *path);
 void kt_file_remove_tree(const char *path);
 
 /* Locks a file, which is made when it is not there, for this process alone or (shared) for all who share it; waits up
- * to 3 s for those who are about to end. *lock is the open descriptor of the file that now has
- * this path, closing it unlocks; -1 when another holds it. A
- * file system without locks locks nothing. KT_IO. */
+ * to 3 s for those who are about to end. *lock is the open descriptor of the file that now has this path, closing it
+ * unlocks; -1 when another holds it. A file system without locks locks nothing. KT_IO. */
 kt_status kt_file_lock(const char *path, bool shared, int *lock);
 
 /* Writes the printf-formatted path to path[KT_PATH_BYTES]; KT_CONFIG when it does not fit. */

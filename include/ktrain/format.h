@@ -64,7 +64,7 @@ bool kt_npy_recognizes(const unsigned char *head, size_t n);
 bool kt_npz_recognizes(const unsigned char *head, size_t n);
 bool kt_idx_recognizes(const unsigned char *head, size_t n);
 bool kt_hdf5_recognizes(const unsigned char *head, size_t n);
-/* Whether HDF5 begins behind a block of the user's: at byte 512, 1024, 2048, ... as in MATLAB's files of version 7.3. */
+/* Whether HDF5 begins behind a block of the user's: at byte 512, 1024, 2048, ... as in MATLAB's v7.3 files. */
 bool kt_hdf5_is_behind_block(FILE *file);
 kt_status kt_npy_read(const char *path, const char *member, const char *const *usual, kt_array *out);
 kt_status kt_npz_read(const char *path, const char *member, const char *const *usual, kt_array *out);

@@ -28,8 +28,8 @@ void kt_memory_free(void *memory);
 void *kt_memory_new_huge(size_t n_bytes);
 void kt_memory_free_huge(void *memory, size_t n_bytes); /* NULL is allowed */
 
-/* Bytes that are left for new memory: to the host, and to this process's control groups, the least of all; SIZE_MAX where
- * the system does not say. _by: as a folder like /proc tells. */
+/* Bytes that are left for new memory: to the host, and to this process's control groups, the least of all; SIZE_MAX
+ * where the system does not say. _by: as a folder like /proc tells. */
 size_t kt_memory_available(void);
 size_t kt_memory_available_by(const char *proc);
 

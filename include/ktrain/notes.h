@@ -18,7 +18,8 @@ typedef struct kt_notes {
     kt_note note[KT_MAX_NOTES];
 } kt_notes;
 
-/* One sentence, in which control characters become '?': what, where (file, row and column from 1), and the key that helps. */
+/* One sentence, in which control characters become '?': what, where (file, row and column from 1), and the key that
+ * helps. */
 void kt_notes_add(kt_notes *notes, bool warns, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Adds what `more` has. */

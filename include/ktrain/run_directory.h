@@ -14,15 +14,15 @@ typedef struct kt_run_directory {
     char start_path[KT_PATH_BYTES];
 } kt_run_directory;
 
-/* Makes and locks config->run.dir, which must be new, empty or a run's, clears what killed runs left half-written, opens its log.txt, finds where to start
- * as checkpoint.resume says, and writes config.ini.
+/* Makes and locks config->run.dir, which must be new, empty or a run's, clears what killed runs left half-written,
+ * opens its log.txt, finds where to start as checkpoint.resume says, and writes config.ini.
  *   auto   the newest good checkpoint; damaged ones are set aside (*.damaged) with a warning
  *   never  step 0; what the directory held is moved to DIR.old-N
  *   PATH   that checkpoint of another run; what the directory held is moved to DIR.old-N, unless it is a run begun
  *   from the same PATH, which goes on
  * config.ini stays as it is when it is the job itself. KT_CONFIG: neither empty nor a run's, with an input of the run
- * where it would write, in use by another ktrain, a sweep's, a run of other settings, or a model file without training state; KT_DATA: of
- * other data or another split, all checkpoints damaged, or a newer format; KT_IO. */
+ * where it would write, in use by another ktrain, a sweep's, a run of other settings, or a model file without training
+ * state; KT_DATA: of other data or another split, all checkpoints damaged, or a newer format; KT_IO. */
 kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, const kt_data *data, kt_log *log);
 void kt_run_directory_close(kt_run_directory *directory);
 

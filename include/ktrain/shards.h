@@ -14,7 +14,11 @@
 #include <stddef.h>
 
 /* Levels of the tree: of 1, 2, 4, ... shards. Nodes: 2 log2(V) at most. */
-enum { KT_SHARD_LEVELS = 7, KT_MAX_SHARDS = 1 << (KT_SHARD_LEVELS - 1), KT_MAX_SHARD_NODES = 2 * (KT_SHARD_LEVELS - 1) };
+enum {
+    KT_SHARD_LEVELS = 7,
+    KT_MAX_SHARDS = 1 << (KT_SHARD_LEVELS - 1),
+    KT_MAX_SHARD_NODES = 2 * (KT_SHARD_LEVELS - 1)
+};
 
 typedef struct kt_shard_node {
     size_t first, count;

@@ -22,8 +22,8 @@ typedef struct kt_sweep_plan {
  * or a trial's files; KT_NO_MEMORY. Trials that were done by then stay on record. */
 kt_status kt_sweep_run(kt_comm *world, const kt_space *space, const kt_sweep_plan *plan, kt_log *log);
 
-/* Prints the axes, the points, what each costs, and how long the sweep will take on n_ranks ranks of this machine, on which it
- * trains a few steps to find out; nothing is written. Collective. */
+/* Prints the axes, the points, what each costs, and how long the sweep will take on n_ranks ranks of this machine, on
+ * which it trains a few steps to find out; nothing is written. Collective. */
 kt_status kt_sweep_dry_run(kt_comm *world, const kt_space *space, const kt_sweep_plan *plan, size_t n_ranks,
                            kt_log *log);
 

@@ -1,12 +1,13 @@
-/* What a sweep tells its user. Files in its directory: trials.csv (a row a point and repetition), points.csv (a
- * row a point, when seeds > 1), best.ini. On standard output: the best ten, the effect of each axis; of a list of named
+/* What a sweep tells its user. Files in its directory: trials.csv (a row a point and repetition), points.csv (a row a
+ * point, when seeds > 1), best.ini. On standard output: the best ten, the effect of each axis; of a list of named
  * points all in their order, and what changes from one to the next. Local, for rank 0.
  *
- * trials.csv has a column for each axis, named section.key (`point` for named points, with their names), and with seeds > 1 for the seeds that count up; then
- * validation_cross_entropy, validation_accuracy, test_cross_entropy, test_accuracy, epochs, seconds, stop_reason (of
- * summary.json, or "failed"), best_epoch, train_cross_entropy, train_accuracy, error, key. A number that there is not is
- * empty. Of a point that was tried with more and more epochs only the last trial counts. Rows are in the order of the
- * points, so that two files of the same sweep differ in `seconds` at most.
+ * trials.csv has a column for each axis, named section.key (`point` for named points, with their names), and with seeds
+ * > 1 for the seeds that count up; then validation_cross_entropy, validation_accuracy, test_cross_entropy,
+ * test_accuracy, epochs, seconds, stop_reason (of summary.json, or "failed"), best_epoch, train_cross_entropy,
+ * train_accuracy, error, key. A number that there is not is empty. Of a point that was tried with more and more epochs
+ * only the last trial counts. Rows are in the order of the points, so that two files of the same sweep differ in
+ * `seconds` at most.
  *
  * points.csv has a row for each point all of whose repetitions are done: the axes, seeds, and of the first four numbers
  * NAME_mean and NAME_error (the standard error of the mean; both empty when a repetition diverged or failed), then

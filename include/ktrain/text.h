@@ -24,8 +24,8 @@ void kt_text_clear(kt_text_buffer *buffer);
  * frees it. */
 kt_status kt_text_take(kt_text_buffer *buffer, char **text);
 
-/* The shortest decimal of at least six digits that reads back as the same double, in text[size] ("0.1", "1e-08"); returns
- * its length. 32 bytes are enough. */
+/* The shortest decimal of at least six digits that reads back as the same double, in text[size] ("0.1", "1e-08");
+ * returns its length. 32 bytes are enough. */
 int kt_text_real(double value, char *text, size_t size);
 
 /* Edit distance between two short words: letters put in, left out, replaced, or changed with their neighbour. */

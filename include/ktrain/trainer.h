@@ -36,9 +36,9 @@ void kt_trainer_set_pulse(kt_trainer *trainer, kt_pulse pulse);
 /* Takes over the state in rank 0's `file` (NULL elsewhere), written for the same network. Collective. */
 kt_status kt_trainer_resume(kt_trainer *trainer, kt_hdf5 *file);
 
-/* Trains until there is a reason to stop; at once when there is one already. A rank that was asked to (stop.h) is
- * one, at the end of the step under way: KT_OK, *reason KT_STOP_PREEMPTION on all ranks, and a checkpoint is saved. KT_DIVERGED when the loss is no longer
- * finite: *reason says so, the last checkpoint stays. Collective. */
+/* Trains until there is a reason to stop; at once when there is one already. A rank that was asked to (stop.h) is one,
+ * at the end of the step under way: KT_OK, *reason KT_STOP_PREEMPTION on all ranks, and a checkpoint is saved.
+ * KT_DIVERGED when the loss is no longer finite: *reason says so, the last checkpoint stays. Collective. */
 kt_status kt_trainer_run(kt_trainer *trainer, kt_stop_reason *reason);
 
 /* Scores of best and last weights on all parts, then leaves the network with the weights the run leaves; the trainer
