@@ -40,7 +40,7 @@ kt_csv kt_csv_start(const char *name, char *text, size_t n_bytes)
 
 bool kt_csv_at_end(const kt_csv *csv)
 {
-    return csv->p + strspn(csv->p, "\r\n") == csv->end;
+    return csv->p + strspn(csv->p, " \r\n") == csv->end;
 }
 
 static kt_status fail(const kt_csv *csv, const char *what)

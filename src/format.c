@@ -150,11 +150,6 @@ kt_status kt_format_read(const char *path_and_member, kt_array *out)
     return kt_format_read_by(path_and_member, false, NULL, NULL, out);
 }
 
-kt_status kt_format_read_labels(const char *path_and_member, kt_array *out)
-{
-    return kt_format_read_by(path_and_member, true, NULL, NULL, out);
-}
-
 static bool find_name(const char *wanted, size_t n, char *const *names, size_t *found)
 {
     for (size_t i = 0; i < n; i++)

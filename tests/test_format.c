@@ -228,6 +228,8 @@ static void headings(void)
     reads("0,1,3\n5,6,7\n", &yes, "5 6 7;", (const char *const[]){NULL});
     reads("a,b,c,d,e\n1,2,3,4,5\n", NULL, "1 2 3 4 5;", NOTES("heading \"a, b, ..., e\" taken as names"));
     reads("a\tb\n1\t2\n", NULL, "1 2;", NOTES("heading"));
+    reads("1,2\n3,4\n  \n\n", NULL, "1 2;3 4;", NOTES("no heading"));
+    refuse(KT_DATA, put_text("a.csv", "1\t2\n\t\n"), "line 2, column 1 is empty: every cell needs a number");
     for (size_t i = 0; i < 3; i++) /* names that files of other programs begin with, too */
         reads((const char *const[]){"PAR1,b\n1,2\n", "FEA1,b\n1,2\n", "ARROW1,b\n1,2\n"}[i], NULL, "1 2;", NOTES("heading"));
     reads("1;2\n3;4\n", NULL, "1 2;3 4;", NOTES("no heading"));
@@ -298,7 +300,7 @@ static void names(void)
     KT_CHECK_STATUS(KT_OK, kt_format_read(sample("far.h5"), &array)); /* a link to more than its own file could hold */
     CU_ASSERT(array.dims[0] == 1200 && array.dims[1] == 1000);
     kt_array_free(&array);
-    KT_CHECK_STATUS(KT_OK, kt_format_read_labels(sample("stored.npz"), &array));
+    KT_CHECK_STATUS(KT_OK, kt_format_read_by(sample("stored.npz"), true, NULL, NULL, &array));
     CU_ASSERT(array.type == KT_I64 && array.n_dims == 1);
     kt_array_free(&array);
 }

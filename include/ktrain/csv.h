@@ -22,7 +22,7 @@ typedef struct kt_csv {
 /* Reads text[n_bytes], followed by a NUL, which is changed in place and borrowed for as long as cells are used. */
 kt_csv kt_csv_start(const char *name, char *text, size_t n_bytes);
 
-/* Whether there is nothing more but ends of lines. */
+/* Whether there is nothing more but empty lines, which may hold spaces. */
 bool kt_csv_at_end(const kt_csv *csv);
 
 /* The next cell, without quotes and blanks around it, NUL-terminated, in place. *quoted (may be NULL): it was in

@@ -46,11 +46,8 @@ extern const size_t kt_n_formats;
  * arr_0 is taken. KT_NO_INPUT when there is no such file, KT_DATA when it is malformed, KT_IO when reading fails. */
 kt_status kt_format_read(const char *path_and_member, kt_array *out);
 
-/* The same for labels: of several members the first of y, Y, labels, targets, y_train, arr_1. */
-kt_status kt_format_read_labels(const char *path_and_member, kt_array *out);
-
-/* Either, where tables are read by these rules (NULL: all is decided here); what was decided is added to the notes
- * (NULL: not told). */
+/* The same where tables are read by these rules (NULL: all is decided here); what was decided is added to the notes
+ * (NULL: not told). Of labels, of several members it is the first of y, Y, labels, targets, y_train, arr_1. */
 kt_status kt_format_read_by(const char *path_and_member, bool labels, const kt_table_rules *rules, kt_notes *notes,
                             kt_array *out);
 
