@@ -258,10 +258,16 @@ kt_status kt_file_make_directory(const char *path)
             continue;
         char end = *p;
         *p = '\0';
-        struct stat info;
-        if (mkdir(partial, 0777) != 0 && (errno != EEXIST || stat(partial, &info) != 0 || !S_ISDIR(info.st_mode)))
-            return kt_fail(KT_IO, "%s: the directory cannot be made: %s", partial,
-                           errno == EEXIST ? "there is a file of that name" : strerror(errno));
+        if (mkdir(partial, 0777) != 0) {
+            const int code = errno;
+            struct stat info;
+            const bool leads_on = stat(partial, &info) == 0;
+            if (code != EEXIST || !leads_on || !S_ISDIR(info.st_mode))
+                return kt_fail(KT_IO, "%s: the directory cannot be made: %s", partial,
+                               code != EEXIST ? strerror(code)
+                               : leads_on     ? "there is a file of that name"
+                                              : "there is a link of that name, which leads nowhere");
+        }
         *p = end;
         if (end == '\0')
             return KT_OK;

@@ -107,6 +107,10 @@ static void directories_are_made_with_their_parents(void)
     CU_ASSERT(kt_file_exists(path));
     KT_CHECK_STATUS(KT_OK, kt_file_replace(kt_test_scratch("p/file"), "x", 1));
     KT_CHECK_STATUS(KT_IO, kt_file_make_directory(kt_test_scratch("p/file/q")));
+    KT_CHECK_MESSAGE("there is a file of that name");
+    CU_ASSERT(symlink("nowhere", kt_test_scratch("p/link")) == 0);
+    KT_CHECK_STATUS(KT_IO, kt_file_make_directory(kt_test_scratch("p/link")));
+    KT_CHECK_MESSAGE("there is a link of that name, which leads nowhere");
 }
 
 static void a_path_that_does_not_fit_is_refused(void)
