@@ -135,9 +135,7 @@ kt_status kt_data_fail_where(kt_status status, const kt_config *config, const ch
         char path[KT_PATH_BYTES], found[KT_PATH_BYTES], whole[KT_PATH_BYTES];
         if (strcmp(o->section, "data") != 0 || o->type != KT_OPTION_TEXT)
             continue;
-        snprintf(path, sizeof path, "%s", *(const char *const *)(const void *)((const char *)config + o->offset));
-        if (strrchr(path, ':') != NULL && !kt_file_exists(path))
-            *strrchr(path, ':') = '\0';
+        kt_format_file(*(const char *const *)(const void *)((const char *)config + o->offset), path);
         if (path[0] == '\0' || kt_file_exists(path))
             continue;
         return kt_file_find_in(folder, path, found) && realpath(folder, whole) != NULL

@@ -121,11 +121,24 @@ static kt_status read_split(const char *path, const char *member, const request 
 }
 
 /* A name with a colon may be a file's own: it is when there is such a file. */
+static const char *find_member(const char *path_and_member)
+{
+    const char *colon = strrchr(path_and_member, ':');
+    return colon == NULL || is_file(path_and_member) ? NULL : colon;
+}
+
+void kt_format_file(const char *path_and_member, char *file)
+{
+    const char *colon = find_member(path_and_member);
+    const int n = colon == NULL ? KT_PATH_BYTES - 1 : (int)(colon - path_and_member);
+    snprintf(file, KT_PATH_BYTES, "%.*s", n, path_and_member);
+}
+
 static kt_status read_array(const char *path_and_member, const request *r, kt_array *out)
 {
     *out = (kt_array){0};
-    const char *colon = strrchr(path_and_member, ':');
-    if (colon == NULL || is_file(path_and_member))
+    const char *colon = find_member(path_and_member);
+    if (colon == NULL)
         return read_split(path_and_member, NULL, r, out);
     char *path = kt_memory_string(path_and_member);
     if (path == NULL)

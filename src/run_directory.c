@@ -65,10 +65,28 @@ static bool lies_inside(const char *path, const char *dir)
 
 /* What a run writes, or moves aside, must be none of what it reads. Its own config.ini may be the job: it then stays as
  * it is. */
-static kt_status check_inputs(const kt_config *c)
+static kt_status check_input(const kt_config *c, const char *input, bool is_job, bool moves)
 {
     static const char *const outputs[] = {"config.ini", "log.txt",       "history.csv", "steps.csv",
                                           "best.h5",    "confusion.csv", "summary.json"};
+    char file[KT_PATH_BYTES], path[KT_PATH_BYTES];
+    kt_format_file(input, file);
+    if (moves && !is_job && lies_inside(file, c->run.dir))
+        return kt_fail(KT_CONFIG,
+                       "run.dir = %s holds a run and %s: cannot be moved aside for checkpoint.resume = never", c->run.dir,
+                       file);
+    for (size_t o = 0; o < sizeof outputs / sizeof outputs[0]; o++) {
+        KT_TRY(kt_file_path(path, "%s/%s", c->run.dir, outputs[o]));
+        if (kt_file_same(file, path) && !(is_job && o == 0))
+            return kt_fail(KT_CONFIG,
+                           "run.dir = %s: %s is what this run reads, and would write: must be another directory",
+                           c->run.dir, file);
+    }
+    return KT_OK;
+}
+
+static kt_status check_inputs(const kt_config *c)
+{
     const char *const inputs[] = {c->job,
                                   c->data.features,
                                   c->data.labels,
@@ -77,21 +95,10 @@ static kt_status check_inputs(const kt_config *c)
                                   c->data.validation_labels,
                                   c->data.test_features,
                                   c->data.test_labels};
-    char path[KT_PATH_BYTES];
     const bool moves = strcmp(c->checkpoint.resume, "never") == 0 && holds(c->run.dir, "config.ini");
-    for (size_t i = 1; i < sizeof inputs / sizeof inputs[0] && moves; i++)
-        if (inputs[i] != NULL && lies_inside(inputs[i], c->run.dir))
-            return kt_fail(KT_CONFIG,
-                           "run.dir = %s holds a run and %s: cannot be moved aside for checkpoint.resume = never",
-                           c->run.dir, inputs[i]);
-    for (size_t o = 0; o < sizeof outputs / sizeof outputs[0]; o++) {
-        KT_TRY(kt_file_path(path, "%s/%s", c->run.dir, outputs[o]));
-        for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
-            if (inputs[i] != NULL && kt_file_same(inputs[i], path) && (i > 0 || o > 0))
-                return kt_fail(KT_CONFIG,
-                               "run.dir = %s: %s is what this run reads, and would write: must be another directory",
-                               c->run.dir, inputs[i]);
-    }
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
+        if (inputs[i] != NULL)
+            KT_TRY(check_input(c, inputs[i], i == 0, moves));
     return KT_OK;
 }
 

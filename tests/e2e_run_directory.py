@@ -4,6 +4,7 @@ import re
 import shutil
 
 import e2e
+import numpy as np
 
 STATE = "model.dropout=0.2 model.batch_norm=true optimizer.schedule=plateau optimizer.plateau_patience=1 optimizer.gamma=0.5 "
 STEPS = 9  # of an epoch: 142 training samples in batches of 17
@@ -126,6 +127,8 @@ def own_inputs():
     e2e.train("moved", "train.epochs=1")
     shutil.copy("x.npy", "moved")
     e2e.train("moved", "data.features=moved/x.npy checkpoint.resume=never", code=e2e.CONFIG, words=("moved/x.npy", "moved aside"))
+    np.savez("moved/x.npz", X=np.load("x.npy"))
+    e2e.train("moved", "data.features=moved/x.npz:X checkpoint.resume=never", code=e2e.CONFIG, words=("moved/x.npz", "moved aside"))
     assert os.path.exists("moved/x.npy")
     e2e.train("linked", "train.epochs=2", code=e2e.CONFIG, words=("y.npy", "reads"))
     os.remove("linked/history.csv")

@@ -51,6 +51,9 @@ kt_status kt_format_read(const char *path_and_member, kt_array *out);
 kt_status kt_format_read_by(const char *path_and_member, bool labels, const kt_table_rules *rules, kt_notes *notes,
                             kt_array *out);
 
+/* Writes the file's part of "file" or "file:member" to file[KT_PATH_BYTES] (file.h). */
+void kt_format_file(const char *path_and_member, char *file);
+
 /* For the formats with members: *chosen is the one of names[n] that `member` or, when it is NULL, `usual` says.
  * KT_DATA, listing the names, when there is none. */
 kt_status kt_format_choose(const char *path, const char *member, const char *const *usual, size_t n, char *const *names,
