@@ -117,7 +117,7 @@ def bad_arguments():
     sweep("never-part", "--shard=5/4", ranks=2, code=e2e.USAGE, words=("--shard 5/4",))
     for strategy in ("greedy", "halving"):
         sweep("never-part", "--shard=1/2", f"sweep.strategy={strategy}", ranks=1 + (strategy == "greedy"), code=e2e.CONFIG,
-              words=(f"sweep.strategy = {strategy}", "grid or random"))
+              words=(f"sweep.strategy = {strategy}", "grid, random or list"))
     sweep("never-part", "--shart=1/2", code=e2e.USAGE, words=("--shart",))
     sweep("never-part", "--ranks=0", "--dry-run", code=e2e.USAGE, words=("--ranks 0",))
     sweep("never-part", "somewhere", code=e2e.USAGE, words=("somewhere", "section.key=value"))
