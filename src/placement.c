@@ -78,8 +78,8 @@ kt_status kt_placement_report(kt_comm *comm, int threads, kt_log *log)
     return KT_OK;
 }
 
-/* What launchers say of the processes they have started. Those with an MPI of their own come first: they may have been
- * started by srun themselves. */
+/* What launchers say of the processes they have started, in the order in which they are believed: Open MPI's mpirun may
+ * have been started by srun, and srun may say PMI_SIZE, too. */
 static const struct launcher {
     const char *size, *words;
     bool starts_ranks;
