@@ -78,16 +78,20 @@ down() {
         kill -STOP "$pid"
         kill_others "$pid" || echo "hosts.sh: some processes on $name do not end" >&2
         kill -9 "$pid"
+        while [ -e "/proc/$pid/ns/net" ]; do sleep 0.01; done
     done
     rm -rf "$dir"/switch.* "$dir"/h[1-9]*.pid "$dir"/h[1-9]*.log "$dir"/h[1-9]*.tmp "$dir/hosts"
     rmdir "$dir" 2>/dev/null || true
 }
 
-# Ends whatever else is in the network of that process, and what those start meanwhile.
+# Ends whatever else is in the network of that process, and what those start meanwhile: until two looks have found nothing,
+# because one can miss what is started while it looks.
 kill_others() {
+    quiet=0
     for _ in $(seq 6000); do
         others=$(find -L /proc/[0-9]*/ns/net -maxdepth 0 -samefile "/proc/$1/ns/net" 2>/dev/null |
-            cut -d/ -f3 | grep -vx "$1") || return 0
+            cut -d/ -f3 | grep -vx "$1") || { quiet=$((quiet + 1)); [ $quiet -lt 2 ] || return 0; continue; }
+        quiet=0
         # shellcheck disable=SC2086 # several
         kill -9 $others 2>/dev/null || true
         sleep 0.05

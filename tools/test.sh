@@ -26,6 +26,8 @@ step() {
     if ! "$@" >"$log" 2>&1; then
         result=FAILED
         failed=1
+        # The output of tests that failed stands in the middle of the log.
+        awk '/^ *[0-9]+\/[0-9]+ Test +#|^ +Start +[0-9]+:/ { shown = /\*\*\*/ ? 80 : 0 } shown-- > 0' "$log"
         tail -n 60 "$log"
         echo "== FAILED; all of it is in $log"
     fi
