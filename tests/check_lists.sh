@@ -3,22 +3,22 @@
 set -eu
 cd "$KT_SOURCE_DIR"
 status=0
-for file in src/*.c tools/*.c; do
+for file in tools/*.c; do
     if [ -e "$file" ] && ! grep -qE "(^|[ :(])$file([ ;)]|\$)" CMakeLists.txt; then
         echo "$file is not in CMakeLists.txt"
         status=1
     fi
 done
-for file in tests/test_*.c; do
+for file in tests/test_*.c tests/*/test_*.c; do
     name=$(basename "$file" .c)
     if [ ! -x "$KT_BINARY_DIR/tests/$name" ]; then
-        echo "$file was not built: it needs a kt_add_test in tests/CMakeLists.txt"
+        echo "$file was not built: it needs a kt_add_test in the CMakeLists.txt of its folder"
         status=1
     fi
 done
-for file in tests/test_*.sh tests/test_*.py; do
-    if [ -e "$file" ] && ! grep -q "SCRIPT $(basename "$file")" tests/CMakeLists.txt; then
-        echo "$file needs a kt_add_script_test in tests/CMakeLists.txt"
+for file in tests/*/test_*.sh tests/*/test_*.py tests/*/e2e_*.py; do
+    if [ -e "$file" ] && ! grep -qE "SCRIPT $(basename "$file")|[ (]$(basename "$file" .py | sed 's/^e2e_//')([ )]|\$)" "$(dirname "$file")/CMakeLists.txt"; then
+        echo "$file needs a kt_add_script_test in the CMakeLists.txt of its folder"
         status=1
     fi
 done

@@ -12,7 +12,7 @@
 
 #include <CUnit/CUnit.h>
 
-#include "ktrain/status.h"
+#include "base/status.h"
 
 typedef struct kt_test {
     const char *sentence; /* what holds: "a truncated npy file is refused with its length" */
@@ -24,7 +24,7 @@ extern const char *const kt_test_suite;
 extern const kt_test kt_tests[];
 
 #ifdef KT_TEST_MPI
-#include "ktrain/comm.h"
+#include "edge/comm.h"
 
 extern kt_comm *kt_test_world; /* all ranks of this test; borrowed */
 

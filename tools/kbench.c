@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "kbench.h"
-#include "ktrain/linalg.h"
-#include "ktrain/memory.h"
+#include "edge/linalg.h"
+#include "base/memory.h"
 #include "ktrain/version.h"
 
 enum { FEW_RANKS = 8 };

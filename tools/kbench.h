@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "ktrain/comm.h"
-#include "ktrain/comm_shared.h"
-#include "ktrain/trainer.h"
+#include "edge/comm.h"
+#include "edge/comm_shared.h"
+#include "run/trainer.h"
 
 /* ---- what is asked for (kbench_options.c) ---- */
 

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "kbench.h"
-#include "ktrain/memory.h"
-#include "ktrain/random.h"
-#include "ktrain/text.h"
-#include "ktrain/timer.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "base/timer.h"
 
 /* ---- the phases of a step: the linker puts these in the place of what the trainer calls (--wrap) ---- */
 

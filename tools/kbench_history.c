@@ -2,7 +2,7 @@
 #include <stddef.h>
 
 #include "kbench.h"
-#include "ktrain/format.h"
+#include "input/format.h"
 
 enum { EARLY = 3, EPOCHS = 5 }; /* the first epochs warm up */
 

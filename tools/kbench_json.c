@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "kbench.h"
-#include "ktrain/file.h"
-#include "ktrain/linalg.h"
+#include "base/file.h"
+#include "edge/linalg.h"
 #include "ktrain/version.h"
 
 static const char *const time_names[KT_BENCH_N_TIMES] = {

@@ -2,11 +2,11 @@
 #include <stdio.h>
 
 #include "kbench.h"
-#include "ktrain/linalg.h"
-#include "ktrain/memory.h"
-#include "ktrain/share.h"
-#include "ktrain/simd.h"
-#include "ktrain/timer.h"
+#include "edge/linalg.h"
+#include "base/memory.h"
+#include "base/share.h"
+#include "base/simd.h"
+#include "base/timer.h"
 
 enum {
     ORDER = 1024,          /* of the matrices of the product */

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "kbench.h"
-#include "ktrain/linalg.h"
-#include "ktrain/memory.h"
+#include "edge/linalg.h"
+#include "base/memory.h"
 
 static int compare(const void *a, const void *b)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "kbench.h"
-#include "ktrain/intern.h"
+#include "base/intern.h"
 
 enum { DEFAULT_BATCH = 16, N_SAMPLES = 3500 /* the training part of k49 */ };
 

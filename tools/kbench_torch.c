@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "kbench.h"
-#include "ktrain/memory.h"
-#include "ktrain/text.h"
+#include "base/memory.h"
+#include "base/text.h"
 
 extern char **environ;
 

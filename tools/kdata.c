@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "kdata.h"
-#include "ktrain/file.h"
-#include "ktrain/format.h"
-#include "ktrain/hdf5_file.h"
-#include "ktrain/labels.h"
-#include "ktrain/memory.h"
-#include "ktrain/split.h"
+#include "base/file.h"
+#include "input/format.h"
+#include "edge/hdf5_file.h"
+#include "input/labels.h"
+#include "base/memory.h"
+#include "input/split.h"
 #include "ktrain/version.h"
 
 /* ---- writing HDF5 ---- */

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ktrain/array.h"
+#include "base/array.h"
 
 typedef struct arguments {
     size_t n; /* positional ones */

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "kdata.h"
-#include "ktrain/format.h"
-#include "ktrain/labels.h"
-#include "ktrain/memory.h"
+#include "input/format.h"
+#include "input/labels.h"
+#include "base/memory.h"
 
 typedef struct summary {
     size_t n_nan, n_infinite, n_zero, n_finite, n_whole;

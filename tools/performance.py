@@ -6,7 +6,7 @@
   tools/performance.py --repetitions 1 --seconds 0.01     to see that it works
 
 Each figure is a ratio of medians within one run of kbench. kbench's own tables and its JSON are left in --output, a
-pair of files for each run. Two hosts are made by tests/hosts.sh, which takes root. Memory is the sum over ranks of what
+pair of files for each run. Two hosts are made by tests/e2e/hosts.sh, which takes root. Memory is the sum over ranks of what
 Linux calls Pss, where a page that k ranks share counts 1/k for each, while ktrain trains jobs/m3.ini on made-up data.
 """
 import argparse
@@ -20,7 +20,7 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-HOSTS = os.path.join(ROOT, "tests", "hosts.sh")
+HOSTS = os.path.join(ROOT, "tests", "e2e", "hosts.sh")
 MPIRUN = os.environ.get("KT_MPIRUN", "mpirun")
 LINK = "1gbit"
 

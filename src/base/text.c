@@ -1,0 +1,122 @@
+#include "base/text.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static kt_status reserve(kt_text_buffer *buffer, size_t n_more)
+{
+    if (buffer->n + n_more + 1 <= buffer->capacity)
+        return KT_OK;
+    size_t capacity = 2 * (buffer->n + n_more + 128);
+    char *bytes = kt_memory_new(capacity, 1);
+    if (bytes == NULL)
+        return KT_NO_MEMORY;
+    if (buffer->n > 0)
+        memcpy(bytes, buffer->bytes, buffer->n);
+    kt_memory_free(buffer->bytes);
+    buffer->bytes = bytes;
+    buffer->capacity = capacity;
+    return KT_OK;
+}
+
+void kt_text_append(kt_text_buffer *buffer, const char *format, ...)
+{
+    if (buffer->status != KT_OK)
+        return;
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    buffer->status = n < 0 ? kt_fail(KT_INTERNAL, "a text cannot be formatted") : reserve(buffer, (size_t)n);
+    if (buffer->status == KT_OK) {
+        vsnprintf(buffer->bytes + buffer->n, (size_t)n + 1, format, again);
+        buffer->n += (size_t)n;
+    }
+    va_end(again);
+}
+
+void kt_text_clear(kt_text_buffer *buffer)
+{
+    buffer->n = 0;
+    if (buffer->bytes != NULL)
+        buffer->bytes[0] = '\0';
+}
+
+kt_status kt_text_take(kt_text_buffer *buffer, char **text)
+{
+    *text = NULL;
+    kt_text_append(buffer, "%s", "");
+    kt_status status = buffer->status;
+    if (status == KT_OK)
+        *text = buffer->bytes;
+    else
+        kt_memory_free(buffer->bytes);
+    *buffer = (kt_text_buffer){0};
+    return status;
+}
+
+int kt_text_real(double value, char *text, size_t size)
+{
+    int n = 0;
+    for (int digits = 6; digits <= 17; digits++) {
+        n = snprintf(text, size, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    return n;
+}
+
+enum { LONGEST_WORD = 63 };
+
+size_t kt_text_distance(const char *a, const char *b)
+{
+    const size_t n_a = strnlen(a, LONGEST_WORD), n_b = strnlen(b, LONGEST_WORD);
+    size_t rows[3][LONGEST_WORD + 1]; /* of this letter of a, the one before, and the one before that */
+    size_t *row = rows[0], *before = rows[1], *earlier = rows[2];
+    for (size_t j = 0; j <= n_b; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n_a; i++) {
+        size_t *next = earlier;
+        earlier = before;
+        before = row;
+        row = next;
+        row[0] = i;
+        for (size_t j = 1; j <= n_b; j++) {
+            const size_t replace = before[j - 1] + (a[i - 1] != b[j - 1]);
+            row[j] = (before[j] < row[j - 1] ? before[j] : row[j - 1]) + 1;
+            if (replace < row[j])
+                row[j] = replace;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && earlier[j - 2] + 1 < row[j])
+                row[j] = earlier[j - 2] + 1;
+        }
+    }
+    return row[n_b];
+}
+
+/* In small letters, without '_' and '-'. Returns its length. */
+static size_t fold(const char *word, char folded[LONGEST_WORD + 1])
+{
+    size_t n = 0;
+    for (; *word != '\0' && n < LONGEST_WORD; word++)
+        if (*word != '_' && *word != '-')
+            folded[n++] = (char)tolower((unsigned char)*word);
+    folded[n] = '\0';
+    return n;
+}
+
+size_t kt_text_near(const char *written, const char *name)
+{
+    enum { FEWEST = 4 }; /* letters of a beginning that tell anything */
+    char a[LONGEST_WORD + 1], b[LONGEST_WORD + 1];
+    const size_t n_a = fold(written, a), n_b = fold(name, b), shorter = n_a < n_b ? n_a : n_b,
+                 longer = n_a < n_b ? n_b : n_a, far = kt_text_distance(a, b);
+    if (far <= longer / 3 || (shorter >= FEWEST && strncmp(a, b, shorter) == 0))
+        return far;
+    return KT_TEXT_FAR;
+}

@@ -1,0 +1,213 @@
+/* check: what a job is, what it needs, and what ranks would bring, without running it. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "input/batches.h"
+#include "cli/command.h"
+#include "engine/config.h"
+#include "engine/data.h"
+#include "engine/data_check.h"
+#include "engine/forecast.h"
+#include "base/memory.h"
+#include "base/shards.h"
+#include "base/share.h"
+#include "run/trainer.h"
+
+typedef struct check_arguments {
+    size_t n_ranks, n_hosts;
+    double gigabits, microseconds; /* of the network between hosts; 0: typical */
+} check_arguments;
+
+static double mebibytes(double n_bytes)
+{
+    return n_bytes / (1 << 20);
+}
+
+static kt_status parse_number(const char *option, const char *text, double most, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    if (end == text || *end != '\0' || !(*out > 0 && *out <= most))
+        return kt_fail(KT_USAGE, "check: --%s %s: must be a number above 0, at most %g", option, text, most);
+    return KT_OK;
+}
+
+static kt_status parse(int argc, char **argv, check_arguments *a)
+{
+    static const struct option options[] = {{"ranks", required_argument, NULL, 'r'},
+                                            {"hosts", required_argument, NULL, 'h'},
+                                            {"bandwidth", required_argument, NULL, 'b'},
+                                            {"latency", required_argument, NULL, 'l'},
+                                            {0}};
+    int letter, which;
+    opterr = 0;
+    optind = 1;
+    while ((letter = getopt_long(argc, argv, "", options, &which)) != -1) {
+        const bool counts = letter == 'r' || letter == 'h';
+        double value;
+        if (letter == '?')
+            return kt_fail(KT_USAGE, "check: %s is not an option, or lacks its value (ktrain check --help shows them)",
+                           argv[optind - 1]);
+        KT_TRY(parse_number(options[which].name, optarg, 1e6, &value));
+        if (counts && value != (double)(size_t)value)
+            return kt_fail(KT_USAGE, "check: --%s %s: must be a whole number", options[which].name, optarg);
+        if (counts)
+            *(letter == 'r' ? &a->n_ranks : &a->n_hosts) = (size_t)value;
+        else
+            *(letter == 'b' ? &a->gigabits : &a->microseconds) = value;
+    }
+    if (a->n_hosts > a->n_ranks)
+        return kt_fail(KT_USAGE, "check: %zu hosts for %zu ranks: must not be more", a->n_hosts, a->n_ranks);
+    return optind < argc
+               ? KT_OK
+               : kt_fail(KT_USAGE,
+                         "check takes a configuration: ktrain check CONFIG.ini (ktrain check --help says more)");
+}
+
+static kt_status describe(const kt_config *config, const kt_data *data, const check_arguments *a, kt_forecast *j)
+{
+    KT_TRY(kt_forecast_create(j, config, data, a->n_ranks, a->n_hosts));
+    if (a->gigabits > 0)
+        j->machine.network.bytes_per_second = a->gigabits * 1e9 / 8;
+    if (a->microseconds > 0)
+        j->machine.network.latency_seconds = a->microseconds * 1e-6;
+    return KT_OK;
+}
+
+/* One line a layer: what each exchange would send, and which it is. Returns all bytes of a step. */
+static double print_exchange(const kt_forecast *j, const kt_layout *layout, kt_log *log)
+{
+    double total = 0;
+    kt_log_line(log, "exchange              %-14s %14s %14s   choice", "layer", "factors", "allreduce");
+    for (size_t l = 0; l < j->n_layers; l++) {
+        const kt_layer_costs c = kt_forecast_layer(j, layout, l);
+        char shape[40];
+        snprintf(shape, sizeof shape, "%zu x %zu", j->layers[l].n_in, j->layers[l].n_out);
+        kt_log_line(log, "  bytes a step        %-14s %14.0f %14.0f   %s", shape, c.factors.total_bytes,
+                    c.allreduce.total_bytes, c.by_factors ? "factors" : "allreduce");
+        total += c.by_factors ? c.factors.total_bytes : c.allreduce.total_bytes;
+    }
+    return total;
+}
+
+/* The sums of the loss go round once a step, those of batch norm three times (mean, variance, and two in backward). */
+static double sums_bytes(const kt_forecast *j, const kt_layout *layout)
+{
+    double doubles = sizeof(kt_shard_result) / sizeof(double);
+    for (size_t l = 0; j->spec.batch_norm && l < j->spec.n_hidden; l++)
+        doubles += 4 * (double)j->spec.hidden[l];
+    return ((double)layout->n_replicas - 1) * (double)j->exchange.n_shards * doubles * sizeof(double);
+}
+
+/* How often the replicas of a host, n_here of which n_owned slices of the whole are theirs, keep the gradient of what
+ * they allreduce: as partial sums, and as what owners receive and add. */
+static double adding_vectors(const kt_forecast *j, const kt_layout *layout, double n_here, double n_owned)
+{
+    kt_shard_node nodes[KT_MAX_SHARD_NODES];
+    size_t most = 1, total = 0;
+    for (size_t r = 0; r < layout->n_replicas; r++) {
+        size_t first, end;
+        kt_share(j->exchange.n_shards, r, layout->n_replicas, &first, &end);
+        const size_t n = kt_shards_nodes(first, end, nodes);
+        most = n > most ? n : most;
+        total += n;
+    }
+    return j->exchange.reproducible ? n_here * (double)most + n_owned * (double)(1 + total) : n_here + n_owned;
+}
+
+/* Of the first host. Pages that nobody touches do not count: the state and the sums of slices that others own. */
+static void print_memory(const kt_forecast *j, const kt_data *data, const kt_layout *layout, kt_log *log)
+{
+    const double vector = (double)j->n_parameters * sizeof(float), slots = (double)j->exchange.n_slots;
+    const double network = (double)j->network_bytes;
+    const double n_here = (double)((layout->n_replicas + layout->n_hosts - 1) / layout->n_hosts);
+    const double n_owned = j->exchange.rank0 ? 1 : n_here / (double)layout->n_replicas;
+    const double set = (double)(data->set.n * (data->set.d * kt_type_bytes(data->set.type) + sizeof(int32_t)));
+    double allreduced = 0;
+    for (size_t l = 0; l < j->n_layers && layout->n_replicas > 1; l++)
+        if (!kt_forecast_layer(j, layout, l).by_factors)
+            allreduced += (double)((j->layers[l].n_in + 1) * j->layers[l].n_out) * sizeof(float);
+    const double optimizer = slots * (n_here * (vector - allreduced) + n_owned * allreduced);
+    double exchange = allreduced * adding_vectors(j, layout, n_here, n_owned);
+    if (j->exchange.clips && !j->exchange.thin)
+        exchange += n_here * vector;
+    kt_log_line(log,
+                "memory of a host      %.1f MiB: %.0f x network %.1f, optimizer %.1f, exchange %.1f, data %.1f; and "
+                "each "
+                "rank's own, 5 to 10",
+                mebibytes(n_here * network + optimizer + exchange + set), n_here, mebibytes(network),
+                mebibytes(optimizer), mebibytes(exchange), mebibytes(set));
+    kt_log_line(log, "  and rank 0's        %.1f MiB best weights, %.1f more while a checkpoint is written",
+                mebibytes(vector), mebibytes((2 + slots) * 2 * vector));
+}
+
+/* Ranks that bring less than half of what they could are better used otherwise. */
+static void print_advice(const kt_forecast *j, const kt_layout *layout, double seconds, kt_log *log)
+{
+    const kt_layout alone = kt_forecast_layout(j, 1, 1);
+    const double one = kt_forecast_step(j, &alone), gain = one / seconds;
+    kt_log_line(log, "predicted step        %.3g ms (1 rank: %.3g ms), %.2f times as fast", 1e3 * seconds, 1e3 * one,
+                gain);
+    if (layout->n_ranks > 1 && gain < 0.5 * (double)layout->n_ranks)
+        kt_log_line(log,
+                    "advice                use 1 rank, or a sweep with a trial per rank: %zu ranks would make a step "
+                    "%.2f times as fast, %zu trials side by side would be %zu times the work",
+                    layout->n_ranks, gain, layout->n_ranks, layout->n_ranks);
+}
+
+static void print_cost(const kt_forecast *j, const kt_data *data, const check_arguments *a, kt_log *log)
+{
+    const kt_layout layout = kt_forecast_layout(j, a->n_ranks, a->n_hosts);
+    char last[80] = "";
+    if (j->batches.largest > j->batches.each)
+        snprintf(last, sizeof last, ", the last %zu: batch norm takes no batch of 1", j->batches.largest);
+    kt_log_line(log, "parameters            %zu", j->n_parameters);
+    kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu%s", j->batches.steps, j->n_train,
+                j->batches.each, last);
+    kt_log_line(log, "ranks                 %zu on %zu host%s: %zu cop%s of the weights, shared by up to %zu rank%s",
+                layout.n_ranks, layout.n_hosts, layout.n_hosts == 1 ? "" : "s", layout.n_replicas,
+                layout.n_replicas == 1 ? "y" : "ies", layout.ranks_per_replica,
+                layout.ranks_per_replica == 1 ? "" : "s");
+    print_memory(j, data, &layout, log);
+    if (layout.n_replicas > 1) {
+        const double bytes = print_exchange(j, &layout, log), sums = sums_bytes(j, &layout);
+        kt_log_line(log, "moved in a step       %.0f bytes by all copies together, %.0f of them sums of the loss%s",
+                    bytes + sums, sums, j->spec.batch_norm ? " and of batch norm" : "");
+    } else {
+        kt_log_line(log, "moved in a step       0 bytes: all ranks work on one copy");
+    }
+    kt_log_line(log, "arithmetic of a step  %.3g GFLOP",
+                6e-9 * (double)j->n_parameters * (double)j->exchange.batch_size);
+    print_advice(j, &layout, kt_forecast_step(j, &layout), log);
+}
+
+kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log)
+{
+    kt_config config;
+    kt_data data;
+    char *text;
+    check_arguments a = {.n_ranks = (size_t)kt_comm_size(world), .n_hosts = 1};
+    KT_TRY(parse(argc, argv, &a));
+    KT_TRY(kt_config_read(world, argv[optind], (size_t)(argc - optind - 1), argv + optind + 1, &config));
+    KT_TRY(kt_data_load(world, &config, &data));
+    kt_status status = kt_options_write_ini(&kt_config_options, &config, &text);
+    if (status == KT_OK) {
+        kt_log_text(log, text);
+        kt_log_line(log, "%s", "");
+        kt_memory_free(text);
+        status = kt_data_summary(&data, &config, &text);
+    }
+    if (status == KT_OK) {
+        kt_forecast j;
+        kt_log_text(log, text);
+        kt_memory_free(text);
+        kt_data_report_notes(&data, &config, log);
+        status = describe(&config, &data, &a, &j);
+        if (status == KT_OK)
+            print_cost(&j, &data, &a, log);
+        kt_forecast_free(&j);
+    }
+    kt_data_free(&data);
+    return status;
+}

@@ -1,0 +1,23 @@
+#include "cli/command.h"
+#include "engine/config.h"
+#include "edge/linalg.h"
+#include "engine/placement.h"
+#include "run/run.h"
+#include "run/stop.h"
+
+kt_status kt_command_train(kt_comm *world, int argc, char **argv, kt_log *log)
+{
+    kt_config config;
+    KT_TRY(kt_placement_check_launcher(world, log));
+    if (argc < 2)
+        return kt_fail(KT_USAGE, "no configuration given: say ktrain CONFIG.ini (ktrain train --help shows more)");
+    for (int i = 1; i < argc; i++)
+        if (argv[i][0] == '-')
+            return kt_fail(KT_USAGE, "train: %.200s is not an option (ktrain train --help shows what there is)",
+                           argv[i]);
+    KT_TRY(kt_config_read(world, argv[1], (size_t)argc - 2, argv + 2, &config));
+    kt_linalg_start(config.parallel.threads == KT_AUTO ? 1 : (int)config.parallel.threads);
+    KT_TRY(kt_comm_agree(world, kt_linalg_self_test()));
+    kt_stop_listen();
+    return kt_run_train(world, &config, log, NULL);
+}

@@ -1,0 +1,108 @@
+/* ktrain: trains fully connected classifiers on any number of ranks. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "run/provenance.h"
+
+/* "ktrain job.ini" is "ktrain train job.ini": anything that could be a file. */
+static bool looks_like_config(const char *word)
+{
+    size_t n = strlen(word);
+    return (n > 4 && strcmp(word + n - 4, ".ini") == 0) || strchr(word, '/') != NULL;
+}
+
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static kt_status run_command(kt_comm *world, int argc, char **argv, kt_log *log)
+{
+    if (argc < 2) {
+        KT_TRY(kt_command_help(world, 1, argv, log));
+        return kt_fail(KT_USAGE, "nothing to do: say ktrain CONFIG.ini, or ktrain COMMAND (ktrain --help lists them)");
+    }
+    const char *word = argv[1];
+    const kt_command *command = kt_command_find(word);
+    if (asks_for_help(word))
+        return kt_command_help(world, 1, argv, log);
+    if (strcmp(word, "--version") == 0) {
+        kt_log_line(log, "ktrain %s", kt_provenance_version());
+        return KT_OK;
+    }
+    if (command == NULL) {
+        if (word[0] == '-' || !looks_like_config(word))
+            return kt_command_unknown(word);
+        command = kt_command_find("train"); /* argv[0] stands for its name */
+    } else {
+        argc--;
+        argv++;
+    }
+    for (int i = 1; i < argc; i++)
+        if (asks_for_help(argv[i])) {
+            char *words[] = {argv[0], (char *)command->name};
+            return kt_command_help(world, 2, words, log);
+        }
+    return command->run(world, argc, argv, log);
+}
+
+/* A reader that has seen enough (ktrain options | head) is no failure. */
+static bool reader_left(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+/* What was printed must have arrived. A run has its files, and its exit code tells of those. */
+static kt_status check_output(kt_comm *world, int argc, char **argv)
+{
+    bool trains = argc > 1 &&
+                  (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "sweep") == 0 || kt_command_find(argv[1]) == NULL);
+    bool lost = kt_comm_rank(world) == 0 && (fflush(stdout) != 0 || ferror(stdout)) && !reader_left();
+    return kt_comm_agree(world, lost && !trains ? kt_fail(KT_IO, "standard output cannot be written") : KT_OK);
+}
+
+/* A command that failed on all ranks has its sentence on each; what failed on some only, all must hear of. */
+static kt_status agree_at_the_end(kt_comm *world, kt_status status)
+{
+    int64_t n_failed = status != KT_OK;
+    kt_comm_sum_i64(world, &n_failed, 1);
+    return n_failed == kt_comm_size(world) ? status : kt_comm_agree(world, status);
+}
+
+/* A run does not end because of its output. What is closed (ktrain job.ini >&-) is opened as something that cannot be
+ * written: else the next file that is opened would take its number, and get what is printed. */
+static void protect_output(void)
+{
+    signal(SIGPIPE, SIG_IGN); /* a reader that leaves is then a failed write */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file size limit, like a full disk */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            return;
+}
+
+int main(int argc, char **argv)
+{
+    kt_comm *world;
+    protect_output();
+    kt_status status = kt_comm_world_start(&argc, &argv, &world);
+    if (status != KT_OK) {
+        fprintf(stderr, "ktrain: %s\n", kt_error_message());
+        return (int)status;
+    }
+    kt_log log = kt_log_create(kt_comm_rank(world) == 0);
+    status = agree_at_the_end(world, run_command(world, argc, argv, &log));
+    if (status == KT_OK)
+        status = check_output(world, argc, argv);
+    if (status != KT_OK && kt_comm_rank(world) == 0)
+        kt_log_error(&log, kt_error_message());
+    kt_log_close_file(&log);
+    kt_comm_world_stop(world);
+    return (int)status;
+}

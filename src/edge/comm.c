@@ -1,0 +1,209 @@
+#include "edge/comm_private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/memory.h"
+
+enum { SUM_AT_ONCE = 512 };
+
+kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out)
+{
+    int size, length, failed;
+    MPI_Comm_size(mpi, &size);
+    kt_comm *comm = kt_memory_new(1, sizeof *comm);
+    int *counts = kt_memory_new(2 * (size_t)size, sizeof *counts);
+    double *parts = kt_memory_new((size_t)size * SUM_AT_ONCE, sizeof *parts);
+    *out = NULL;
+    failed = comm == NULL || counts == NULL || parts == NULL;
+    MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, mpi);
+    if (failed) {
+        kt_memory_free(comm);
+        kt_memory_free(counts);
+        kt_memory_free(parts);
+        MPI_Comm_free(&mpi);
+        return kt_fail(KT_NO_MEMORY, "no memory for a group of %d ranks", size);
+    }
+    *comm = (kt_comm){.mpi = mpi, .size = size, .counts = counts, .starts = counts + size, .parts = parts};
+    MPI_Comm_rank(mpi, &comm->rank);
+    comm->world_rank = parent != NULL ? parent->world_rank : comm->rank;
+    comm->crowded = parent != NULL ? parent->crowded : kt_comm_is_crowded(mpi);
+    MPI_Get_processor_name(comm->host, &length);
+    *out = comm;
+    return KT_OK;
+}
+
+kt_status kt_comm_world_start(int *argc, char ***argv, kt_comm **world)
+{
+    int provided;
+    *world = NULL;
+    if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+        return kt_fail(KT_INTERNAL, "MPI cannot be started");
+    MPI_Comm mpi;
+    MPI_Comm_dup(MPI_COMM_WORLD, &mpi);
+    return kt_comm_wrap(mpi, NULL, world);
+}
+
+void kt_comm_world_stop(kt_comm *world)
+{
+    kt_comm_free(world);
+    MPI_Finalize();
+}
+
+kt_status kt_comm_split(kt_comm *comm, int color, kt_comm **out)
+{
+    MPI_Comm mpi;
+    MPI_Comm_split(comm->mpi, color, comm->rank, &mpi);
+    return kt_comm_agree_on(comm, kt_comm_wrap(mpi, comm, out), out);
+}
+
+kt_status kt_comm_agree_on(kt_comm *comm, kt_status local, kt_comm **group)
+{
+    const kt_status status = kt_comm_agree(comm, local);
+    if (status != KT_OK) {
+        kt_comm_free(*group);
+        *group = NULL;
+    }
+    return status;
+}
+
+void kt_comm_free(kt_comm *comm)
+{
+    if (comm == NULL)
+        return;
+    MPI_Comm_free(&comm->mpi);
+    kt_memory_free(comm->counts);
+    kt_memory_free(comm->parts);
+    kt_memory_free(comm);
+}
+
+int kt_comm_rank(const kt_comm *comm)
+{
+    return comm->rank;
+}
+
+int kt_comm_size(const kt_comm *comm)
+{
+    return comm->size;
+}
+
+const char *kt_comm_host(const kt_comm *comm)
+{
+    return comm->host;
+}
+
+const char *kt_comm_version(void)
+{
+    static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(text, &length);
+    text[strcspn(text, ",\n")] = '\0'; /* "Open MPI v4.1.4, package: ...", "MPICH Version:\t4.0.2\nMPICH Release ..." */
+    for (char *c = strchr(text, '\t'); c != NULL; c = strchr(text, '\t'))
+        *c = ' ';
+    return text;
+}
+
+kt_status kt_comm_agree(kt_comm *comm, kt_status local)
+{
+    int mine = local == KT_OK ? comm->size : comm->rank;
+    int lowest;
+    MPI_Allreduce(&mine, &lowest, 1, MPI_INT, MPI_MIN, comm->mpi);
+    if (lowest == comm->size)
+        return KT_OK;
+    struct {
+        int code, rank;
+        char host[MPI_MAX_PROCESSOR_NAME], text[KT_MESSAGE_BYTES];
+    } record = {.code = (int)local, .rank = comm->world_rank};
+    memcpy(record.host, comm->host, sizeof record.host);
+    if (comm->rank == lowest)
+        snprintf(record.text, sizeof record.text, "%s", kt_error_message());
+    MPI_Bcast(&record, (int)sizeof record, MPI_BYTE, lowest, comm->mpi);
+    /* A record that an inner agreement has made already names its rank. */
+    if (comm->size == 1 || strstr(record.text, " [rank ") != NULL)
+        return kt_fail_lines((kt_status)record.code, "%s", record.text);
+    const size_t n = strcspn(record.text, "\n");
+    return kt_fail_lines((kt_status)record.code, "%.*s [rank %d on %s]%s", (int)n, record.text, record.rank,
+                         record.host, record.text + n);
+}
+
+void kt_comm_barrier(kt_comm *comm)
+{
+    MPI_Barrier(comm->mpi);
+}
+
+static void nap(long nanoseconds)
+{
+    nanosleep(&(struct timespec){.tv_nsec = nanoseconds}, NULL);
+}
+
+void kt_comm_barrier_asleep(kt_comm *comm)
+{
+    MPI_Request request;
+    int done = 0;
+    MPI_Ibarrier(comm->mpi, &request);
+    for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
+        nap(1000000);
+}
+
+void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes)
+{
+    char *bytes = data;
+    for (size_t done = 0; done < n_bytes; done += PIECE_BYTES) {
+        size_t n = n_bytes - done < PIECE_BYTES ? n_bytes - done : PIECE_BYTES;
+        MPI_Bcast(bytes + done, (int)n, MPI_BYTE, root, comm->mpi);
+    }
+}
+
+void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all)
+{
+    MPI_Gather(data, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, comm->mpi);
+}
+
+void kt_comm_send(kt_comm *comm, int to, const void *data, size_t n_bytes)
+{
+    MPI_Send(data, (int)n_bytes, MPI_BYTE, to, TAG_MAIL, comm->mpi);
+}
+
+bool kt_comm_poll(kt_comm *comm, int *from)
+{
+    int there;
+    MPI_Status status;
+    MPI_Iprobe(MPI_ANY_SOURCE, TAG_MAIL, comm->mpi, &there, &status);
+    if (there)
+        *from = status.MPI_SOURCE;
+    return there;
+}
+
+void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes)
+{
+    int done = 0;
+    MPI_Request request;
+    MPI_Irecv(data, (int)n_bytes, MPI_BYTE, from, TAG_MAIL, comm->mpi, &request);
+    for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
+        nap(100000);
+}
+
+/* The parts go to everyone, who adds them in rank order: MPI_Allreduce may choose another order for another size or
+ * network. */
+void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n)
+{
+    for (size_t first = 0; first < n && comm->size > 1; first += SUM_AT_ONCE) {
+        double *sums = values + first;
+        size_t count = n - first < SUM_AT_ONCE ? n - first : SUM_AT_ONCE;
+        MPI_Allgather(sums, (int)count, MPI_DOUBLE, comm->parts, (int)count, MPI_DOUBLE, comm->mpi);
+        memcpy(sums, comm->parts, count * sizeof *sums);
+        for (size_t r = 1; r < (size_t)comm->size; r++)
+            for (size_t i = 0; i < count; i++)
+                sums[i] += comm->parts[r * count + i];
+    }
+}
+
+void kt_comm_sum_i64(kt_comm *comm, int64_t *values, size_t n)
+{
+    enum { AT_ONCE = PIECE_BYTES / sizeof *values };
+    for (size_t first = 0; first < n && comm->size > 1; first += AT_ONCE) {
+        size_t count = n - first < AT_ONCE ? n - first : AT_ONCE;
+        MPI_Allreduce(MPI_IN_PLACE, values + first, (int)count, MPI_INT64_T, MPI_SUM, comm->mpi);
+    }
+}

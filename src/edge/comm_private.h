@@ -1,0 +1,40 @@
+/* What the files of comm share: comm.c (groups, agreement, sums), comm_slices.c (vectors cut in slices) and
+ * comm_shared.c (memory of a host). */
+#ifndef KTRAIN_COMM_PRIVATE_H
+#define KTRAIN_COMM_PRIVATE_H
+
+#include <mpi.h>
+
+#include "edge/comm.h"
+
+struct kt_comm {
+    MPI_Comm mpi;
+    int rank, size;
+    int world_rank;       /* what failures are told by, in whatever group they are agreed on */
+    bool crowded;         /* the ranks of this host, all groups' together, outnumber the cores they may use */
+    unsigned n_transfers; /* so far */
+    char host[MPI_MAX_PROCESSOR_NAME];
+    int *counts, *starts; /* [size] each: scratch for the vector collectives */
+    double *parts;        /* [size x SUM_AT_ONCE]: what the ranks bring to a sum */
+};
+
+/* MPI counts are ints: long messages go in pieces. (A test is built with small ones.) */
+#ifndef KT_PIECE_BYTES
+#define KT_PIECE_BYTES (1 << 30)
+#endif
+enum { PIECE_BYTES = KT_PIECE_BYTES };
+
+/* Each kind of message between two ranks has tags of its own; transfers take turns with theirs, from TAG_TRANSFER. */
+enum { TAG_MAIL, TAG_PARTS, TAG_TRANSFER, N_TRANSFER_TAGS = 1024 };
+
+/* A group on its own MPI communicator, which is taken over, of ranks of `parent`; NULL: it is the world. Collective
+ * over mpi. */
+kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out);
+
+/* kt_comm_agree on how making new groups went; on failure nobody keeps one. Collective over comm. */
+kt_status kt_comm_agree_on(kt_comm *comm, kt_status local, kt_comm **group);
+
+/* For kt_comm.crowded. Collective over mpi, which holds all ranks. */
+bool kt_comm_is_crowded(MPI_Comm mpi);
+
+#endif

@@ -1,0 +1,179 @@
+#include <string.h>
+
+#include "edge/comm_private.h"
+#include "base/memory.h"
+
+enum { REQUESTS_AT_ONCE = 32 };
+
+struct kt_transfer {
+    int n;
+    MPI_Request requests[]; /* [n] */
+};
+
+/* What has been posted and not waited for. Ranks post in the same order of (distance, part), so whoever waits for the
+ * earliest is waiting for what all others have posted: it does not matter where each rank stops to wait. */
+typedef struct pending {
+    int n;
+    MPI_Request requests[REQUESTS_AT_ONCE];
+} pending;
+
+static void wait_for(pending *p)
+{
+    MPI_Waitall(p->n, p->requests, MPI_STATUSES_IGNORE);
+    p->n = 0;
+}
+
+static MPI_Request *next(pending *p)
+{
+    if (p->n == REQUESTS_AT_ONCE)
+        wait_for(p);
+    return &p->requests[p->n++];
+}
+
+static int slice_width(const size_t *bounds, int r)
+{
+    return (int)(bounds[r + 1] - bounds[r]);
+}
+
+/* Fills counts and starts with every rank's slice. */
+static void slices(kt_comm *comm, const size_t *bounds)
+{
+    for (int r = 0; r < comm->size; r++) {
+        comm->counts[r] = slice_width(bounds, r);
+        comm->starts[r] = (int)bounds[r];
+    }
+}
+
+static size_t parts_before(const size_t *n_parts, int rank)
+{
+    size_t n = 0;
+    for (int r = 0; r < rank; r++)
+        n += n_parts[r];
+    return n;
+}
+
+void kt_comm_exchange_parts(kt_comm *comm, const size_t *bounds, const size_t *n_parts, const float *parts,
+                            size_t stride, float *received)
+{
+    const int rank = comm->rank, size = comm->size, own = slice_width(bounds, rank);
+    float *place = received + parts_before(n_parts, rank) * (size_t)own;
+    pending p = {0};
+    for (size_t i = 0; i < n_parts[rank] && own > 0; i++, place += own)
+        memcpy(place, parts + i * stride + bounds[rank], (size_t)own * sizeof *place);
+    for (int k = 1; k < size; k++) {
+        int from = (rank - k + size) % size, to = (rank + k) % size, theirs = slice_width(bounds, to);
+        place = received + parts_before(n_parts, from) * (size_t)own;
+        for (size_t i = 0; i < n_parts[from] || i < n_parts[rank]; i++) {
+            if (i < n_parts[from] && own > 0)
+                MPI_Irecv(place + i * (size_t)own, own, MPI_FLOAT, from, TAG_PARTS, comm->mpi, next(&p));
+            if (i < n_parts[rank] && theirs > 0)
+                MPI_Isend(parts + i * stride + bounds[to], theirs, MPI_FLOAT, to, TAG_PARTS, comm->mpi, next(&p));
+        }
+    }
+    wait_for(&p);
+}
+
+void kt_comm_reduce_slices(kt_comm *comm, const size_t *bounds, const float *vector, float *slice)
+{
+    slices(comm, bounds);
+    MPI_Reduce_scatter(vector, slice, comm->counts, MPI_FLOAT, MPI_SUM, comm->mpi);
+}
+
+static void share(kt_comm *comm, const size_t *bounds, void *data, MPI_Datatype type)
+{
+    if (comm->size == 1)
+        return;
+    slices(comm, bounds);
+    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, comm->counts, comm->starts, type, comm->mpi);
+}
+
+void kt_comm_share_slices(kt_comm *comm, const size_t *bounds, float *vector)
+{
+    share(comm, bounds, vector, MPI_FLOAT);
+}
+
+void kt_comm_share_bytes(kt_comm *comm, const size_t *bounds, void *data)
+{
+    char *bytes = data;
+    if (bounds[comm->size] <= PIECE_BYTES)
+        share(comm, bounds, data, MPI_BYTE);
+    else
+        for (int r = 0; r < comm->size; r++)
+            kt_comm_broadcast(comm, r, bytes + bounds[r], bounds[r + 1] - bounds[r]);
+}
+
+void kt_comm_gather_slices(kt_comm *comm, const size_t *bounds, float *vector)
+{
+    bool root = comm->rank == 0;
+    slices(comm, bounds);
+    MPI_Gatherv(root ? MPI_IN_PLACE : vector + bounds[comm->rank], comm->counts[comm->rank], MPI_FLOAT, vector,
+                comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi);
+}
+
+void kt_comm_scatter_slices(kt_comm *comm, const size_t *bounds, float *vector)
+{
+    bool root = comm->rank == 0;
+    slices(comm, bounds);
+    MPI_Scatterv(vector, comm->counts, comm->starts, MPI_FLOAT, root ? MPI_IN_PLACE : vector + bounds[comm->rank],
+                 comm->counts[comm->rank], MPI_FLOAT, 0, comm->mpi);
+}
+
+/* The same messages as a transfer's, one pair at a time: for a rank that has no memory to remember them. */
+static void share_at_once(kt_comm *comm, const size_t *bounds, float *vector, int tag)
+{
+    const int rank = comm->rank, size = comm->size;
+    for (int k = 1; k < size; k++) {
+        int from = (rank - k + size) % size, to = (rank + k) % size;
+        MPI_Sendrecv(vector + bounds[rank], slice_width(bounds, rank), MPI_FLOAT, to, tag, vector + bounds[from],
+                     slice_width(bounds, from), MPI_FLOAT, from, tag, comm->mpi, MPI_STATUS_IGNORE);
+    }
+}
+
+void kt_comm_start_share(kt_comm *comm, const size_t *bounds, float *vector, kt_transfer **out)
+{
+    const int rank = comm->rank, size = comm->size;
+    *out = NULL;
+    if (size == 1)
+        return;
+    const int tag = TAG_TRANSFER + (int)(comm->n_transfers++ % N_TRANSFER_TAGS);
+    kt_transfer *t = kt_memory_new(1, sizeof *t + 2 * (size_t)size * sizeof t->requests[0]);
+    if (t == NULL) {
+        share_at_once(comm, bounds, vector, tag);
+        return;
+    }
+    for (int k = 1; k < size; k++) {
+        int from = (rank - k + size) % size, to = (rank + k) % size;
+        MPI_Irecv(vector + bounds[from], slice_width(bounds, from), MPI_FLOAT, from, tag, comm->mpi,
+                  &t->requests[t->n++]);
+        MPI_Isend(vector + bounds[rank], slice_width(bounds, rank), MPI_FLOAT, to, tag, comm->mpi,
+                  &t->requests[t->n++]);
+    }
+    *out = t;
+}
+
+void kt_transfer_progress(kt_transfer *transfer)
+{
+    int done;
+    if (transfer != NULL)
+        MPI_Testall(transfer->n, transfer->requests, &done, MPI_STATUSES_IGNORE);
+}
+
+void kt_transfer_finish(kt_transfer *transfer)
+{
+    if (transfer == NULL)
+        return;
+    MPI_Waitall(transfer->n, transfer->requests, MPI_STATUSES_IGNORE);
+    kt_memory_free(transfer);
+}
+
+void kt_comm_gather_rows(kt_comm *comm, size_t n_rows, size_t width, const float *rows, float *all)
+{
+    int own = (int)(n_rows * width);
+    MPI_Gather(&own, 1, MPI_INT, comm->counts, 1, MPI_INT, 0, comm->mpi);
+    int start = 0;
+    for (int r = 0; comm->rank == 0 && r < comm->size; r++) {
+        comm->starts[r] = start;
+        start += comm->counts[r];
+    }
+    MPI_Gatherv(rows, own, MPI_FLOAT, all, comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi);
+}

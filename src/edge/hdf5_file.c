@@ -1,0 +1,310 @@
+#include "edge/hdf5_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "edge/hdf5_file_private.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+/* Grows in steps of 1 MiB: a reallocation for each would be slow, and a small file should stay small. */
+enum { CORE_INCREMENT = 1 << 20 };
+
+/* ---- what HDF5 said ---- */
+
+static herr_t take_description(unsigned n, const H5E_error2_t *error, void *context)
+{
+    (void)n;
+    snprintf(context, SHORT_TEXT_BYTES, "%s", error->desc != NULL ? error->desc : "no reason given");
+    return 1; /* the innermost is enough */
+}
+
+/* Any call of HDF5 that succeeds forgets the reason of the one that failed: this comes before all others. */
+static void take_reason(char reason[SHORT_TEXT_BYTES])
+{
+    snprintf(reason, SHORT_TEXT_BYTES, "no reason given");
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_description, reason);
+}
+
+kt_status kt_hdf5_fail(kt_status code, const kt_hdf5 *file, const char *path, const char *what)
+{
+    char reason[SHORT_TEXT_BYTES];
+    take_reason(reason);
+    return kt_fail(code, "%s: %s%s%s (HDF5: %s)", file->name, what, path[0] != '\0' ? " " : "", path, reason);
+}
+
+/* ---- open and close ---- */
+
+/* Why a file on disk does not open, by a part of HDF5's reason, and the way out. */
+static const struct {
+    const char *reason, *words;
+} refusals[] = {
+    {"unable to lock file", "is being written by another program: it can be read when that has closed it"},
+    {"already open for write",
+     "was not closed by the program that wrote it: must be written anew, or, when it is known "
+     "to be whole, be marked as closed by `h5clear -s FILE`"},
+    {"truncated file", "is not whole: must be copied or written anew"},
+    {"", "is not a readable HDF5 file"},
+};
+
+static kt_status fail_open(const kt_hdf5 *file)
+{
+    char reason[SHORT_TEXT_BYTES];
+    take_reason(reason);
+    size_t i = 0;
+    while (strstr(reason, refusals[i].reason) == NULL)
+        i++;
+    return kt_fail(KT_DATA, "%s: %s (HDF5: %s)", file->name, refusals[i].words, reason);
+}
+
+static hid_t new_access(void)
+{
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (access >= 0)
+        H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    return access;
+}
+
+static kt_status new_file(kt_hdf5 **out, const char *name)
+{
+    *out = NULL;
+    kt_hdf5 *file;
+    KT_TRY(KT_NEW(file, 1));
+    file->id = -1;
+    file->name = kt_memory_string(name);
+    if (file->name == NULL) {
+        kt_memory_free(file);
+        return KT_NO_MEMORY;
+    }
+    *out = file;
+    return KT_OK;
+}
+
+/* HDF5 takes two files in memory of one name for one file, so each gets its own. */
+static void unique_name(char name[SHORT_TEXT_BYTES])
+{
+    static unsigned long n_files;
+    snprintf(name, SHORT_TEXT_BYTES, "ktrain-memory-%lu", n_files++);
+}
+
+static kt_status give(kt_hdf5 **out, kt_hdf5 *file, kt_status status)
+{
+    if (status != KT_OK) {
+        kt_hdf5_close(file);
+        file = NULL;
+    }
+    *out = file;
+    return status;
+}
+
+kt_status kt_hdf5_create(kt_hdf5 **out)
+{
+    KT_TRY(new_file(out, "new HDF5 file"));
+    kt_hdf5 *file = *out;
+    char name[SHORT_TEXT_BYTES];
+    unique_name(name);
+    hid_t access = new_access();
+    H5Pset_fapl_core(access, CORE_INCREMENT, 0);
+    file->id = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    kt_status status = file->id >= 0 ? KT_OK : kt_hdf5_fail(KT_INTERNAL, file, "", "cannot be created in memory");
+    H5Pclose(access);
+    return give(out, file, status);
+}
+
+kt_status kt_hdf5_open_image(kt_hdf5 **out, const void *image, size_t n_bytes, const char *name)
+{
+    KT_TRY(new_file(out, name));
+    kt_hdf5 *file = *out;
+    char memory_name[SHORT_TEXT_BYTES];
+    unique_name(memory_name);
+    hid_t access = new_access();
+    H5Pset_fapl_core(access, CORE_INCREMENT, 0);
+    file->n_bytes = n_bytes;
+    /* HDF5 takes the image as not const, and copies it. */
+    void *copied;
+    memcpy(&copied, &image, sizeof copied);
+    if (n_bytes > 0 && H5Pset_file_image(access, copied, n_bytes) >= 0)
+        file->id = H5Fopen(memory_name, H5F_ACC_RDONLY, access);
+    kt_status status = file->id >= 0 ? KT_OK : fail_open(file);
+    H5Pclose(access);
+    return give(out, file, status);
+}
+
+/* Some file systems of clusters have no locks: a file there is read without. One that is locked has them. */
+static bool has_locks(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const bool has = fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    return has;
+}
+
+kt_status kt_hdf5_open(kt_hdf5 **out, const char *path)
+{
+    KT_TRY(new_file(out, path));
+    kt_hdf5 *file = *out;
+    if (access(path, R_OK) != 0)
+        return give(out, file, kt_fail(KT_NO_INPUT, "%s: no such file, or it cannot be read", path));
+    hid_t access_list = new_access();
+    H5Pset_fclose_degree(access_list, H5F_CLOSE_WEAK); /* else an external link back into this file does not open it */
+    /* HDF5_USE_FILE_LOCKING, the user's word, comes before this. */
+    H5Pset_file_locking(access_list, has_locks(path), true);
+    file->id = H5Fopen(path, H5F_ACC_RDONLY, access_list);
+    kt_status status = file->id >= 0 ? KT_OK : fail_open(file);
+    H5Pclose(access_list);
+    if (status == KT_OK)
+        H5Fget_filesize(file->id, &file->n_bytes);
+    return give(out, file, status);
+}
+
+void kt_hdf5_close(kt_hdf5 *file)
+{
+    if (file == NULL)
+        return;
+    if (file->id >= 0)
+        H5Fclose(file->id);
+    kt_memory_free(file->name);
+    kt_memory_free(file);
+}
+
+/* ---- types ---- */
+
+/* The memory type of a kt_type. Not constants: HDF5's are looked up at run time. -1 for types that are not written. */
+hid_t kt_hdf5_native_type(kt_type type)
+{
+    const hid_t ids[KT_N_TYPES] = {
+        [KT_BOOL] = -1,
+        [KT_I8] = H5T_NATIVE_INT8,
+        [KT_U8] = H5T_NATIVE_UINT8,
+        [KT_I16] = H5T_NATIVE_INT16,
+        [KT_U16] = H5T_NATIVE_UINT16,
+        [KT_I32] = H5T_NATIVE_INT32,
+        [KT_U32] = H5T_NATIVE_UINT32,
+        [KT_I64] = H5T_NATIVE_INT64,
+        [KT_U64] = H5T_NATIVE_UINT64,
+        [KT_F16] = -1,
+        [KT_F32] = H5T_NATIVE_FLOAT,
+        [KT_F64] = H5T_NATIVE_DOUBLE,
+        [KT_F128] = H5T_NATIVE_LDOUBLE,
+    };
+    return ids[type];
+}
+
+/* ---- writing ---- */
+
+static kt_status write_dataset(kt_hdf5 *file, const char *path, hid_t type, size_t n_dims, const size_t *dims,
+                               const void *data)
+{
+    hsize_t shape[H5S_MAX_RANK];
+    if (n_dims > H5S_MAX_RANK)
+        return kt_fail(KT_INTERNAL, "%s: dataset %s has %zu dimensions", file->name, path, n_dims);
+    bool empty = false;
+    for (size_t i = 0; i < n_dims; i++) {
+        shape[i] = dims[i];
+        empty = empty || dims[i] == 0;
+    }
+    hid_t links = H5Pcreate(H5P_LINK_CREATE);
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_create_intermediate_group(links, 1);
+    H5Pset_obj_track_times(creation, false); /* the same content gives the same bytes */
+    hid_t space = n_dims == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple((int)n_dims, shape, NULL);
+    hid_t dataset = H5Dcreate2(file->id, path, type, space, links, creation, H5P_DEFAULT);
+    herr_t written = dataset < 0 ? -1 : empty ? 0 : H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
+    kt_status status = written >= 0 ? KT_OK : kt_hdf5_fail(KT_INTERNAL, file, path, "cannot write dataset");
+    if (dataset >= 0 && H5Dclose(dataset) < 0 && status == KT_OK)
+        status = kt_hdf5_fail(KT_INTERNAL, file, path, "cannot close dataset");
+    H5Sclose(space);
+    H5Pclose(creation);
+    H5Pclose(links);
+    return status;
+}
+
+kt_status kt_hdf5_write(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims,
+                        const void *data)
+{
+    if (type == KT_BOOL || type == KT_F16 || type == KT_F128)
+        return kt_fail(KT_INTERNAL, "%s: dataset %s: type %s is not written", file->name, path, kt_type_name(type));
+    return write_dataset(file, path, kt_hdf5_native_type(type), n_dims, dims, data);
+}
+
+/* n strings, each padded with zeros to the longest; n_dims 0 or 1. */
+static kt_status write_strings(kt_hdf5 *file, const char *path, size_t n_dims, size_t n, char *const *texts)
+{
+    size_t n_bytes = 1;
+    for (size_t i = 0; i < n; i++)
+        n_bytes = strlen(texts[i]) + 1 > n_bytes ? strlen(texts[i]) + 1 : n_bytes;
+    char *padded = kt_memory_new(n, n_bytes);
+    if (padded == NULL)
+        return KT_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        memcpy(padded + i * n_bytes, texts[i], strlen(texts[i]));
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, n_bytes);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    kt_status status = write_dataset(file, path, type, n_dims, &n, padded);
+    H5Tclose(type);
+    kt_memory_free(padded);
+    return status;
+}
+
+kt_status kt_hdf5_write_text(kt_hdf5 *file, const char *path, const char *text)
+{
+    char *copy = kt_memory_string(text);
+    if (copy == NULL)
+        return KT_NO_MEMORY;
+    kt_status status = write_strings(file, path, 0, 1, &copy);
+    kt_memory_free(copy);
+    return status;
+}
+
+kt_status kt_hdf5_write_texts(kt_hdf5 *file, const char *path, size_t n, char *const *texts)
+{
+    return write_strings(file, path, 1, n, texts);
+}
+
+kt_status kt_hdf5_image(kt_hdf5 *file, size_t header_bytes, unsigned char **image, size_t *n_bytes)
+{
+    *image = NULL;
+    *n_bytes = 0;
+    ssize_t size = H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? -1 : H5Fget_file_image(file->id, NULL, 0);
+    if (size <= 0)
+        return kt_hdf5_fail(KT_INTERNAL, file, "", "has no image");
+    size_t total;
+    if (__builtin_add_overflow((size_t)size, header_bytes, &total))
+        return kt_fail(KT_INTERNAL, "%s: a header of %zu bytes is too large", file->name, header_bytes);
+    unsigned char *bytes = kt_memory_new(total, 1);
+    if (bytes == NULL)
+        return KT_NO_MEMORY;
+    if (H5Fget_file_image(file->id, bytes + header_bytes, (size_t)size) != size) {
+        kt_memory_free(bytes);
+        return kt_hdf5_fail(KT_INTERNAL, file, "", "has no image");
+    }
+    *image = bytes;
+    *n_bytes = total;
+    return KT_OK;
+}
+
+kt_status kt_hdf5_save(kt_hdf5 *file, const char *path)
+{
+    unsigned char *image;
+    size_t n_bytes;
+    KT_TRY(kt_hdf5_image(file, 0, &image, &n_bytes));
+    kt_status status = kt_file_replace(path, image, n_bytes);
+    kt_memory_free(image);
+    return status;
+}
+
+const char *kt_hdf5_version(void)
+{
+    static char text[32];
+    unsigned major = 0, minor = 0, release = 0;
+    H5get_libversion(&major, &minor, &release);
+    snprintf(text, sizeof text, "%u.%u.%u", major, minor, release);
+    return text;
+}

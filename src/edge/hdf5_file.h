@@ -1,0 +1,71 @@
+/* HDF5 files, built and read in memory: a full disk then shows itself in one plain write, and a damaged file is found
+ * by its checksum before the library sees it. Everything here is local. HDF5's own error printing is off; messages are
+ * ours. */
+#ifndef KTRAIN_HDF5_FILE_H
+#define KTRAIN_HDF5_FILE_H
+
+#include <stdbool.h>
+
+#include "base/array.h"
+
+typedef struct kt_hdf5 kt_hdf5;
+
+/* A new, empty file in memory. */
+kt_status kt_hdf5_create(kt_hdf5 **out);
+/* Opens an image of n bytes (copied). `name` is what messages call it. KT_DATA when it is not HDF5. */
+kt_status kt_hdf5_open_image(kt_hdf5 **out, const void *image, size_t n_bytes, const char *name);
+/* Opens a file on disk, read-only and under HDF5's lock, where the file system has locks. KT_NO_INPUT; KT_DATA, with
+ * HDF5's reason and what to do: another program is writing it, its writer has not closed it, it is truncated. */
+kt_status kt_hdf5_open(kt_hdf5 **out, const char *path);
+void kt_hdf5_close(kt_hdf5 *file); /* NULL is allowed */
+
+/* Writes data[dims...] of `type` (not KT_BOOL, KT_F16, KT_F128) as dataset `path` ("/model/dense1/weight"), making the
+ * groups on the way. n_dims 0: a scalar. */
+kt_status kt_hdf5_write(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims,
+                        const void *data);
+/* A scalar UTF-8 string dataset; and n of them as one 1-d dataset. */
+kt_status kt_hdf5_write_text(kt_hdf5 *file, const char *path, const char *text);
+kt_status kt_hdf5_write_texts(kt_hdf5 *file, const char *path, size_t n, char *const *texts);
+
+bool kt_hdf5_has(kt_hdf5 *file, const char *path);
+
+/* What a path leads to, over hard, soft and external links (external: into another HDF5 file). */
+typedef enum kt_hdf5_kind {
+    KT_HDF5_ABSENT,
+    KT_HDF5_ARRAY,    /* a dataset of at least one dimension */
+    KT_HDF5_DANGLING, /* a link on the way leads to nothing, or in a circle */
+    KT_HDF5_OTHER     /* a group, a single value, a type */
+} kt_hdf5_kind;
+kt_hdf5_kind kt_hdf5_look_up(kt_hdf5 *file, const char *path);
+/* KT_DATA, with a sentence on what `path` is: for KT_HDF5_DANGLING and KT_HDF5_OTHER. */
+kt_status kt_hdf5_fail_look_up(kt_hdf5 *file, const char *path);
+/* Two names of one object. */
+bool kt_hdf5_same(kt_hdf5 *file, const char *a, const char *b);
+
+/* Reads a numeric dataset of any type into *out (freed with kt_array_free), in native byte order. KT_DATA: absent, not
+ * numeric, too many dims. */
+kt_status kt_hdf5_read(kt_hdf5 *file, const char *path, kt_array *out);
+/* Reads into data[dims...], converting to `type`; KT_DATA when the shape is another, naming both. */
+kt_status kt_hdf5_read_into(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims,
+                            void *data);
+/* *out is owned by the caller (kt_memory_free). */
+kt_status kt_hdf5_read_text(kt_hdf5 *file, const char *path, char **out);
+/* *out: n owned strings in an owned array. */
+kt_status kt_hdf5_read_texts(kt_hdf5 *file, const char *path, size_t *n, char ***out);
+/* Calls visit with the path and shape of every dataset in the file, under each of its names and links, in name order,
+ * until one returns false. */
+kt_status kt_hdf5_visit(kt_hdf5 *file,
+                        bool (*visit)(void *context, const char *path, size_t n_dims, const size_t *dims),
+                        void *context);
+
+/* The file as bytes: *image (owned by the caller, kt_memory_free) has room for header_bytes in front, zeroed; *n_bytes
+ * includes them. */
+kt_status kt_hdf5_image(kt_hdf5 *file, size_t header_bytes, unsigned char **image, size_t *n_bytes);
+
+/* Replaces `path` atomically by the file. KT_IO. */
+kt_status kt_hdf5_save(kt_hdf5 *file, const char *path);
+
+/* "1.10.8" */
+const char *kt_hdf5_version(void);
+
+#endif

@@ -1,0 +1,116 @@
+/* The configuration of a run: a struct filled by INI keys. Every key is a row of the table in config.c. It owns
+ * nothing, and is copied like a number; its texts and lists stay where they are (intern.h). Local, unless it takes a
+ * comm. */
+#ifndef KTRAIN_CONFIG_H
+#define KTRAIN_CONFIG_H
+
+#include "edge/comm.h"
+#include "input/format.h"
+#include "net/optimizer.h"
+#include "base/options.h"
+#include "net/schedule.h"
+#include "input/split.h"
+
+enum { KT_BATCH_FULL = KT_WORD(0), KT_AUTO = KT_WORD(0), KT_RANKS_NODE = KT_WORD(1) };
+
+typedef enum kt_restore_best { KT_RESTORE_AUTO, KT_RESTORE_TRUE, KT_RESTORE_FALSE } kt_restore_best;
+typedef enum kt_class_weights { KT_WEIGHTS_NONE, KT_WEIGHTS_BALANCED } kt_class_weights;
+typedef enum kt_exchange_kind {
+    KT_EXCHANGE_AUTO,
+    KT_EXCHANGE_ALLREDUCE,
+    KT_EXCHANGE_FACTORS,
+    KT_N_EXCHANGES
+} kt_exchange_kind;
+typedef enum kt_state_owner { KT_STATE_AUTO, KT_STATE_RANK0, KT_STATE_SHARDED, KT_N_STATE_OWNERS } kt_state_owner;
+
+typedef struct kt_config {
+    const char *job; /* no key: the file that it was read from, NULL when it was none */
+    struct {
+        const char *dir;
+        int64_t seed, log_steps;
+    } run;
+    struct {
+        const char *features, *labels, *class_names;
+        const char *validation_features, *validation_labels, *test_features, *test_labels;
+        double scale;
+        kt_real_list split;
+        int64_t split_seed;
+        bool shuffle, stratify;
+        int header, index_column; /* kt_decision */
+    } data;
+    struct {
+        kt_int_list hidden;
+        int activation, initializer;
+        double init_scale, dropout;
+        bool batch_norm;
+        double batch_norm_momentum, batch_norm_epsilon;
+    } model;
+    struct {
+        int64_t epochs, batch_size, max_steps;
+        double label_smoothing, clip_norm;
+        kt_real_list class_weights;
+        bool early_stopping;
+        int64_t patience;
+        double min_delta;
+        int restore_best;
+    } train;
+    kt_optimizer_spec optimizer;
+    kt_schedule_spec schedule;
+    struct {
+        int exchange, optimizer_state, kernels;
+        int64_t ranks_per_replica, shards, thin_batch, threads;
+        bool reproducible;
+    } parallel;
+    struct {
+        int64_t every_epochs, every_steps, keep;
+        const char *resume;
+    } checkpoint;
+} kt_config;
+
+extern const kt_option_table kt_config_options;
+extern const kt_option_synonym kt_config_synonyms[]; /* in config_names.c */
+
+/* Rank 0 reads the file; everyone parses the same bytes, then the overrides ("section.key=value"), then checks the
+ * whole; all mistakes are told. Collective. KT_NO_INPUT, KT_CONFIG, KT_USAGE. */
+kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, char *const *overrides, kt_config *out);
+
+/* The same from a text in memory. Local. A [sweep] section is refused: it is for space.h. */
+kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides, char *const *overrides, kt_config *out);
+
+/* Everyone gets rank 0's configuration: as a text, since an address is of its own process only. Collective.
+ * KT_NO_MEMORY. */
+kt_status kt_config_broadcast(kt_comm *comm, kt_config *config);
+
+/* Whether the keys fit together. `name` begins the message. KT_CONFIG. */
+kt_status kt_config_check(const char *name, const kt_config *config);
+
+/* Rank 0 reads a file; everyone gets its bytes in *text (NUL-terminated; owned by the caller, kt_memory_free).
+ * Collective. KT_NO_INPUT. *text is NULL on failure. */
+kt_status kt_config_read_text(kt_comm *comm, const char *path, char **text, size_t *n_bytes);
+
+/* A hash of all that a run computes: of the keys that are not at their defaults, without KT_OPTION_PLACE. A key that a
+ * later version adds, at its default, does not change it. */
+uint64_t kt_config_key(const kt_config *config);
+
+/* The first key that defines a run (KT_OPTION_DEFINES) and differs; NULL when none does. */
+const kt_option *kt_config_difference(const kt_config *a, const kt_config *b);
+
+/* Whether a part of the data comes from files of its own. */
+bool kt_config_has_files(const kt_config *config, kt_part part);
+
+/* How its tables are read. */
+kt_table_rules kt_config_table_rules(const kt_config *config);
+
+/* The batch size as kt_batches_create takes it: 0 for the whole training set. */
+size_t kt_config_batch_size(const kt_config *config);
+
+/* Samples that a batch must have: one has no spread to normalize by. */
+size_t kt_config_fewest_samples(const kt_config *config);
+
+/* Whether a run leaves its best weights rather than its last. */
+bool kt_config_restores_best(const kt_config *config);
+
+/* The network for data of n_in features and n_classes; borrows the config's list of widths. */
+kt_network_spec kt_config_network(const kt_config *config, size_t n_in, size_t n_classes);
+
+#endif

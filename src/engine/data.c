@@ -1,0 +1,383 @@
+#include "engine/data.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+void kt_data_free(kt_data *data)
+{
+    kt_split_free(&data->split);
+    if (!data->view) {
+        kt_dataset_free(&data->set);
+        kt_shared_free(data->window);
+        kt_comm_free(data->host);
+    }
+    *data = (kt_data){0};
+}
+
+/* Fractions of the parts that share the main file; those with files of their own get none. */
+static void main_file_fractions(const kt_config *config, double fractions[KT_N_PARTS])
+{
+    double sum = 0;
+    for (int p = 0; p < KT_N_PARTS; p++) {
+        bool own_file = p != KT_TRAIN && kt_config_has_files(config, (kt_part)p);
+        fractions[p] = own_file ? 0 : config->data.split.values[p];
+        sum += fractions[p];
+    }
+    for (int p = 0; p < KT_N_PARTS; p++)
+        fractions[p] /= sum;
+}
+
+/* Appends the samples of a part's own files to the set. */
+static kt_status append_part(kt_data *data, kt_part part, const char *features, const char *labels,
+                             const kt_table_rules *rules)
+{
+    kt_dataset extra;
+    KT_TRY(kt_dataset_read(features, labels, NULL, rules, &extra));
+    data->own_files[part].first = data->set.n;
+    data->own_files[part].n = extra.n;
+    data->own_files[part].file_type = extra.file_type;
+    kt_status status = kt_dataset_append(&data->set, &extra, features);
+    kt_dataset_free(&extra);
+    return status;
+}
+
+/* A class that is only validated or tested can never be right: that is a mistake in the files. */
+static kt_status check_classes(const kt_data *data)
+{
+    size_t *counts;
+    KT_TRY(KT_NEW(counts, KT_N_PARTS * data->set.n_classes));
+    kt_status status = KT_OK;
+    for (int p = 0; p < KT_N_PARTS; p++)
+        kt_dataset_class_counts(&data->set, data->split.index[p], data->split.n[p],
+                                counts + (size_t)p * data->set.n_classes);
+    for (int p = KT_VALIDATION; p < KT_N_PARTS && status == KT_OK; p++)
+        for (size_t c = 0; c < data->set.n_classes && status == KT_OK; c++)
+            if (counts[c] == 0 && counts[(size_t)p * data->set.n_classes + c] > 0)
+                status = kt_fail(
+                    KT_DATA,
+                    "class %zu has %zu %s samples but none to train on: must be among the training samples, too", c,
+                    counts[(size_t)p * data->set.n_classes + c], kt_part_names[p]);
+    kt_memory_free(counts);
+    return status;
+}
+
+/* Puts the keys that lead to a failure before its sentence. */
+static kt_status name_keys(const char *keys, kt_status status)
+{
+    return status == KT_OK ? KT_OK : kt_fail_context(status, "%s", keys);
+}
+
+/* A part with files of its own is all of their rows. */
+static kt_status take_own_rows(kt_data *data, int part)
+{
+    const size_t first = data->own_files[part].first, n = data->own_files[part].n;
+    kt_memory_free(data->split.index[part]);
+    data->split.n[part] = 0;
+    KT_TRY(KT_NEW(data->split.index[part], n));
+    data->split.n[part] = n;
+    for (size_t i = 0; i < n; i++)
+        data->split.index[part][i] = (uint32_t)(first + i);
+    return KT_OK;
+}
+
+/* Everything that is not in the files: the parts, and whether inputs of this scale can be used. */
+static kt_status cut(const kt_config *config, kt_data *data)
+{
+    double fractions[KT_N_PARTS];
+    size_t n_main = data->set.n;
+    for (int p = 0; p < KT_N_PARTS; p++)
+        n_main -= data->own_files[p].n;
+    main_file_fractions(config, fractions);
+    KT_TRY(name_keys("data.split",
+                     kt_split_create(&data->split, n_main, data->set.labels, data->set.n_classes, fractions,
+                                     config->data.shuffle, config->data.stratify, (uint64_t)config->data.split_seed)));
+    for (int p = 0; p < KT_N_PARTS; p++)
+        if (data->own_files[p].n > 0)
+            KT_TRY(take_own_rows(data, p));
+    double largest = fmax(fabs(data->statistics.min), fabs(data->statistics.max)) / config->data.scale;
+    if (largest > 1e18)
+        return kt_fail(
+            KT_CONFIG,
+            "data.scale = %g makes inputs as large as %g: must leave them below 1e18, and does best below 10",
+            config->data.scale, largest);
+    return check_classes(data);
+}
+
+static kt_status read_all(const kt_config *config, kt_data *data)
+{
+    const kt_table_rules rules = kt_config_table_rules(config);
+    KT_TRY(name_keys("data.features, data.labels", kt_dataset_read(config->data.features, config->data.labels,
+                                                                   config->data.class_names, &rules, &data->set)));
+    if (data->set.n_classes < 2)
+        return kt_fail(KT_DATA, "%s: holds only class 0: must hold at least two classes", config->data.labels);
+    if (kt_config_has_files(config, KT_VALIDATION))
+        KT_TRY(name_keys("data.validation_features, data.validation_labels",
+                         append_part(data, KT_VALIDATION, config->data.validation_features,
+                                     config->data.validation_labels, &rules)));
+    if (kt_config_has_files(config, KT_TEST))
+        KT_TRY(name_keys("data.test_features, data.test_labels",
+                         append_part(data, KT_TEST, config->data.test_features, config->data.test_labels, &rules)));
+    data->statistics = kt_dataset_describe(&data->set);
+    data->fingerprint = kt_dataset_fingerprint(&data->set);
+    return cut(config, data);
+}
+
+kt_status kt_data_fail_where(kt_status status, const kt_config *config, const char *folder, const char *what)
+{
+    for (size_t i = 0; status == KT_NO_INPUT && i < kt_config_options.n; i++) {
+        const kt_option *o = &kt_config_options.options[i];
+        char path[KT_PATH_BYTES], found[KT_PATH_BYTES], whole[KT_PATH_BYTES];
+        if (strcmp(o->section, "data") != 0 || o->type != KT_OPTION_TEXT)
+            continue;
+        kt_format_file(*(const char *const *)(const void *)((const char *)config + o->offset), path);
+        if (path[0] == '\0' || kt_file_exists(path))
+            continue;
+        return kt_file_find_in(folder, path, found) && realpath(folder, whole) != NULL
+                   ? kt_fail(status, "%s; there is one %s: start ktrain in %s, or write the path %s",
+                             kt_error_message(), what, whole, found)
+                   : status; /* the first that is not there is what has failed */
+    }
+    return status;
+}
+
+/* The folder of the job file is where a data file may be meant to be. */
+static kt_status read_for_job(const kt_config *config, kt_data *data)
+{
+    char folder[KT_PATH_BYTES];
+    const kt_status status = read_all(config, data);
+    if (status != KT_NO_INPUT || config->job == NULL)
+        return status;
+    snprintf(folder, sizeof folder, "%s", config->job);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL)
+        return status;
+    slash[slash == folder ? 1 : 0] = '\0';
+    return kt_data_fail_where(status, config, folder, "beside the job file");
+}
+
+bool kt_data_same_files(const kt_config *a, const kt_config *b)
+{
+    return strcmp(a->data.features, b->data.features) == 0 && strcmp(a->data.labels, b->data.labels) == 0 &&
+           strcmp(a->data.class_names, b->data.class_names) == 0 &&
+           strcmp(a->data.validation_features, b->data.validation_features) == 0 &&
+           strcmp(a->data.validation_labels, b->data.validation_labels) == 0 &&
+           strcmp(a->data.test_features, b->data.test_features) == 0 &&
+           strcmp(a->data.test_labels, b->data.test_labels) == 0 && a->data.header == b->data.header &&
+           a->data.index_column == b->data.index_column;
+}
+
+kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *out)
+{
+    *out = *data;
+    out->split = (kt_split){0};
+    out->view = true;
+    const kt_status status = cut(config, out);
+    if (status != KT_OK)
+        kt_data_free(out);
+    return status;
+}
+
+static kt_status read_file(const char *features, const char *labels, const kt_table_rules *rules, kt_data *data)
+{
+    KT_TRY(kt_dataset_read(features, labels, NULL, rules, &data->set));
+    data->statistics = kt_dataset_describe(&data->set);
+    data->fingerprint = kt_dataset_fingerprint(&data->set);
+    size_t n[KT_N_PARTS] = {[KT_TEST] = data->set.n};
+    KT_TRY(kt_split_allocate(&data->split, n));
+    for (size_t i = 0; i < data->set.n; i++)
+        data->split.index[KT_TEST][i] = (uint32_t)i;
+    return KT_OK;
+}
+
+static size_t features_bytes(const kt_dataset *set)
+{
+    return set->n * set->d * kt_type_bytes(set->type);
+}
+
+/* Labels follow the features, on a cache line of their own. */
+static size_t labels_offset(const kt_dataset *set)
+{
+    return (features_bytes(set) / 64 + 1) * 64;
+}
+
+/* The ranks of each host, and the first ranks of all hosts. */
+static kt_status group(kt_comm *comm, kt_data *data, kt_comm **firsts)
+{
+    KT_TRY(kt_comm_agree(comm, kt_comm_split_host(comm, &data->host)));
+    return kt_comm_agree(comm, kt_comm_split(comm, kt_comm_rank(data->host) == 0 ? 0 : 1, firsts));
+}
+
+/* A copy of the rank's own, for what rank 0 will send; rank 0 has it. */
+static kt_status allocate_copy(kt_dataset *set, bool labelled)
+{
+    if (set->features != NULL)
+        return KT_OK;
+    set->features = kt_memory_new(features_bytes(set), 1);
+    if (set->features == NULL)
+        return KT_NO_MEMORY;
+    return labelled ? KT_NEW(set->labels, set->n) : KT_OK;
+}
+
+/* The set's arrays lie in the window from now on; what rank 0 has read moves there. */
+static void use_window(kt_data *data, bool labelled)
+{
+    kt_dataset *set = &data->set;
+    char *memory = kt_shared_memory(data->window);
+    kt_dataset own = {.features = set->features, .labels = set->labels};
+    set->borrowed = true;
+    set->features = memory;
+    set->labels = labelled ? (int32_t *)(void *)(memory + labels_offset(set)) : NULL;
+    if (own.features != NULL)
+        memcpy(set->features, own.features, features_bytes(set));
+    if (own.labels != NULL)
+        memcpy(set->labels, own.labels, set->n * sizeof *own.labels);
+    kt_dataset_free(&own);
+}
+
+/* Room for rank 0's data: one window for the ranks of a host, else (one rank, or no room for a window) a copy each. */
+static kt_status make_room(kt_comm *comm, kt_data *data, const size_t n_split[KT_N_PARTS], bool labelled)
+{
+    size_t n_bytes = labels_offset(&data->set) + (labelled ? data->set.n * sizeof *data->set.labels : 0);
+    kt_status status = kt_comm_rank(comm) == 0 ? KT_OK : kt_split_allocate(&data->split, n_split);
+    if (kt_comm_size(data->host) > 1 && kt_shared_create(data->host, n_bytes, &data->window) == KT_OK)
+        use_window(data, labelled);
+    else if (status == KT_OK)
+        status = allocate_copy(&data->set, labelled);
+    return kt_comm_agree(comm, status);
+}
+
+static void send(kt_comm *comm, kt_dataset *set)
+{
+    kt_comm_broadcast(comm, 0, set->features, features_bytes(set));
+    if (set->labels != NULL)
+        kt_comm_broadcast(comm, 0, set->labels, set->n * sizeof *set->labels);
+}
+
+static kt_status fill(kt_comm *comm, kt_comm *firsts, kt_data *data, const size_t n_split[KT_N_PARTS], bool labelled)
+{
+    KT_TRY(make_room(comm, data, n_split, labelled));
+    if (kt_comm_rank(data->host) == 0)
+        send(firsts, &data->set);
+    if (data->window != NULL)
+        kt_shared_barrier(data->window);
+    else
+        send(data->host, &data->set);
+    for (int p = 0; p < KT_N_PARTS; p++)
+        kt_comm_broadcast(comm, 0, data->split.index[p], data->split.n[p] * sizeof *data->split.index[p]);
+    return KT_OK;
+}
+
+/* Rank 0's class names, one after the other with their NULs, to all. */
+static kt_status send_names(kt_comm *comm, kt_dataset *set)
+{
+    uint64_t n_bytes = 0;
+    char *text = NULL;
+    for (size_t c = 0; set->class_names != NULL && c < set->n_classes; c++)
+        n_bytes += strlen(set->class_names[c]) + 1;
+    kt_comm_broadcast(comm, 0, &n_bytes, sizeof n_bytes);
+    if (n_bytes == 0)
+        return KT_OK;
+    kt_status status = KT_NEW(text, n_bytes);
+    if (status == KT_OK && set->class_names == NULL)
+        status = KT_NEW(set->class_names, set->n_classes);
+    else if (status == KT_OK)
+        for (size_t c = 0, at = 0; c < set->n_classes; at += strlen(set->class_names[c++]) + 1)
+            strcpy(text + at, set->class_names[c]);
+    status = kt_comm_agree(comm, status);
+    if (status == KT_OK) {
+        kt_comm_broadcast(comm, 0, text, n_bytes);
+        for (size_t c = 0, at = 0; c < set->n_classes && status == KT_OK; at += strlen(text + at) + 1, c++)
+            if (set->class_names[c] == NULL && (status = KT_NEW(set->class_names[c], strlen(text + at) + 1)) == KT_OK)
+                strcpy(set->class_names[c], text + at);
+        status = kt_comm_agree(comm, status);
+    }
+    kt_memory_free(text);
+    return status;
+}
+
+/* Everyone gets rank 0's data. */
+static kt_status distribute(kt_comm *comm, kt_data *data)
+{
+    bool root = kt_comm_rank(comm) == 0;
+    bool labelled = root && data->set.labels != NULL;
+    kt_data head = *data;
+    kt_comm *firsts = NULL;
+    kt_comm_broadcast(comm, 0, &head, sizeof head);
+    kt_comm_broadcast(comm, 0, &labelled, sizeof labelled);
+    if (!root) {
+        *data = head;
+        data->set.features = NULL;
+        data->set.labels = NULL;
+        data->set.class_names = NULL;
+        data->split = (kt_split){0};
+    }
+    kt_status status = group(comm, data, &firsts);
+    if (status == KT_OK)
+        status = fill(comm, firsts, data, head.split.n, labelled);
+    if (status == KT_OK)
+        status = send_names(comm, &data->set);
+    kt_comm_free(firsts);
+    return status;
+}
+
+static kt_status share(kt_comm *comm, kt_status read_status, kt_data *data)
+{
+    kt_status status = kt_comm_agree(comm, read_status);
+    if (status == KT_OK && kt_comm_size(comm) > 1)
+        status = distribute(comm, data);
+    if (status != KT_OK)
+        kt_data_free(data);
+    return status;
+}
+
+kt_status kt_data_load(kt_comm *comm, const kt_config *config, kt_data *out)
+{
+    *out = (kt_data){0};
+    return share(comm, kt_comm_rank(comm) == 0 ? read_for_job(config, out) : KT_OK, out);
+}
+
+kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, const kt_table_rules *rules,
+                            kt_data *out)
+{
+    *out = (kt_data){0};
+    return share(comm, kt_comm_rank(comm) == 0 ? read_file(features, labels, rules, out) : KT_OK, out);
+}
+
+kt_status kt_data_summary(const kt_data *data, const kt_config *config, char **text)
+{
+    const kt_dataset *set = &data->set;
+    const kt_dataset_statistics *s = &data->statistics;
+    size_t *counts;
+    *text = NULL;
+    KT_TRY(KT_NEW(counts, set->n_classes));
+    kt_text_buffer buffer = {0};
+    kt_text_append(&buffer, "data   %s\n", config->data.features);
+    for (int p = KT_VALIDATION; p < KT_N_PARTS; p++)
+        if (kt_config_has_files(config, (kt_part)p))
+            kt_text_append(&buffer, "       %s (%s)\n",
+                           p == KT_TEST ? config->data.test_features : config->data.validation_features,
+                           kt_part_names[p]);
+    kt_text_append(&buffer, "       %zu samples of %zu features (%s, %g to %g, mean %.4g, %.1f %% zero), %zu classes\n",
+                   set->n, set->d, kt_type_name(set->file_type), s->min, s->max, s->mean, 100 * s->zero_fraction,
+                   set->n_classes);
+    kt_text_append(&buffer, "split  %zu train, %zu validation, %zu test", data->split.n[KT_TRAIN],
+                   data->split.n[KT_VALIDATION], data->split.n[KT_TEST]);
+    kt_dataset_class_counts(set, data->split.index[KT_TRAIN], data->split.n[KT_TRAIN], counts);
+    size_t least = set->n_classes, most = 0;
+    for (size_t c = 0; c < set->n_classes; c++) {
+        least = counts[c] > 0 && (least == set->n_classes || counts[c] < counts[least]) ? c : least;
+        most = counts[c] > counts[most] ? c : most;
+    }
+    if (least < set->n_classes)
+        kt_text_append(&buffer, "; training samples a class from %zu (class %zu) to %zu (class %zu)", counts[least],
+                       least, counts[most], most);
+    kt_text_append(&buffer, "\n");
+    kt_memory_free(counts);
+    return kt_text_take(&buffer, text);
+}

@@ -1,0 +1,148 @@
+#include "engine/evaluate.h"
+
+#include <limits.h>
+
+#include "net/loss.h"
+#include "base/memory.h"
+#include "base/share.h"
+
+size_t kt_evaluate_max_rows(size_t largest_batch, const kt_split *split)
+{
+    size_t largest = 0;
+    for (int p = 0; p < KT_N_PARTS; p++)
+        largest = split->n[p] > largest ? split->n[p] : largest;
+    const size_t evaluated = largest < KT_EVALUATION_ROWS ? largest : KT_EVALUATION_ROWS;
+    return largest_batch > evaluated ? largest_batch : evaluated;
+}
+
+/* *logits[n x n_classes] of samples index[n], n <= KT_EVALUATION_ROWS. Collective over the replica; outside training no
+ * layer asks other replicas. */
+static kt_status infer(kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n, double scale,
+                       const float **logits)
+{
+    const kt_team *team = kt_network_team(network);
+    size_t begin, end;
+    kt_share(n, team->part, team->n_parts, &begin, &end);
+    kt_dataset_gather(set, index + begin, end - begin, (float)scale, kt_network_input(network) + begin * set->d);
+    kt_team_barrier(team);
+    return kt_network_forward(network, &(kt_pass){.rows = {n, 1, 0, 1}}, logits);
+}
+
+/* Chunks of a data set, of which each replica has some neighbours. */
+typedef struct chunks {
+    size_t n, count, begin, end; /* samples, chunks, this replica's chunks */
+} chunks;
+
+static chunks cut(const kt_replica *replica, size_t n)
+{
+    chunks c = {.n = n, .count = (n + KT_EVALUATION_ROWS - 1) / KT_EVALUATION_ROWS};
+    kt_share(c.count, replica->number, replica->n_replicas, &c.begin, &c.end);
+    return c;
+}
+
+static size_t rows_of(const chunks *c, size_t chunk)
+{
+    const size_t left = c->n - chunk * KT_EVALUATION_ROWS;
+    return left < KT_EVALUATION_ROWS ? left : KT_EVALUATION_ROWS;
+}
+
+/* A chunk's samples into the replica's counts; *cross_entropy is its sum. */
+static void score(const kt_dataset *set, const uint32_t *index, size_t n, const float *logits, kt_metrics *counts,
+                  double *cross_entropy)
+{
+    int32_t labels[KT_EVALUATION_ROWS];
+    for (size_t i = 0; i < n; i++)
+        labels[i] = set->labels[index[i]];
+    counts->cross_entropy_sum = 0;
+    kt_metrics_add(counts, n, logits, labels);
+    *cross_entropy = counts->cross_entropy_sum;
+}
+
+static kt_status score_chunks(kt_network *network, const kt_dataset *set, const uint32_t *index, const chunks *c,
+                              double scale, kt_metrics *counts, double *sums)
+{
+    const bool counts_here = kt_network_team(network)->part == 0;
+    for (size_t chunk = c->begin; chunk < c->end; chunk++) {
+        const uint32_t *samples = index + chunk * KT_EVALUATION_ROWS;
+        const float *logits;
+        KT_TRY(infer(network, set, samples, rows_of(c, chunk), scale, &logits));
+        if (counts_here)
+            score(set, samples, rows_of(c, chunk), logits, counts, &sums[chunk]);
+    }
+    return KT_OK;
+}
+
+/* Each chunk has one sum that is not 0, so adding over the ranks keeps its bits. */
+static void add_over_ranks(kt_comm *world, const kt_metrics *counts, double *sums, size_t n_sums, kt_metrics *metrics)
+{
+    const size_t n_cells = counts->n_classes * counts->n_classes;
+    kt_comm_sum_i64(world, counts->confusion, n_cells);
+    kt_comm_sum_f64(world, sums, n_sums);
+    for (size_t i = 0; i < n_cells; i++)
+        metrics->confusion[i] += counts->confusion[i];
+    for (size_t i = 0; i < n_sums; i++)
+        metrics->cross_entropy_sum += sums[i];
+}
+
+kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n,
+                      double scale, kt_metrics *metrics)
+{
+    const chunks c = cut(replica, n);
+    kt_metrics counts = {0};
+    double *sums = NULL;
+    kt_status status = kt_metrics_create(&counts, metrics->n_classes);
+    if (status == KT_OK)
+        status = KT_NEW(sums, c.count);
+    status = kt_comm_agree(replica->world, status);
+    if (status == KT_OK) /* what can fail in it fails on all ranks alike */
+        status = score_chunks(network, set, index, &c, scale, &counts, sums);
+    if (status == KT_OK)
+        add_over_ranks(replica->world, &counts, sums, c.count, metrics);
+    kt_metrics_free(&counts);
+    kt_memory_free(sums);
+    return status;
+}
+
+/* own[samples of this replica's chunks x n_classes]; written by its leader. */
+static kt_status own_probabilities(kt_network *network, const kt_dataset *set, const chunks *c, double scale,
+                                   float *own)
+{
+    const size_t n_classes = kt_network_n_classes(network);
+    for (size_t chunk = c->begin; chunk < c->end; chunk++) {
+        const size_t n = rows_of(c, chunk), first = chunk * KT_EVALUATION_ROWS;
+        uint32_t index[KT_EVALUATION_ROWS];
+        const float *logits;
+        for (size_t i = 0; i < n; i++)
+            index[i] = (uint32_t)(first + i);
+        KT_TRY(infer(network, set, index, n, scale, &logits));
+        if (own != NULL)
+            kt_loss_probabilities(n, n_classes, logits,
+                                  own + (first - c->begin * KT_EVALUATION_ROWS) * n_classes);
+    }
+    return KT_OK;
+}
+
+kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, const kt_dataset *set, double scale,
+                                    float *probabilities)
+{
+    const size_t n_classes = kt_network_n_classes(network);
+    const chunks c = cut(replica, set->n);
+    size_t n_rows = 0;
+    float *own = NULL;
+    kt_status status = KT_OK;
+    for (size_t chunk = c.begin; chunk < c.end; chunk++)
+        n_rows += rows_of(&c, chunk);
+    if (set->n > INT_MAX / n_classes)
+        status = kt_fail(KT_DATA,
+                         "%zu samples x %zu classes are too many at once: must be fewer than 2^31 probabilities",
+                         set->n, n_classes);
+    else if (replica->leaders != NULL)
+        status = KT_NEW(own, n_rows * n_classes);
+    status = kt_comm_agree(replica->world, status);
+    if (status == KT_OK)
+        status = own_probabilities(network, set, &c, scale, own);
+    if (status == KT_OK && replica->leaders != NULL)
+        kt_comm_gather_rows(replica->leaders, n_rows, n_classes, own, probabilities);
+    kt_memory_free(own);
+    return status;
+}

@@ -1,0 +1,27 @@
+/* Running a network over part of a data set, shared by the ranks. */
+#ifndef KTRAIN_EVALUATE_H
+#define KTRAIN_EVALUATE_H
+
+#include "engine/data.h"
+#include "net/metrics.h"
+#include "net/network.h"
+#include "engine/replica.h"
+
+/* Samples that go through the network at once, in any network with room for so many rows: their number, unlike that of
+ * the ranks, may touch a result's bits. */
+enum { KT_EVALUATION_ROWS = 256 };
+
+/* Rows that a network must have room for, to train on such batches and be evaluated on each part. Local. */
+size_t kt_evaluate_max_rows(size_t largest_batch, const kt_split *split);
+
+/* Adds samples index[n] of the set to *metrics: each exactly once, and summed in the same order, whatever the number of
+ * ranks. Inputs are divided by scale. The network is the replica's, with room for KT_EVALUATION_ROWS or n rows.
+ * Collective; every rank gets the same metrics. */
+kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n,
+                      double scale, kt_metrics *metrics);
+
+/* Rank 0's probabilities[set->n x n_classes] (NULL elsewhere), rows in the set's order. Collective. */
+kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, const kt_dataset *set, double scale,
+                                    float *probabilities);
+
+#endif

@@ -1,0 +1,196 @@
+#include <limits.h>
+#include <string.h>
+
+#include "engine/exchange_private.h"
+#include "base/memory.h"
+#include "base/share.h"
+
+static kt_status allocate(kt_exchange *x)
+{
+    const size_t n_replicas = x->replica->n_replicas;
+    const bool thin = kt_network_is_thin(x->network, x->plan->batch_size);
+    const kt_tile_size size = thin ? kt_exchange_thin_tile : kt_exchange_blas_tile;
+    KT_TRY(KT_NEW(x->tile, size.units * size.columns));
+    if (!thin)
+        KT_TRY(KT_NEW(x->scratch, kt_dense_scratch()));
+    if (x->clip_norm > 0) /* also for the last batch of an epoch, which may be thin where the others are not */
+        KT_TRY(KT_NEW(x->gram, 2 * KT_GRAM_ROWS * x->plan->batch_size));
+    KT_TRY(KT_NEW(x->transfers, 2 * x->plan->n_layers));
+    KT_TRY(KT_NEW(x->sent, 2 * x->plan->n_layers));
+    KT_TRY(KT_NEW(x->runs, x->plan->n_layers));
+    KT_TRY(KT_NEW(x->n_parts, n_replicas));
+    return KT_NEW(x->all_nodes, n_replicas * KT_MAX_SHARD_NODES);
+}
+
+/* Who owns which elements of a run, in whole cache lines. */
+static kt_status cut_run(kt_exchange *x, kt_run *run)
+{
+    const size_t n = run->end - run->begin, n_replicas = x->replica->n_replicas;
+    KT_TRY(KT_NEW(run->bounds, n_replicas + 1));
+    for (size_t r = 0; r < n_replicas; r++) {
+        size_t end;
+        kt_share_tiles(n, KT_LINE_FLOATS, r, n_replicas, &run->bounds[r], &end);
+        if (x->plan->rank0)
+            run->bounds[r] = r == 0 ? 0 : n;
+    }
+    run->bounds[n_replicas] = n;
+    if (n > INT_MAX)
+        return kt_fail(KT_CONFIG,
+                       "%zu parameters in one allreduce: must be fewer than 2^31; parallel.exchange = factors can do "
+                       "it",
+                       n);
+    return KT_OK;
+}
+
+static kt_status find_runs(kt_exchange *x)
+{
+    size_t n, longest = 0;
+    const kt_factors *factors = kt_network_factors(x->network, &n);
+    for (size_t l = 0; l < n && x->replica->n_replicas > 1; l++) {
+        const size_t begin = factors[l].weight, end = factors[l].bias + factors[l].n_out;
+        if (x->plan->by_factors[l])
+            continue;
+        if (x->n_runs > 0 && x->runs[x->n_runs - 1].end == begin && end - x->runs[x->n_runs - 1].begin <= INT_MAX)
+            x->runs[x->n_runs - 1].end = end;
+        else
+            x->runs[x->n_runs++] = (kt_run){.begin = begin, .end = end};
+    }
+    for (kt_run *run = x->runs; run < x->runs + x->n_runs; run++) {
+        KT_TRY(cut_run(x, run));
+        const size_t own = run->bounds[x->replica->number + 1] - run->bounds[x->replica->number];
+        longest = own > longest ? own : longest;
+    }
+    const bool receives = x->replica->leaders != NULL && x->reproducible && x->n_runs > 0;
+    return receives ? KT_NEW(x->received, x->n_all_nodes * longest) : KT_OK;
+}
+
+/* The partial sums that every replica makes of its shards. */
+static void find_nodes(kt_exchange *x)
+{
+    for (size_t r = 0; r < x->replica->n_replicas; r++) {
+        const kt_rows rows = kt_replica_rows(x->replica, r, 0, x->plan->n_shards);
+        kt_shard_node *nodes = x->all_nodes + x->n_all_nodes;
+        x->n_parts[r] = kt_shards_nodes(rows.first, rows.end, nodes);
+        if (r == x->replica->number)
+            memcpy(x->nodes, nodes, x->n_parts[r] * sizeof *nodes);
+        x->n_all_nodes += x->n_parts[r];
+    }
+}
+
+/* The shared vectors, in the order that kt_exchange_shared_bytes counts them. */
+static void take_memory(kt_exchange *x, float *memory)
+{
+    const size_t n = kt_exchange_vector(x->plan);
+    for (size_t s = 0; s < x->plan->n_slots; s++, memory += n)
+        x->slots[s] = memory;
+    if (x->plan->keeps_gradient) {
+        x->gradient = memory;
+        memory += n;
+    }
+    x->parts = memory;
+    memory += x->plan->n_parts * n;
+    x->row_sums = (double *)(void *)memory;
+}
+
+/* Each rank writes the state of its units first: that is where its pages will lie. */
+static void touch_state(const kt_exchange *x)
+{
+    size_t n;
+    const kt_factors *factors = kt_network_factors(x->network, &n);
+    const bool thin = kt_network_is_thin(x->network, x->plan->batch_size);
+    for (size_t l = 0; l < n; l++) {
+        const kt_range own = kt_dense_own(factors[l].tall, thin, &x->replica->team);
+        const size_t width = factors[l].wide, begin = factors[l].weight + own.begin * width;
+        for (size_t s = 0; x->plan->by_factors[l] && s < x->plan->n_slots; s++)
+            memset(x->slots[s] + begin, 0, (own.end - own.begin) * width * sizeof(float));
+    }
+}
+
+static kt_status build(kt_exchange *x, const kt_config *config, void *memory)
+{
+    size_t n_tensors;
+    const kt_tensor *tensors = kt_network_parameter_tensors(x->network, &n_tensors);
+    take_memory(x, memory);
+    touch_state(x);
+    KT_TRY(allocate(x));
+    find_nodes(x);
+    KT_TRY(find_runs(x));
+    kt_optimizer_spec spec = config->optimizer;
+    spec.portable = kt_network_kernels(x->network) != kt_kernels_best(); /* other ranks may lack what we have */
+    return kt_optimizer_create(&x->optimizer, &spec, tensors, n_tensors, x->slots);
+}
+
+kt_status kt_exchange_create(kt_exchange **out, kt_replica *replica, const kt_config *config,
+                             const kt_exchange_plan *plan, kt_network *network, void *memory)
+{
+    kt_exchange *x;
+    *out = NULL;
+    kt_status status = KT_NEW(x, 1);
+    if (status == KT_OK) {
+        x->replica = replica;
+        x->plan = plan;
+        x->network = network;
+        x->optimizer_kind = config->optimizer.kind;
+        x->reproducible = config->parallel.reproducible;
+        x->decay_biases = config->optimizer.l2_biases;
+        x->clip_norm = config->train.clip_norm;
+        status = build(x, config, memory);
+    }
+    status = kt_comm_agree(replica->world, status);
+    if (status == KT_OK)
+        *out = x;
+    else
+        kt_exchange_free(x);
+    return status;
+}
+
+void kt_exchange_free(kt_exchange *x)
+{
+    if (x == NULL)
+        return;
+    kt_optimizer_free(x->optimizer);
+    for (size_t i = 0; i < x->n_runs; i++)
+        kt_memory_free(x->runs[i].bounds);
+    void *const parts[] = {x->runs,    x->n_parts, x->all_nodes, x->received, x->tile,
+                           x->scratch, x->gram,    x->transfers, x->sent,     x};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        kt_memory_free(parts[i]);
+}
+
+/* ---- the state of record ---- */
+
+double kt_exchange_norm(const kt_exchange *x)
+{
+    return x->norm;
+}
+
+size_t kt_exchange_n_slots(const kt_exchange *x)
+{
+    return x->plan->n_slots;
+}
+
+const char *kt_exchange_slot_name(const kt_exchange *x, size_t slot)
+{
+    return kt_optimizers[x->optimizer_kind].slot_names[slot];
+}
+
+float *kt_exchange_slot(const kt_exchange *x, size_t slot)
+{
+    return x->slots[slot];
+}
+
+void kt_exchange_gather_state(kt_exchange *x)
+{
+    kt_replica_barrier(x->replica);
+    for (size_t s = 0; s < x->plan->n_slots && x->replica->leaders != NULL; s++)
+        for (const kt_run *run = x->runs; run < x->runs + x->n_runs; run++)
+            kt_comm_gather_slices(x->replica->leaders, run->bounds, x->slots[s] + run->begin);
+    kt_replica_barrier(x->replica);
+}
+
+/* Everything, then: layers by factors and batch norm want all of it, and a checkpoint is read once. */
+void kt_exchange_scatter_state(kt_exchange *x)
+{
+    for (size_t s = 0; s < x->plan->n_slots; s++)
+        kt_replica_spread(x->replica, x->slots[s], x->plan->n_parameters * sizeof(float));
+}

@@ -1,0 +1,41 @@
+/* What a job costs, before it runs: the cost model (cost.h) filled from a configuration and its data. Local. */
+#ifndef KTRAIN_FORECAST_H
+#define KTRAIN_FORECAST_H
+
+#include "input/batches.h"
+#include "engine/config.h"
+#include "engine/cost.h"
+#include "engine/data.h"
+#include "net/network.h"
+
+typedef struct kt_forecast {
+    const kt_config *config; /* borrowed, as is what spec borrows from it */
+    kt_network_spec spec;
+    kt_exchange_job exchange;
+    size_t n_layers, max_rows, n_parameters, network_bytes;
+    size_t n_train, n_validation; /* samples */
+    kt_batch_sizes batches;
+    kt_layer_shape *layers;  /* [n_layers], owned */
+    kt_machine machine;      /* a typical one; may be changed */
+} kt_forecast;
+
+/* For n_ranks on n_hosts. KT_CONFIG when the network cannot be made. *out is zeroed on failure. */
+kt_status kt_forecast_create(kt_forecast *out, const kt_config *config, const kt_data *data, size_t n_ranks,
+                             size_t n_hosts);
+void kt_forecast_free(kt_forecast *forecast);
+
+kt_layout kt_forecast_layout(const kt_forecast *forecast, size_t n_ranks, size_t n_hosts);
+
+/* Either exchange of layer l, and which it would be. */
+typedef struct kt_layer_costs {
+    kt_exchange_cost factors, allreduce;
+    bool by_factors;
+} kt_layer_costs;
+
+kt_layer_costs kt_forecast_layer(const kt_forecast *forecast, const kt_layout *layout, size_t l);
+
+/* Seconds of a step; and of an epoch: its steps, and the validation after them. */
+double kt_forecast_step(const kt_forecast *forecast, const kt_layout *layout);
+double kt_forecast_epoch(const kt_forecast *forecast, const kt_layout *layout);
+
+#endif

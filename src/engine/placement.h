@@ -1,0 +1,16 @@
+/* Which ranks are on which hosts, with how many cores and threads. */
+#ifndef KTRAIN_PLACEMENT_H
+#define KTRAIN_PLACEMENT_H
+
+#include "edge/comm.h"
+#include "base/log.h"
+
+/* Rank 0 prints a line for each host ("ranks 0-3 on node7: 4 cores, 1 thread each") and warns where threads outnumber
+ * cores. Collective. */
+kt_status kt_placement_report(kt_comm *comm, int threads, kt_log *log);
+
+/* KT_USAGE when this process is one of several that a launcher has started without MPI between them: each would train
+ * alone, into the same directory. Warns of a batch job that has more tasks than take part. Local. */
+kt_status kt_placement_check_launcher(const kt_comm *world, kt_log *log);
+
+#endif

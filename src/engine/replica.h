@@ -1,0 +1,59 @@
+/* Replicas: the ranks of a run in groups that share one copy of the network and split each batch among the groups.
+ *
+ * The ranks of a host are cut into groups of at most ranks_per_replica neighbours, of sizes that differ by one at most;
+ * a group is a replica, and the first rank of each is its leader, which talks to the other leaders. Replica r of R
+ * takes shards kt_share(V, r, R) of a batch (shards.h); inside, each rank computes its units (team.h). */
+#ifndef KTRAIN_REPLICA_H
+#define KTRAIN_REPLICA_H
+
+#include "edge/comm.h"
+#include "edge/comm_shared.h"
+#include "engine/config.h"
+#include "net/network.h"
+
+typedef struct kt_replica {
+    kt_comm *world;   /* borrowed: all ranks of the run */
+    kt_comm *ranks;   /* of this replica */
+    kt_comm *leaders; /* the replicas' first ranks, in the replicas' order; NULL on all others */
+    size_t number, n_replicas;
+    size_t n_hosts;
+    size_t n_here;     /* replicas of this host */
+    kt_team team;      /* works after kt_replica_allocate */
+    kt_shared *shared; /* NULL before kt_replica_allocate */
+    size_t *bounds;    /* [n_replicas + 1]: scratch */
+} kt_replica;
+
+/* Ranks that share one copy of the weights, at most, as configured or chosen for batches of so many samples. Local. */
+enum { KT_RANKS_OF_A_HOST = 1 << 20 };
+size_t kt_replica_ranks_wanted(const kt_config *config, size_t batch_size);
+
+/* ranks_per_replica >= 1; larger than any host: one replica a host. Collective. *out is zeroed on failure. */
+kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
+void kt_replica_free(kt_replica *replica); /* collective; of a zeroed one a call without effect */
+
+/* Ranks on different processors would round differently: kernels that the spec leaves open (0) become those of the
+ * least of them; given ones, when ranks were given different ones, the least of those. Collective. */
+kt_status kt_replica_agree_on_kernels(kt_comm *world, kt_network_spec *spec);
+
+/* n_bytes of zeroed memory that the replica's ranks share; once. other_bytes: what rank 0 will need beside it. *replica
+ * must not move after: its team points to it. KT_NO_MEMORY. Collective. */
+kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_bytes);
+void *kt_replica_memory(const kt_replica *replica);
+
+/* What the replica's ranks wrote before is seen by all of them after. Collective over the replica. */
+void kt_replica_barrier(kt_replica *replica);
+
+/* The part of a batch of M rows in n_shards shards that replica `number` computes. Local. */
+kt_rows kt_replica_rows(const kt_replica *replica, size_t number, size_t M, size_t n_shards);
+
+/* Rows of `width` floats of a batch cut as `rows`, each replica having filled its own: starts to send all rows to all
+ * replicas (kt_comm_start_share). Leaders only: collective over them. */
+void kt_replica_start_rows(kt_replica *replica, const kt_rows *rows, size_t width, float *values, kt_transfer **out);
+
+/* The leader's n_bytes of replica 0 to all replicas' shared memory. Collective over all ranks; ends with a barrier. */
+void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes);
+
+/* The same for parameters and running statistics of a network in the replicas' memory. */
+void kt_replica_spread_network(kt_replica *replica, kt_network *network);
+
+#endif

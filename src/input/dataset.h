@@ -1,0 +1,61 @@
+/* A labelled data set in memory. Everything here is local. */
+#ifndef KTRAIN_DATASET_H
+#define KTRAIN_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "input/format.h"
+#include "base/notes.h"
+
+typedef struct kt_dataset {
+    size_t n;           /* samples */
+    size_t d;           /* features of a sample */
+    kt_type type;       /* KT_U8 (came as bytes or bools, kept as bytes) or KT_F32 */
+    void *features;     /* n x d row-major */
+    int32_t *labels;    /* n, 0 <= label < n_classes; NULL when unlabelled */
+    bool borrowed;      /* features and labels belong to someone else */
+    size_t n_classes;   /* 0 when unlabelled */
+    char **class_names; /* owned, n_classes strings, or NULL */
+    kt_type file_type;  /* what the features file held */
+    size_t shape[2];    /* of one sample as the file had it: {h, w}, or {d, 0} */
+    size_t n_left_out;  /* columns of a table in front of the features, for messages */
+    kt_notes notes;     /* what readers found strange in the files */
+} kt_dataset;
+
+/* What the features look like: kept in a model file, so that predict can warn about other data. */
+typedef struct kt_dataset_statistics {
+    double min, max, mean, standard_deviation, zero_fraction;
+} kt_dataset_statistics;
+
+/* Reads features ((n, d), (n, h, w) or (n, h, w, 1), any numeric type) and labels ((n,) or (n, 1) whole numbers of any
+ * type, or one-hot rows (n, C); NULL or "" for none), checks them and takes them over. `class_names` is NULL, "", or a
+ * CSV with a header whose first column is the class index and whose last is the name. KT_DATA, naming file, row and
+ * column: NaN/Inf, n = 0, labels out of range or not whole, X and y of different lengths, a names file that lacks a
+ * class. n_classes is the number of names, else of one-hot columns, else the largest label + 1; classes without samples
+ * are allowed. class_names is not read when unlabelled. Tables are read by `rules` (NULL: all is decided there), of
+ * which index_column is that of the features. *out is zeroed on failure. */
+kt_status kt_dataset_read(const char *features, const char *labels, const char *class_names,
+                          const kt_table_rules *rules, kt_dataset *out);
+
+void kt_dataset_free(kt_dataset *dataset);
+
+/* Adds the samples of `extra`, labelled like `dataset` and read from `name`, after its own; bytes become floats when
+ * one of the two has floats. n_classes grows when extra has more, unless class names fix it. Its notes are joined.
+ * KT_DATA, dataset unchanged: another width, or a class without a name. */
+kt_status kt_dataset_append(kt_dataset *dataset, const kt_dataset *extra, const char *name);
+
+/* out[n_rows x d] = features of rows index[n_rows], each divided by `scale`, in float (x / scale, rounded once). */
+void kt_dataset_gather(const kt_dataset *dataset, const uint32_t *index, size_t n_rows, float scale, float *out);
+
+/* counts[n_classes]: samples of each class among index[n_rows] (index NULL: all rows). */
+void kt_dataset_class_counts(const kt_dataset *dataset, const uint32_t *index, size_t n_rows, size_t *counts);
+
+kt_dataset_statistics kt_dataset_describe(const kt_dataset *dataset);
+
+/* A 64-bit hash of shape, type, features and labels (FNV-1a over 8-byte words, folded): tells one data set from
+ * another, not an attacker. */
+uint64_t kt_dataset_fingerprint(const kt_dataset *dataset);
+
+#endif

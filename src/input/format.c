@@ -1,0 +1,203 @@
+#include "input/format.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "input/foreign.h"
+#include "base/memory.h"
+
+const kt_format kt_formats[] = {
+    {"npy", ".npy", "a NumPy array: versions 1 to 3, every real type, both byte orders", kt_npy_recognizes, kt_npy_read,
+     NULL},
+    {"npz", ".npz", "a NumPy archive, stored or deflated; FILE:NAME for one of its arrays", kt_npz_recognizes,
+     kt_npz_read, NULL},
+    {"hdf5", ".h5 .hdf5 .hdf", "an HDF5 file; FILE:PATH for one of its datasets", kt_hdf5_recognizes,
+     kt_hdf5_array_read, NULL},
+    {"idx", ".idx .gz", "an IDX file as MNIST has them, plain or gzipped", kt_idx_recognizes, kt_idx_read, NULL},
+    {"csv", ".csv .txt", "numbers separated by commas, semicolons or tabs, under an optional line of names", NULL, NULL,
+     kt_csv_read_table},
+};
+const size_t kt_n_formats = sizeof kt_formats / sizeof kt_formats[0];
+
+static const char *const feature_names[] = {"X", "x", "features", "images", "data", "x_train", "arr_0", NULL};
+static const char *const label_names[] = {"y", "Y", "labels", "targets", "y_train", "arr_1", NULL};
+
+enum { LISTED_NAMES = 8 };
+
+static bool has_extension(const char *path, const char *extensions)
+{
+    for (const char *e = extensions; *e != '\0';) {
+        size_t n = strcspn(e, " ");
+        if (strlen(path) >= n && strncasecmp(path + strlen(path) - n, e, n) == 0)
+            return true;
+        e += n + (e[n] == ' ');
+    }
+    return false;
+}
+
+static kt_status find_format(const char *path, const kt_format **format)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return kt_fail(KT_NO_INPUT, "%s: %s", path, strerror(errno));
+    unsigned char head[KT_FOREIGN_BYTES];
+    size_t n = fread(head, 1, sizeof head, file);
+    const bool behind_block = n == sizeof head && kt_hdf5_is_behind_block(file);
+    bool failed = ferror(file);
+    fclose(file);
+    if (failed)
+        return kt_fail(KT_IO, "%s: %s", path, strerror(errno));
+    if (n == 0)
+        return kt_fail(KT_DATA, "%s is empty", path);
+    for (*format = kt_formats; *format < kt_formats + kt_n_formats; (*format)++)
+        if ((*format)->recognizes != NULL && (*format)->recognizes(head, n))
+            return KT_OK;
+    if (!behind_block)
+        KT_TRY(kt_foreign_check(path, head, n));
+    for (*format = kt_formats; *format < kt_formats + kt_n_formats; (*format)++)
+        if (behind_block ? (*format)->recognizes == kt_hdf5_recognizes : has_extension(path, (*format)->extensions))
+            return KT_OK;
+    return kt_fail(
+        KT_DATA, "%s is in no format known here (npy, npz, HDF5, IDX, gzipped IDX, or CSV with the ending .csv)", path);
+}
+
+static bool is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+kt_status kt_decision_parse(const char *what, const char *text, int *out)
+{
+    static const char *const words[] = {
+        [KT_DECIDE_AUTO] = "auto", [KT_DECIDE_TRUE] = "true", [KT_DECIDE_FALSE] = "false"};
+    for (int i = 0; i < (int)(sizeof words / sizeof words[0]); i++)
+        if (strcmp(text, words[i]) == 0) {
+            *out = i;
+            return KT_OK;
+        }
+    return kt_fail(KT_USAGE, "%s: \"%.40s\": must be auto, true or false", what, text);
+}
+
+/* What stands where the file should be, if anything does. */
+static kt_status fail_absent(const char *path)
+{
+    char target[256];
+    const int code = errno;
+    const ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n <= 0) {
+        errno = code;
+        return kt_file_fail_open(path, "");
+    }
+    target[n] = '\0';
+    const bool annex = strstr(target, "annex/objects/") != NULL;
+    return kt_fail(KT_NO_INPUT, "%s: is a link to %s, which is not there%s", path, target,
+                   annex ? ": `git annex get FILE` fetches it" : "");
+}
+
+/* What is wanted of a file. */
+typedef struct request {
+    const char *const *usual;
+    const kt_table_rules *rules;
+    kt_notes *notes;
+} request;
+
+static kt_status read_split(const char *path, const char *member, const request *r, kt_array *out)
+{
+    const kt_format *format;
+    if (!is_file(path)) {
+        struct stat info;
+        bool there = stat(path, &info) == 0;
+        return there ? kt_fail(KT_NO_INPUT, "%s: not a regular file", path) : fail_absent(path);
+    }
+    KT_TRY(find_format(path, &format));
+    return format->read_table != NULL ? format->read_table(path, member, r->rules, r->notes, out)
+                                      : format->read(path, member, r->usual, out);
+}
+
+/* A name with a colon may be a file's own: it is when there is such a file. */
+static const char *find_member(const char *path_and_member)
+{
+    const char *colon = strrchr(path_and_member, ':');
+    return colon == NULL || is_file(path_and_member) ? NULL : colon;
+}
+
+void kt_format_file(const char *path_and_member, char *file)
+{
+    const char *colon = find_member(path_and_member);
+    const int n = colon == NULL ? KT_PATH_BYTES - 1 : (int)(colon - path_and_member);
+    snprintf(file, KT_PATH_BYTES, "%.*s", n, path_and_member);
+}
+
+static kt_status read_array(const char *path_and_member, const request *r, kt_array *out)
+{
+    *out = (kt_array){0};
+    const char *colon = find_member(path_and_member);
+    if (colon == NULL)
+        return read_split(path_and_member, NULL, r, out);
+    char *path = kt_memory_string(path_and_member);
+    if (path == NULL)
+        return KT_NO_MEMORY;
+    path[colon - path_and_member] = '\0';
+    kt_status status = colon[1] == '\0' ? kt_fail(KT_DATA, "%s: a name is needed after the colon", path_and_member)
+                                        : read_split(path, colon + 1, r, out);
+    kt_memory_free(path);
+    return status;
+}
+
+kt_status kt_format_read_by(const char *path_and_member, bool labels, const kt_table_rules *rules, kt_notes *notes,
+                            kt_array *out)
+{
+    static const kt_table_rules all_auto;
+    const request r = {labels ? label_names : feature_names, rules != NULL ? rules : &all_auto, notes};
+    return read_array(path_and_member, &r, out);
+}
+
+kt_status kt_format_read(const char *path_and_member, kt_array *out)
+{
+    return kt_format_read_by(path_and_member, false, NULL, NULL, out);
+}
+
+static bool find_name(const char *wanted, size_t n, char *const *names, size_t *found)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], wanted) == 0) {
+            *found = i;
+            return true;
+        }
+    return false;
+}
+
+static kt_status fail_choice(const char *path, const char *member, size_t n, char *const *names)
+{
+    char list[KT_MESSAGE_BYTES / 2] = "";
+    for (size_t i = 0; i < n && i < LISTED_NAMES; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%.40s", i > 0 ? ", " : "", names[i]);
+    }
+    const char *more = n > LISTED_NAMES ? ", ..." : "";
+    if (n == 0)
+        return kt_fail(KT_DATA, "%s holds no arrays", path);
+    if (member != NULL)
+        return kt_fail(KT_DATA, "%s has no array \"%.100s\"; it has %s%s", path, member, list, more);
+    return kt_fail(KT_DATA, "%s has %zu arrays (%s%s): say which, as FILE:NAME", path, n, list, more);
+}
+
+kt_status kt_format_choose(const char *path, const char *member, const char *const *usual, size_t n, char *const *names,
+                           size_t *chosen)
+{
+    *chosen = 0;
+    if (member != NULL)
+        return find_name(member + (member[0] == '/'), n, names, chosen) ? KT_OK : fail_choice(path, member, n, names);
+    if (n == 1)
+        return KT_OK;
+    for (const char *const *name = usual; *name != NULL; name++)
+        if (find_name(*name, n, names, chosen))
+            return KT_OK;
+    return fail_choice(path, NULL, n, names);
+}

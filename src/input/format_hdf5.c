@@ -1,0 +1,137 @@
+/* HDF5: a member is a dataset's path, with or without the first slash. */
+#include "input/format.h"
+
+#include <string.h>
+
+#include "edge/hdf5_file.h"
+#include "base/memory.h"
+
+static const unsigned char magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+
+bool kt_hdf5_recognizes(const unsigned char *head, size_t n)
+{
+    return n >= sizeof magic && memcmp(head, magic, sizeof magic) == 0;
+}
+
+bool kt_hdf5_is_behind_block(FILE *file)
+{
+    unsigned char bytes[sizeof magic];
+    for (off_t at = 512; fseeko(file, at, SEEK_SET) == 0 && fread(bytes, sizeof bytes, 1, file) == 1; at *= 2)
+        if (memcmp(bytes, magic, sizeof magic) == 0)
+            return true;
+    return false;
+}
+
+typedef struct listing {
+    size_t n, capacity;
+    char **names; /* owned; paths without the first slash */
+    kt_status status;
+} listing;
+
+static bool add_name(void *context, const char *path, size_t n_dims, const size_t *dims)
+{
+    listing *l = context;
+    (void)dims;
+    if (n_dims == 0) /* a scalar is not a data set */
+        return true;
+    if (l->n == l->capacity) {
+        char **larger;
+        l->capacity = 2 * l->capacity + 8;
+        l->status = KT_NEW(larger, l->capacity);
+        if (l->status != KT_OK)
+            return false;
+        if (l->n > 0)
+            memcpy(larger, l->names, l->n * sizeof *larger);
+        kt_memory_free(l->names);
+        l->names = larger;
+    }
+    l->names[l->n] = kt_memory_string(path + 1);
+    l->status = l->names[l->n] != NULL ? KT_OK : KT_NO_MEMORY;
+    l->n += l->status == KT_OK;
+    return l->status == KT_OK;
+}
+
+/* The first usual name of an array. A link that leads nowhere is not passed over: it is what was meant. *in_the_way is
+ * a usual name of something else, or NULL: then no other array may be taken just because it is the only one. */
+static kt_status find_usual(kt_hdf5 *file, const char *const *usual, const char **found, const char **in_the_way)
+{
+    *found = *in_the_way = NULL;
+    for (const char *const *name = usual; *name != NULL && *found == NULL; name++) {
+        const kt_hdf5_kind kind = kt_hdf5_look_up(file, *name);
+        if (kind == KT_HDF5_DANGLING)
+            return kt_hdf5_fail_look_up(file, *name);
+        if (kind == KT_HDF5_ARRAY)
+            *found = *name;
+        else if (kind == KT_HDF5_OTHER && *in_the_way == NULL)
+            *in_the_way = *name;
+    }
+    return KT_OK;
+}
+
+/* One array, perhaps under several names. */
+static bool is_single(kt_hdf5 *file, const listing *l)
+{
+    for (size_t i = 1; i < l->n; i++)
+        if (!kt_hdf5_same(file, l->names[0], l->names[i]))
+            return false;
+    return l->n > 0;
+}
+
+static bool lies_in(const char *name, const char *group)
+{
+    const size_t n = strlen(group);
+    return strncmp(name, group, n) == 0 && name[n] == '/';
+}
+
+static kt_status choose(kt_hdf5 *file, const char *path, const char *member, const char *const *usual,
+                        const char *in_the_way, const listing *l, size_t *chosen)
+{
+    *chosen = 0;
+    if (member != NULL)
+        return kt_format_choose(path, member, usual, l->n, l->names, chosen);
+    const bool single = is_single(file, l);
+    if (in_the_way != NULL && !(single && lies_in(l->names[0], in_the_way)))
+        return kt_hdf5_fail_look_up(file, in_the_way);
+    return single ? KT_OK : kt_format_choose(path, NULL, usual, l->n, l->names, chosen);
+}
+
+/* No name was given, and none of the usual ones is an array's; or there is no `member`. */
+static kt_status read_listed(kt_hdf5 *file, const char *path, const char *member, const char *const *usual,
+                             const char *in_the_way, kt_array *out)
+{
+    listing l = {0};
+    size_t chosen = 0;
+    kt_status status = kt_hdf5_visit(file, add_name, &l);
+    if (l.status != KT_OK)
+        status = l.status;
+    if (status == KT_OK)
+        status = choose(file, path, member, usual, in_the_way, &l, &chosen);
+    if (status == KT_OK)
+        status = kt_hdf5_read(file, l.names[chosen], out);
+    for (size_t i = 0; i < l.n; i++)
+        kt_memory_free(l.names[i]);
+    kt_memory_free(l.names);
+    return status;
+}
+
+static kt_status read_chosen(kt_hdf5 *file, const char *path, const char *member, const char *const *usual,
+                             kt_array *out)
+{
+    const char *found = member, *in_the_way = NULL;
+    if (member == NULL)
+        KT_TRY(find_usual(file, usual, &found, &in_the_way));
+    const kt_hdf5_kind kind = found != NULL ? kt_hdf5_look_up(file, found) : KT_HDF5_ABSENT;
+    if (kind == KT_HDF5_ABSENT)
+        return read_listed(file, path, member, usual, in_the_way, out);
+    return kind == KT_HDF5_ARRAY ? kt_hdf5_read(file, found, out) : kt_hdf5_fail_look_up(file, found);
+}
+
+kt_status kt_hdf5_array_read(const char *path, const char *member, const char *const *usual, kt_array *out)
+{
+    *out = (kt_array){0};
+    kt_hdf5 *file;
+    KT_TRY(kt_hdf5_open(&file, path));
+    kt_status status = read_chosen(file, path, member, usual, out);
+    kt_hdf5_close(file);
+    return status;
+}

@@ -1,0 +1,197 @@
+/* Batch normalization over the whole batch of all ranks (Ioffe and Szegedy 2015; running statistics as in PyTorch).
+ *
+ * xhat = (x - mean) / sqrt(variance + epsilon), y = gain xhat + shift; gain is layer->weight, shift layer->bias. All
+ * sums are in double, shard by shard of the batch (shards.h), and the variance is summed around the mean in a second
+ * pass: with sum x^2 - (sum x)^2 / M a large mean would eat its digits. */
+#include "net/layer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/share.h"
+#include "base/simd.h"
+
+/* layer->scratch: mean [n], 1 / deviation [n], totals [2 x n], then the shards' sums [shards x 2 x n]. A rank reads and
+ * writes its own columns, so nothing here waits for the ranks of its own team. */
+typedef struct scratch {
+    double *mean, *inverse, *total, *sums;
+} scratch;
+
+size_t kt_batch_norm_scratch(size_t n, size_t n_shards)
+{
+    return (4 + 2 * n_shards) * n;
+}
+
+static scratch scratch_of(const kt_layer *layer)
+{
+    const size_t n = layer->n_out;
+    return (scratch){layer->scratch, layer->scratch + n, layer->scratch + 2 * n, layer->scratch + 4 * n};
+}
+
+KT_CLONES
+static void add_row(size_t n, const float *restrict x, double *restrict sum)
+{
+    for (size_t j = 0; j < n; j++)
+        sum[j] += (double)x[j];
+}
+
+KT_CLONES
+static void add_squares(size_t n, const float *restrict x, const double *restrict mean, double *restrict sum)
+{
+    for (size_t j = 0; j < n; j++)
+        sum[j] += ((double)x[j] - mean[j]) * ((double)x[j] - mean[j]);
+}
+
+KT_CLONES
+static void normalize(size_t n, const float *restrict x, const double *restrict mean, const double *restrict inverse,
+                      const float *restrict gain, const float *restrict shift, float *restrict y)
+{
+    for (size_t j = 0; j < n; j++)
+        y[j] = (float)((double)gain[j] * (((double)x[j] - mean[j]) * inverse[j]) + (double)shift[j]);
+}
+
+/* sum_dy[j] += dy, sum_dy_xhat[j] += dy xhat */
+KT_CLONES
+static void add_products(size_t n, const float *restrict x, const float *restrict dy, const double *restrict mean,
+                         const double *restrict inverse, double *restrict sum_dy, double *restrict sum_dy_xhat)
+{
+    for (size_t j = 0; j < n; j++) {
+        sum_dy[j] += (double)dy[j];
+        sum_dy_xhat[j] += (double)dy[j] * (((double)x[j] - mean[j]) * inverse[j]);
+    }
+}
+
+/* dx = gain / deviation * (dy - mean_dy - xhat mean_dy_xhat); the two means are 0 when the statistics do not depend on
+ * x. */
+KT_CLONES
+static void propagate(size_t n, const float *restrict x, const float *dy, const double *restrict mean,
+                      const double *restrict inverse, const float *restrict gain, const double *restrict mean_dy,
+                      const double *restrict mean_dy_xhat, float *dx)
+{
+    for (size_t j = 0; j < n; j++) {
+        const double xhat = ((double)x[j] - mean[j]) * inverse[j];
+        dx[j] = (float)((double)gain[j] * inverse[j] * ((double)dy[j] - mean_dy[j] - xhat * mean_dy_xhat[j]));
+    }
+}
+
+/* What a sum over a batch adds for one row of n own columns: x, dy (may be NULL), and where in the scratch. */
+typedef void add_function(const kt_layer *layer, kt_range own, const float *x, const float *dy, double *sums);
+
+static void add_values(const kt_layer *layer, kt_range own, const float *x, const float *dy, double *sums)
+{
+    (void)layer, (void)dy;
+    add_row(own.end - own.begin, x + own.begin, sums + own.begin);
+}
+
+static void add_deviations(const kt_layer *layer, kt_range own, const float *x, const float *dy, double *sums)
+{
+    (void)dy;
+    add_squares(own.end - own.begin, x + own.begin, scratch_of(layer).mean + own.begin, sums + own.begin);
+}
+
+static void add_derivatives(const kt_layer *layer, kt_range own, const float *x, const float *dy, double *sums)
+{
+    const scratch s = scratch_of(layer);
+    add_products(own.end - own.begin, x + own.begin, dy + own.begin, s.mean + own.begin, s.inverse + own.begin,
+                 sums + own.begin, sums + layer->n_out + own.begin);
+}
+
+/* total[n_sums x n], own columns = the sum over the whole batch. Collective over the teams. */
+static void sum_batch(const kt_layer *layer, const kt_work *work, kt_range own, add_function *add, size_t n_sums,
+                      const float *x, const float *dy, double *total)
+{
+    const size_t n = layer->n_out, n_own = own.end - own.begin;
+    const kt_rows *rows = &work->pass->rows;
+    double *sums = scratch_of(layer).sums;
+    for (size_t v = rows->first; v < rows->end; v++) {
+        size_t begin, end;
+        double *shard = sums + v * n_sums * n;
+        kt_share(rows->M, v, rows->shards, &begin, &end);
+        for (size_t k = 0; k < n_sums; k++)
+            memset(shard + k * n + own.begin, 0, n_own * sizeof *shard);
+        for (size_t r = begin; r < end; r++)
+            add(layer, own, x + r * n, dy == NULL ? NULL : dy + r * n, shard);
+    }
+    if (work->team->share != NULL)
+        work->team->share(work->team->context, sums, rows->shards, n_sums * n * sizeof *sums);
+    for (size_t k = 0; k < n_sums; k++)
+        kt_shards_add_f64(rows->shards, n_own, n_sums * n, sums + k * n + own.begin, total + k * n + own.begin);
+}
+
+static void divide(kt_range own, double *values, double by)
+{
+    for (size_t j = own.begin; j < own.end; j++)
+        values[j] /= by;
+}
+
+/* Mean, and the biased variance into total. */
+static void batch_statistics(kt_layer *layer, const kt_work *work, kt_range own, const float *x)
+{
+    const scratch s = scratch_of(layer);
+    const double M = (double)work->pass->rows.M;
+    sum_batch(layer, work, own, add_values, 1, x, NULL, s.mean);
+    divide(own, s.mean, M);
+    sum_batch(layer, work, own, add_deviations, 1, x, NULL, s.total);
+    divide(own, s.total, M);
+}
+
+/* One sample says nothing of the spread, so it says nothing at all. */
+static void update_running(kt_layer *layer, kt_range own, size_t n_rows)
+{
+    const scratch s = scratch_of(layer);
+    const double momentum = layer->momentum, M = (double)n_rows, unbias = M / (M - 1);
+    if (n_rows < 2)
+        return;
+    for (size_t j = own.begin; j < own.end; j++) {
+        layer->mean[j] = (float)((1 - momentum) * (double)layer->mean[j] + momentum * s.mean[j]);
+        layer->variance[j] = (float)((1 - momentum) * (double)layer->variance[j] + momentum * unbias * s.total[j]);
+    }
+}
+
+static kt_status batch_norm_forward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, float *y)
+{
+    const scratch s = scratch_of(layer);
+    const kt_rows *rows = &work->pass->rows;
+    const size_t n = layer->n_out, end = kt_rows_end(rows);
+    if (rows->M == 0)
+        return KT_OK;
+    if (work->pass->training) {
+        batch_statistics(layer, work, own, x);
+        update_running(layer, own, rows->M);
+    } else {
+        for (size_t j = own.begin; j < own.end; j++) {
+            s.mean[j] = (double)layer->mean[j];
+            s.total[j] = (double)layer->variance[j];
+        }
+    }
+    for (size_t j = own.begin; j < own.end; j++)
+        s.inverse[j] = 1 / sqrt(s.total[j] + layer->epsilon);
+    for (size_t at = kt_rows_begin(rows) * n + own.begin; at < end * n; at += n)
+        normalize(own.end - own.begin, x + at, s.mean + own.begin, s.inverse + own.begin, layer->weight + own.begin,
+                  layer->bias + own.begin, y + at);
+    return KT_OK;
+}
+
+static kt_status batch_norm_backward(kt_layer *layer, const kt_work *work, kt_range own, const float *x,
+                                     const float *y, const float *dy, float *dx)
+{
+    (void)y;
+    const scratch s = scratch_of(layer);
+    const kt_rows *rows = &work->pass->rows;
+    const size_t n = layer->n_out, end = kt_rows_end(rows);
+    double *sum_dy = s.total, *sum_dy_xhat = s.total + n;
+    sum_batch(layer, work, own, add_derivatives, 2, x, dy, s.total);
+    for (size_t j = own.begin; j < own.end; j++) {
+        layer->d_bias[j] = (float)sum_dy[j];
+        layer->d_weight[j] = (float)sum_dy_xhat[j];
+    }
+    /* Outside training the statistics do not depend on x. */
+    divide(own, sum_dy, work->pass->training && rows->M > 0 ? (double)rows->M : HUGE_VAL);
+    divide(own, sum_dy_xhat, work->pass->training && rows->M > 0 ? (double)rows->M : HUGE_VAL);
+    for (size_t at = kt_rows_begin(rows) * n + own.begin; at < end * n; at += n)
+        propagate(own.end - own.begin, x + at, dy + at, s.mean + own.begin, s.inverse + own.begin,
+                  layer->weight + own.begin, sum_dy + own.begin, sum_dy_xhat + own.begin, dx + at);
+    return KT_OK;
+}
+
+const kt_layer_kind kt_layer_batch_norm = {"batch_norm", batch_norm_forward, batch_norm_backward};

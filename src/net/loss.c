@@ -1,0 +1,81 @@
+#include "net/loss.h"
+
+#include <math.h>
+
+/* sum_c exp(z_c - largest), in double; also the largest. exps[c] is kept when there is room for it. */
+static double sum_exponentials(size_t C, const float *z, double *largest, double *exps)
+{
+    double most = (double)z[kt_loss_predict(C, z)], sum = 0;
+    for (size_t c = 0; c < C; c++) {
+        const double e = exp((double)z[c] - most);
+        if (exps != NULL)
+            exps[c] = e;
+        sum += e;
+    }
+    *largest = most;
+    return sum;
+}
+
+size_t kt_loss_predict(size_t n_classes, const float *z)
+{
+    size_t best = 0;
+    for (size_t c = 1; c < n_classes; c++)
+        if (z[c] > z[best])
+            best = c;
+    return best;
+}
+
+/* Room for the exponentials of one row: none is computed twice for up to this many classes. */
+enum { MOST_KEPT = 1024 };
+
+void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *z, const int32_t *y, kt_loss_sums *sums,
+                     float *d_z)
+{
+    const size_t C = spec->n_classes;
+    /* q = share + hit * onehot */
+    const double share = spec->label_smoothing / (double)C, hit = 1 - spec->label_smoothing;
+    double kept[MOST_KEPT], *exps = C <= MOST_KEPT ? kept : NULL;
+    for (size_t r = 0; r < m; r++, z += C) {
+        const size_t label = (size_t)y[r];
+        const double weight = spec->class_weights == NULL ? 1 : spec->class_weights[label];
+        double largest, mean_z = 0;
+        const double sum = sum_exponentials(C, z, &largest, exps), log_sum = largest + log(sum);
+        if (share > 0)
+            for (size_t c = 0; c < C; c++)
+                mean_z += share * (double)z[c];
+        /* z[label] - largest first: both are floats, so nothing is lost when the loss is small */
+        const double plain = log(sum) - ((double)z[label] - largest);
+        sums->loss += weight * (share > 0 ? log_sum - hit * (double)z[label] - mean_z : plain);
+        sums->cross_entropy += plain;
+        sums->correct += kt_loss_predict(C, z) == label;
+        sums->samples++;
+        if (d_z == NULL)
+            continue;
+        const double factor = weight / (double)M;
+        for (size_t c = 0; c < C; c++) {
+            const double p = (exps != NULL ? exps[c] : exp((double)z[c] - largest)) / sum;
+            d_z[r * C + c] = (float)(factor * (p - share - (c == label ? hit : 0)));
+        }
+    }
+}
+
+void kt_loss_probabilities(size_t m, size_t n_classes, const float *z, float *p)
+{
+    for (size_t r = 0; r < m; r++, z += n_classes, p += n_classes) {
+        double largest;
+        const double sum = sum_exponentials(n_classes, z, &largest, NULL);
+        for (size_t c = 0; c < n_classes; c++)
+            p[c] = (float)(exp((double)z[c] - largest) / sum);
+    }
+}
+
+void kt_loss_balance(size_t n_classes, const size_t *counts, double *weights)
+{
+    size_t n = 0, n_present = 0;
+    for (size_t c = 0; c < n_classes; c++) {
+        n += counts[c];
+        n_present += counts[c] > 0;
+    }
+    for (size_t c = 0; c < n_classes; c++)
+        weights[c] = counts[c] > 0 ? (double)n / ((double)n_present * (double)counts[c]) : 0;
+}

@@ -1,0 +1,114 @@
+/* A fully connected network: hidden blocks of dense, [batch norm], activation, [dropout]; then a dense output layer
+ * (logits).
+ *
+ * All parameters are one vector, all running statistics another, so that updating and saving are one call that no layer
+ * can forget. A gradient is not kept: backward leaves its factors, and who needs a tile of it forms it.
+ *
+ * A network may be in memory that a team of ranks shares: each rank has a kt_network of its own around the same
+ * vectors, and forward and backward are calls that the whole team makes, each part computing its own units. They end
+ * with a barrier: what they leave is complete for every part. */
+#ifndef KTRAIN_NETWORK_H
+#define KTRAIN_NETWORK_H
+
+#include "net/layer.h"
+
+typedef struct kt_network kt_network;
+
+typedef struct kt_network_spec {
+    size_t n_in, n_classes;
+    size_t n_hidden;       /* 0: softmax regression */
+    const int64_t *hidden; /* widths, >= 1; borrowed during the call */
+    int activation;        /* row of kt_activations */
+    int initializer;       /* row of kt_initializers */
+    double init_scale;     /* standard deviation or half width of `normal` and `uniform` */
+    double dropout;        /* 0 <= dropout < 1 */
+    bool batch_norm;
+    double batch_norm_momentum, batch_norm_epsilon;
+    size_t thin_rows; /* batches of up to so many rows go through own kernels, larger ones through OpenBLAS */
+    size_t n_shards;  /* most shards a batch comes in; 0 is 1 */
+    bool transposed_input; /* the first weight is kept as [n_in x n_out] (dense.h): for inputs with many zeros */
+    int kernels;      /* 0: the best of kt_kernels_table for this processor; else row kernels - 1 */
+} kt_network_spec;
+
+/* A named part of a vector. Weights are [n_out, n_in]. */
+typedef struct kt_tensor {
+    char name[48]; /* "dense1/weight", "batch_norm1/running_mean", "output/bias": path below /model in a checkpoint */
+    size_t offset; /* in its vector, in elements */
+    size_t n_dims, dims[2];
+    size_t count;
+    bool is_weight;  /* a dense layer's weight: what L2 applies to */
+    bool transposed; /* in its vector it stands as [n_in, n_out] (dense.h), in files as dims say */
+} kt_tensor;
+
+/* Room for batches of up to max_rows rows, in memory of its own, for one rank alone. *out is NULL on failure.
+ * Parameters are zero until initialized. */
+kt_status kt_network_create(kt_network **out, const kt_network_spec *spec, size_t max_rows);
+
+/* The same in `memory` (borrowed, zeroed, 64-byte aligned, kt_network_shared_bytes) that the team's ranks share. Local:
+ * each rank calls it. */
+kt_status kt_network_create_shared(kt_network **out, const kt_network_spec *spec, size_t max_rows, const kt_team *team,
+                                   void *memory);
+void kt_network_free(kt_network *network);
+
+/* Bytes for kt_network_create_shared; most of them are only touched when used. n_parameters may be NULL. KT_CONFIG when
+ * such a network cannot be made here; both are 0 then. Local. */
+kt_status kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n_parameters);
+
+/* Weights by the initializer, biases and shifts 0, gains 1, running mean 0 and variance 1. Each part its own rows, so
+ * that memory lies near who updates it; ends with a barrier of the team. */
+void kt_network_initialize(kt_network *network, uint64_t seed);
+
+/* Views, owned by the network, each vector 64-byte aligned. */
+size_t kt_network_n_parameters(const kt_network *network);
+float *kt_network_parameters(kt_network *network);
+size_t kt_network_n_state(const kt_network *network); /* running statistics; 0 without batch norm */
+float *kt_network_state(kt_network *network);
+const kt_tensor *kt_network_parameter_tensors(const kt_network *network, size_t *n);
+const kt_tensor *kt_network_state_tensors(const kt_network *network, size_t *n);
+const kt_team *kt_network_team(const kt_network *network);
+size_t kt_network_n_classes(const kt_network *network);
+size_t kt_network_n_in(const kt_network *network);
+size_t kt_network_max_rows(const kt_network *network);
+
+/* Where the caller puts inputs [max_rows x n_in] before forward (rows of pass->rows), and the loss its derivative
+ * [max_rows x n_classes] before backward. Owned by the network, shared by the team: fill, then kt_team_barrier. */
+float *kt_network_input(kt_network *network);
+float *kt_network_d_logits(kt_network *network);
+
+/* *logits[M x n_classes] of the rows here; valid until the next forward. */
+kt_status kt_network_forward(kt_network *network, const kt_pass *pass, const float **logits);
+
+/* From d_logits, the loss's derivative for the forward just made (same pass), to the factors of every gradient. */
+kt_status kt_network_backward(kt_network *network, const kt_pass *pass);
+
+/* What the gradient of a dense layer is made of, filled for the rows of the pass: d_weight = delta^T x, d_bias = the
+ * sum of delta's rows. */
+typedef struct kt_factors {
+    size_t n_in, n_out;
+    bool transposed;
+    size_t tall, wide;   /* the weight as it is kept: [n_out x n_in], or transposed */
+    size_t weight, bias; /* offsets in the parameter vector; bias = weight + n_in n_out */
+    float *x, *delta;    /* [max_rows x n_in], [max_rows x n_out] */
+    bool lost_bias;      /* batch norm follows and takes the bias away: its gradient is 0 */
+} kt_factors;
+
+const kt_factors *kt_network_factors(const kt_network *network, size_t *n);
+
+/* A gradient that backward leaves whole, summed over all ranks: batch norm's gains and shifts. */
+typedef struct kt_formed {
+    size_t offset, count; /* in the parameter vector */
+    const float *gradient;
+} kt_formed;
+
+const kt_formed *kt_network_formed(const kt_network *network, size_t *n);
+
+/* Whether a pass of M rows goes through own kernels. */
+bool kt_network_is_thin(const kt_network *network, size_t M);
+
+/* The row of kt_kernels_table that it uses for thin batches. */
+const kt_kernels *kt_network_kernels(const kt_network *network);
+
+/* One layer's products, as dense.h wants them, for a batch of M rows. */
+kt_dense kt_network_products(const kt_network *network, size_t layer, size_t M);
+
+#endif

@@ -1,0 +1,97 @@
+/* Optimizers: one table row each. Local and pure.
+ *
+ * A kt_optimizer says how parameters are updated; it holds no parameters and no state. The state vectors (slots) are
+ * borrowed and of full size, so that several ranks may share them and each update the elements that it owns. The new
+ * bits of an element depend on its own parameter, gradient and state, on the constants of the update, and on whether
+ * the processor has AVX-512: never on where a range begins or ends, nor on alignment (4 bytes suffice).
+ *
+ * Letters: n_parameters elements in a vector; n elements of a range; M samples in the batch. */
+#ifndef KTRAIN_OPTIMIZER_H
+#define KTRAIN_OPTIMIZER_H
+
+#include "net/network.h"
+
+typedef enum kt_l2_form { KT_L2_BATCH, KT_L2_COUPLED, KT_L2_DECOUPLED, KT_N_L2_FORMS } kt_l2_form;
+extern const char *const kt_l2_form_names[KT_N_L2_FORMS]; /* "batch", "coupled", "decoupled" */
+
+typedef struct kt_optimizer_spec {
+    int kind;            /* row of kt_optimizers */
+    double momentum;     /* momentum, nesterov */
+    double beta1, beta2; /* adam, adamw (eq. 11-14); rho of rmsprop is beta2 */
+    double epsilon;
+    double l2; /* lambda */
+    int l2_form;
+    bool l2_biases; /* also on everything that is not a dense weight */
+    bool portable;  /* no loops that some processors lack: for ranks on different ones */
+} kt_optimizer_spec;
+
+/* The constants of one update of elements that share a decay: g_i = scale * g[i] + l2 * w[i] is the gradient, and
+ * w[i] becomes keep * w[i] - rate * direction(g_i). Adam's bias corrections are in rate and epsilon:
+ *     direction = m / (sqrt(v) + epsilon),  rate = eta sqrt(1 - beta2^t) / (1 - beta1^t),
+ *     epsilon = epsilon_0 sqrt(1 - beta2^t).
+ * v counts as FLT_MIN below that, so that an element which never had a gradient stays as it is, with epsilon_0 = 0 too
+ * (where the equation has 0/0), and is FLT_MAX instead of infinite. */
+typedef struct kt_update {
+    float scale; /* of the raw gradient: clipping */
+    float l2;    /* coupled decay: lambda, or lambda / M for `batch` */
+    float keep;  /* 1 - decoupled decay, which is eta lambda */
+    float rate;
+    float momentum;
+    float beta1, rest1; /* rest = 1 - beta */
+    float beta2, rest2;
+    float epsilon;
+} kt_update;
+
+/* Updates w[n] from g[n] and the state slot[..][n]. */
+typedef void kt_update_loop(const kt_update *u, size_t n, float *w, const float *g, float *const slot[2]);
+
+typedef struct kt_optimizer_kind {
+    const char *name;
+    size_t n_slots; /* state vectors */
+    const char *slot_names[2];
+    kt_update_loop *update;
+    kt_update_loop *update_avx512; /* for AVX-512 and betas of at least 1/2; NULL where `update` is as fast */
+    bool decoupled;                /* its l2 is decoupled whatever l2_form says */
+    bool corrects_bias;
+} kt_optimizer_kind;
+
+/* sgd, momentum, nesterov, rmsprop, adam, adamw (adam whose l2 is always decoupled) */
+extern const kt_optimizer_kind kt_optimizers[];
+extern const size_t kt_n_optimizers;
+
+typedef struct kt_optimizer kt_optimizer;
+
+/* For vectors described by tensors[n_tensors] in order of their offsets (borrowed). slots: the kind's n_slots state
+ * vectors [n_parameters], zero before step 1; the vectors, but not the array of pointers, are borrowed for the
+ * optimizer's lifetime (slots may be NULL when n_slots is 0). *out is NULL on failure: KT_CONFIG for an impossible
+ * spec, KT_NO_MEMORY. */
+kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, const kt_tensor *tensors,
+                              size_t n_tensors, float *const *slots);
+void kt_optimizer_free(kt_optimizer *optimizer);
+
+/* True when L2 applies to the tensor: to dense weights, or to all with l2_biases. */
+bool kt_optimizer_decays(const kt_optimizer_spec *spec, const kt_tensor *tensor);
+
+/* The constants of step `step` (from 1) for elements that do, or do not, decay. rate: the schedule's learning rate
+ * (eta). gradient_scale: the clipping factor, applied before L2. Once per step and not per tile. */
+kt_update kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale,
+                               size_t M, bool decays);
+
+/* Updates elements [begin, begin + n), all of which do or do not decay, of the whole vector w[n_parameters] from g[n],
+ * these elements' gradient of the data loss (a mean over M samples). Ranks may update disjoint ranges at the same
+ * time. */
+void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_update *update, size_t begin, size_t n, float *w,
+                        const float *g);
+
+/* Prepares and applies for elements [begin, end) of any tensors, of the whole vector w[n_parameters], from
+ * g[end - begin]. */
+void kt_optimizer_update(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale, size_t M,
+                         size_t begin, size_t end, float *w, const float *g);
+
+/* The L2 term of the objective for the whole vector parameters[n_parameters]: lambda/(2M) sum w^2 (batch),
+ * lambda/2 sum w^2 (coupled), 0 (decoupled), sums in double. Reads each decaying parameter once, at the speed of
+ * memory; always in the same order. */
+double kt_optimizer_penalty(const kt_optimizer_spec *spec, const kt_tensor *tensors, size_t n_tensors,
+                            const float *parameters, size_t M);
+
+#endif

@@ -1,0 +1,368 @@
+#include "run/checkpoint.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "run/checkpoint_file.h"
+#include "base/memory.h"
+
+/* Scalars by name, so that saving and loading are the same list. */
+typedef struct field {
+    const char *path;
+    kt_type type;
+    size_t offset; /* in kt_snapshot */
+} field;
+
+#define PLACE(path, type, member)                 \
+    {                                             \
+        path, type, offsetof(kt_snapshot, member) \
+    }
+
+static const field fields[] = {
+    PLACE("/progress/epoch", KT_I64, progress.epoch),
+    PLACE("/progress/step", KT_I64, progress.step),
+    PLACE("/progress/step_in_epoch", KT_I64, progress.step_in_epoch),
+    PLACE("/progress/loss_sum", KT_F64, progress.sums.loss),
+    PLACE("/progress/cross_entropy_sum", KT_F64, progress.sums.cross_entropy),
+    PLACE("/progress/correct", KT_I64, progress.sums.correct),
+    PLACE("/progress/samples", KT_I64, progress.sums.samples),
+    PLACE("/progress/seconds", KT_F64, progress.seconds),
+    PLACE("/progress/ranks", KT_I64, progress.ranks),
+    PLACE("/early_stopping/best_loss", KT_F64, stopping.best_loss),
+    PLACE("/early_stopping/best_epoch", KT_I64, stopping.best_epoch),
+    PLACE("/early_stopping/n_bad", KT_I64, stopping.n_bad),
+    PLACE("/schedule/best", KT_F64, schedule.best),
+    PLACE("/schedule/reductions", KT_F64, schedule.reductions),
+    PLACE("/schedule/n_bad", KT_I64, schedule.n_bad),
+    PLACE("/schedule/n_seen", KT_I64, schedule.n_seen),
+};
+
+enum { N_FIELDS = sizeof fields / sizeof fields[0], PATH = 256 };
+
+typedef kt_status tensor_function(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data);
+
+/* to[n_columns x n_rows] = from[n_rows x n_columns] transposed. */
+static void transpose(size_t n_rows, size_t n_columns, const float *from, float *to)
+{
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t c = 0; c < n_columns; c++)
+            to[c * n_rows + r] = from[r * n_columns + c];
+}
+
+static kt_status write_tensor(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data)
+{
+    float *as_named = data;
+    if (tensor->transposed) {
+        KT_TRY(KT_NEW(as_named, tensor->count));
+        transpose(tensor->dims[1], tensor->dims[0], data, as_named);
+    }
+    const kt_status status = kt_hdf5_write(file, path, KT_F32, tensor->n_dims, tensor->dims, as_named);
+    if (as_named != data)
+        kt_memory_free(as_named);
+    return status;
+}
+
+static kt_status read_tensor(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data)
+{
+    float *as_named = data;
+    if (tensor->transposed)
+        KT_TRY(KT_NEW(as_named, tensor->count));
+    const kt_status status = kt_hdf5_read_into(file, path, KT_F32, tensor->n_dims, tensor->dims, as_named);
+    if (tensor->transposed && status == KT_OK)
+        transpose(tensor->dims[0], tensor->dims[1], as_named, data);
+    if (as_named != data)
+        kt_memory_free(as_named);
+    return status;
+}
+
+/* Every tensor of a vector, as group/name; the names of groups and tensors are ours, and short. */
+static kt_status each_tensor(kt_hdf5 *file, const char *group, size_t n, const kt_tensor *tensors, float *vector,
+                             tensor_function *visit)
+{
+    for (size_t i = 0; i < n; i++) {
+        char path[PATH];
+        snprintf(path, sizeof path, "%.*s/%s", PATH / 2, group, tensors[i].name);
+        KT_TRY(visit(file, path, &tensors[i], vector + tensors[i].offset));
+    }
+    return KT_OK;
+}
+
+static kt_status each_model_tensor(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters,
+                                   float *state, tensor_function *visit)
+{
+    size_t n, n_state;
+    const kt_tensor *tensors = kt_network_parameter_tensors(network, &n);
+    const kt_tensor *state_tensors = kt_network_state_tensors(network, &n_state);
+    KT_TRY(each_tensor(file, group, n, tensors, parameters, visit));
+    return each_tensor(file, group, n_state, state_tensors, state, visit);
+}
+
+static kt_status each_slot(kt_hdf5 *file, const kt_snapshot *s, tensor_function *visit)
+{
+    size_t n;
+    const kt_tensor *tensors = kt_network_parameter_tensors(s->network, &n);
+    for (size_t k = 0; k < s->n_slots; k++) {
+        char group[PATH];
+        snprintf(group, sizeof group, "/optimizer/%s", s->slot_names[k]);
+        KT_TRY(each_tensor(file, group, n, tensors, s->slots[k], visit));
+    }
+    return KT_OK;
+}
+
+static kt_status write_history(kt_hdf5 *file, const kt_history *history)
+{
+    double *column;
+    kt_status status = KT_NEW(column, history->n);
+    for (size_t c = 0; c < KT_HISTORY_COLUMNS && status == KT_OK; c++) {
+        char path[PATH];
+        snprintf(path, sizeof path, "/history/%s", kt_history_columns[c]);
+        for (size_t i = 0; i < history->n; i++)
+            column[i] = kt_history_values(&history->records[i])[c];
+        status = kt_hdf5_write(file, path, KT_F64, 1, &history->n, column);
+    }
+    kt_memory_free(column);
+    return status;
+}
+
+static kt_status read_history(kt_hdf5 *file, kt_history *history)
+{
+    for (size_t c = 0; c < KT_HISTORY_COLUMNS; c++) {
+        char path[PATH];
+        kt_array column;
+        snprintf(path, sizeof path, "/history/%s", kt_history_columns[c]);
+        KT_TRY(kt_hdf5_read(file, path, &column));
+        kt_status status = KT_OK;
+        for (size_t i = 0; c == 0 && i < kt_array_count(&column) && status == KT_OK; i++)
+            status = kt_history_append(history, &(kt_epoch_record){0});
+        if (status == KT_OK && kt_array_count(&column) != history->n)
+            status = kt_fail(KT_DATA, "%s has %zu records: must have %zu like the others", path,
+                             kt_array_count(&column), history->n);
+        for (size_t i = 0; i < history->n && status == KT_OK; i++)
+            ((double *)&history->records[i])[c] = kt_array_get(&column, i);
+        kt_array_free(&column);
+        KT_TRY(status);
+    }
+    return KT_OK;
+}
+
+static kt_status write_scalar(kt_hdf5 *file, const char *path, kt_type type, const void *value)
+{
+    return kt_hdf5_write(file, path, type, 0, NULL, value);
+}
+
+static kt_status write_u64(kt_hdf5 *file, const char *path, uint64_t value)
+{
+    return write_scalar(file, path, KT_U64, &value);
+}
+
+static kt_status write_config(kt_hdf5 *file, const kt_config *config)
+{
+    char *text;
+    KT_TRY(kt_options_write_ini(&kt_config_options, config, &text));
+    kt_status status = kt_hdf5_write_text(file, "/config", text);
+    kt_memory_free(text);
+    return status;
+}
+
+static kt_status write_data(kt_hdf5 *file, const kt_data *data, double scale)
+{
+    const kt_dataset *set = &data->set;
+    const kt_dataset_statistics *s = &data->statistics;
+    const double statistics[] = {s->min, s->max, s->mean, s->standard_deviation, s->zero_fraction};
+    const uint64_t shape[] = {set->shape[0], set->shape[1]};
+    KT_TRY(write_u64(file, "/data/fingerprint", data->fingerprint));
+    KT_TRY(write_u64(file, "/data/samples", set->n));
+    KT_TRY(write_u64(file, "/data/features", set->d));
+    KT_TRY(write_u64(file, "/data/classes", set->n_classes));
+    KT_TRY(write_u64(file, "/data/type", set->file_type));
+    KT_TRY(kt_hdf5_write(file, "/data/shape", KT_U64, 1, (size_t[]){2}, shape));
+    KT_TRY(kt_hdf5_write(file, "/data/statistics", KT_F64, 1, (size_t[]){5}, statistics));
+    KT_TRY(write_scalar(file, "/data/scale", KT_F64, &scale));
+    if (set->class_names != NULL)
+        KT_TRY(kt_hdf5_write_texts(file, "/data/class_names", set->n_classes, set->class_names));
+    for (int p = 0; p < KT_N_PARTS; p++) {
+        char path[PATH];
+        snprintf(path, sizeof path, "/split/%s", kt_part_names[p]);
+        KT_TRY(kt_hdf5_write(file, path, KT_U32, 1, &data->split.n[p], data->split.index[p]));
+    }
+    return KT_OK;
+}
+
+static const char provenance_path[] = "/provenance/%s";
+
+static kt_status write_provenance(kt_hdf5 *file, const kt_provenance *provenance)
+{
+    for (size_t i = 0; i < kt_n_provenance_rows; i++) {
+        char path[PATH];
+        snprintf(path, sizeof path, provenance_path, kt_provenance_rows[i].name);
+        KT_TRY(kt_hdf5_write_text(file, path, kt_provenance_text(provenance, &kt_provenance_rows[i])));
+    }
+    return KT_OK;
+}
+
+kt_status kt_checkpoint_read_provenance(kt_hdf5 *file, kt_provenance *out)
+{
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < kt_n_provenance_rows; i++) {
+        char path[PATH], *text;
+        snprintf(path, sizeof path, provenance_path, kt_provenance_rows[i].name);
+        if (!kt_hdf5_has(file, path))
+            continue;
+        KT_TRY(kt_hdf5_read_text(file, path, &text));
+        kt_provenance_set_text(out, &kt_provenance_rows[i], text);
+        kt_memory_free(text);
+    }
+    return KT_OK;
+}
+
+/* What checkpoints and model files share. */
+static kt_status fill_model(kt_hdf5 *file, const kt_snapshot *s, const float *parameters, const float *state)
+{
+    KT_TRY(write_config(file, s->config));
+    KT_TRY(write_provenance(file, s->provenance));
+    KT_TRY(write_data(file, s->data, s->config->data.scale));
+    /* write_tensor does not change what it is given. */
+    KT_TRY(each_model_tensor(file, "/model", s->network, (float *)(uintptr_t)parameters, (float *)(uintptr_t)state,
+                             write_tensor));
+    for (size_t i = 0; i < N_FIELDS; i++)
+        KT_TRY(write_scalar(file, fields[i].path, fields[i].type, (const char *)s + fields[i].offset));
+    return write_history(file, &s->history);
+}
+
+static const char model_only[] = "/model_only"; /* there in a model file */
+
+bool kt_checkpoint_is_model_only(kt_hdf5 *file)
+{
+    return kt_hdf5_has(file, model_only);
+}
+
+static bool best_is_another(const kt_snapshot *s)
+{
+    return s->stopping.best_epoch > 0 && (s->stopping.best_epoch < s->progress.epoch || s->progress.step_in_epoch > 0);
+}
+
+static kt_status fill_all(kt_hdf5 *file, const kt_snapshot *s)
+{
+    KT_TRY(fill_model(file, s, kt_network_parameters(s->network), kt_network_state(s->network)));
+    if (best_is_another(s))
+        KT_TRY(each_model_tensor(file, "/best", s->network, s->best_parameters, s->best_state, write_tensor));
+    return each_slot(file, s, write_tensor);
+}
+
+kt_status kt_checkpoint_write(const char *path, const kt_snapshot *snapshot)
+{
+    kt_hdf5 *file;
+    KT_TRY(kt_hdf5_create(&file));
+    kt_status status = fill_all(file, snapshot);
+    if (status == KT_OK)
+        status = kt_checkpoint_file_write(path, file);
+    kt_hdf5_close(file);
+    return status;
+}
+
+kt_status kt_checkpoint_write_model(const char *path, const kt_snapshot *snapshot, const float *parameters,
+                                    const float *state)
+{
+    kt_hdf5 *file;
+    KT_TRY(kt_hdf5_create(&file));
+    kt_status status = fill_model(file, snapshot, parameters, state);
+    if (status == KT_OK)
+        status = kt_hdf5_write_text(file, model_only, "the weights of the best epoch; no state of the optimizer");
+    if (status == KT_OK)
+        status = kt_checkpoint_file_write(path, file);
+    kt_hdf5_close(file);
+    return status;
+}
+
+static kt_status read_u64(kt_hdf5 *file, const char *path, size_t *value)
+{
+    uint64_t wide;
+    KT_TRY(kt_hdf5_read_into(file, path, KT_U64, 0, NULL, &wide));
+    *value = (size_t)wide;
+    return KT_OK;
+}
+
+static kt_status read_config(kt_hdf5 *file, const char *path, kt_config *config)
+{
+    char *text;
+    KT_TRY(kt_hdf5_read_text(file, "/config", &text));
+    kt_status status = kt_config_parse(path, text, strlen(text), 0, NULL, config);
+    kt_memory_free(text);
+    return status;
+}
+
+static kt_status read_head(kt_hdf5 *file, const char *path, kt_checkpoint_head *h)
+{
+    double s[5];
+    size_t fingerprint, type;
+    KT_TRY(read_config(file, path, &h->config));
+    KT_TRY(read_u64(file, "/data/fingerprint", &fingerprint));
+    KT_TRY(read_u64(file, "/data/features", &h->n_in));
+    KT_TRY(read_u64(file, "/data/classes", &h->n_classes));
+    KT_TRY(read_u64(file, "/data/type", &type));
+    KT_TRY(kt_hdf5_read_into(file, "/data/statistics", KT_F64, 1, (size_t[]){5}, s));
+    h->fingerprint = fingerprint;
+    h->file_type = type < KT_N_TYPES ? (kt_type)type : KT_F32;
+    h->statistics = (kt_dataset_statistics){s[0], s[1], s[2], s[3], s[4]};
+    return kt_hdf5_has(file, "/data/class_names")
+               ? kt_hdf5_read_texts(file, "/data/class_names", &h->n_names, &h->class_names)
+               : KT_OK;
+}
+
+kt_status kt_checkpoint_read_head(kt_hdf5 *file, const char *path, kt_checkpoint_head *head)
+{
+    memset(head, 0, sizeof *head);
+    kt_status status = read_head(file, path, head);
+    if (status != KT_OK)
+        kt_checkpoint_free_head(head);
+    return status;
+}
+
+void kt_checkpoint_free_head(kt_checkpoint_head *head)
+{
+    for (size_t i = 0; i < head->n_names; i++)
+        kt_memory_free(head->class_names[i]);
+    kt_memory_free(head->class_names);
+    memset(head, 0, sizeof *head);
+}
+
+kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters,
+                                     float *state)
+{
+    return each_model_tensor(file, group, network, parameters, state, read_tensor);
+}
+
+kt_status kt_checkpoint_read(kt_hdf5 *file, kt_snapshot *s)
+{
+    KT_TRY(kt_checkpoint_read_tensors(file, "/model", s->network, kt_network_parameters(s->network),
+                                      kt_network_state(s->network)));
+    for (size_t i = 0; i < N_FIELDS; i++)
+        KT_TRY(kt_hdf5_read_into(file, fields[i].path, fields[i].type, 0, NULL, (char *)s + fields[i].offset));
+    const char *best = best_is_another(s) ? "/best" : "/model";
+    if (s->stopping.best_epoch > 0)
+        KT_TRY(kt_checkpoint_read_tensors(file, best, s->network, s->best_parameters, s->best_state));
+    KT_TRY(each_slot(file, s, read_tensor));
+    return read_history(file, &s->history);
+}
+
+kt_status kt_checkpoint_read_split(kt_hdf5 *file, kt_split *split)
+{
+    size_t n[KT_N_PARTS];
+    kt_array parts[KT_N_PARTS] = {0};
+    kt_status status = KT_OK;
+    for (int p = 0; p < KT_N_PARTS && status == KT_OK; p++) {
+        char path[PATH];
+        snprintf(path, sizeof path, "/split/%s", kt_part_names[p]);
+        status = kt_hdf5_read(file, path, &parts[p]);
+        n[p] = status == KT_OK ? kt_array_count(&parts[p]) : 0;
+    }
+    if (status == KT_OK)
+        status = kt_split_allocate(split, n);
+    for (int p = 0; p < KT_N_PARTS; p++) {
+        for (size_t i = 0; status == KT_OK && i < n[p]; i++)
+            split->index[p][i] = (uint32_t)kt_array_get(&parts[p], i);
+        kt_array_free(&parts[p]);
+    }
+    return status;
+}

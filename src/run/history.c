@@ -1,0 +1,37 @@
+#include "run/history.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+const char *const kt_history_columns[KT_HISTORY_COLUMNS] = {
+    "epoch",          "step", "learning_rate", "train_loss", "train_cross_entropy",
+    "train_accuracy", "validation_cross_entropy", "validation_accuracy", "seconds",
+};
+
+kt_status kt_history_append(kt_history *history, const kt_epoch_record *record)
+{
+    if (history->n == history->capacity) {
+        size_t capacity = 2 * history->capacity + 64;
+        kt_epoch_record *records;
+        KT_TRY(KT_NEW(records, capacity));
+        if (history->n > 0)
+            memcpy(records, history->records, history->n * sizeof *records);
+        kt_memory_free(history->records);
+        history->records = records;
+        history->capacity = capacity;
+    }
+    history->records[history->n++] = *record;
+    return KT_OK;
+}
+
+void kt_history_free(kt_history *history)
+{
+    kt_memory_free(history->records);
+    *history = (kt_history){0};
+}
+
+const double *kt_history_values(const kt_epoch_record *record)
+{
+    return (const double *)record;
+}

@@ -1,0 +1,59 @@
+/* Training: from a state to the end of a run. The loop that everything else is there for. */
+#ifndef KTRAIN_TRAINER_H
+#define KTRAIN_TRAINER_H
+
+#include "run/checkpoint.h"
+#include "run/checkpoint_file.h"
+#include "edge/comm.h"
+#include "engine/exchange.h"
+#include "base/log.h"
+#include "run/report.h"
+
+typedef struct kt_trainer kt_trainer;
+
+/* What a rank does between two steps, some ten thousand times a second in a small net: it may not call anything that
+ * is collective over the trainer's ranks. A zeroed struct is nothing. */
+typedef struct kt_pulse {
+    void (*beat)(void *context);
+    void *context; /* borrowed */
+} kt_pulse;
+
+/* What the ranks tell each other of every shard of a batch. */
+typedef struct kt_shard_result {
+    kt_loss_sums sums;
+    int64_t asked; /* to stop; also of ranks that scored no shard */
+} kt_shard_result;
+
+/* A trainer at step 0, weights initialized. comm, config, data and log are borrowed for its lifetime; dir is where
+ * checkpoints/, best.h5 and history.csv go (NULL: nothing is written). Collective. *out is NULL on failure. */
+kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log,
+                            const char *dir);
+void kt_trainer_free(kt_trainer *trainer); /* collective */
+
+/* From now on this rank's pulse. Local. */
+void kt_trainer_set_pulse(kt_trainer *trainer, kt_pulse pulse);
+
+/* Takes over the state in rank 0's `file` (NULL elsewhere), written for the same network. Collective. */
+kt_status kt_trainer_resume(kt_trainer *trainer, kt_hdf5 *file);
+
+/* Trains until there is a reason to stop; at once when there is one already. A rank that was asked to (stop.h) is one,
+ * at the end of the step under way: KT_OK, *reason KT_STOP_PREEMPTION on all ranks, and a checkpoint is saved.
+ * KT_DIVERGED when the loss is no longer finite: *reason says so, the last checkpoint stays. Collective. */
+kt_status kt_trainer_run(kt_trainer *trainer, kt_stop_reason *reason);
+
+/* Scores of best and last weights on all parts, then leaves the network with the weights the run leaves; the trainer
+ * is then only freed. results->detail is owned by the caller (kt_metrics_free). Collective. */
+kt_status kt_trainer_finish(kt_trainer *trainer, kt_results *results);
+
+/* Where training stands, and why it would stop now. Local. */
+const kt_progress *kt_trainer_progress(const kt_trainer *trainer);
+kt_stop_reason kt_trainer_stop_reason(const kt_trainer *trainer);
+kt_network *kt_trainer_network(kt_trainer *trainer);
+const kt_provenance *kt_trainer_provenance(const kt_trainer *trainer); /* of this start */
+const kt_exchange_plan *kt_trainer_plan(const kt_trainer *trainer);
+const kt_replica *kt_trainer_replica(const kt_trainer *trainer);
+
+/* A few lines on who works on what. Local. */
+void kt_trainer_report(const kt_trainer *trainer);
+
+#endif

@@ -1,0 +1,65 @@
+#include <string.h>
+
+#include "run/trainer_private.h"
+
+static void swap(float *a, float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float kept = a[i];
+        a[i] = b[i];
+        b[i] = kept;
+    }
+}
+
+/* Exchanges the network's weights with the best ones, on all ranks. */
+static void swap_best(kt_trainer *t)
+{
+    if (t->root) {
+        swap(kt_network_parameters(t->network), t->state.best_parameters, kt_network_n_parameters(t->network));
+        swap(kt_network_state(t->network), t->state.best_state, kt_network_n_state(t->network));
+    }
+    kt_replica_spread_network(&t->replica, t->network);
+}
+
+/* The part that is wanted in detail comes last, and stays. */
+static kt_status score_parts(kt_trainer *t, kt_scores scores[KT_N_PARTS], kt_metrics *detail, kt_part detail_part)
+{
+    for (int i = 1; i <= KT_N_PARTS; i++) {
+        const int p = ((int)detail_part + i) % KT_N_PARTS;
+        kt_metrics_clear(detail);
+        KT_TRY(kt_trainer_score(t, (kt_part)p, detail));
+        scores[p] = kt_metrics_scores(detail);
+    }
+    return KT_OK;
+}
+
+static kt_status score_both(kt_trainer *t, kt_results *r)
+{
+    const bool last_is_best = r->best_epoch == r->epochs && t->state.progress.step_in_epoch == 0;
+    if (r->best_epoch == 0 || last_is_best) { /* one set of weights */
+        KT_TRY(score_parts(t, r->last, &r->detail, r->detail_part));
+        memcpy(r->best, r->last, sizeof r->best);
+        return KT_OK;
+    }
+    kt_scores *first = r->leaves_best ? r->last : r->best, *second = r->leaves_best ? r->best : r->last;
+    if (!r->leaves_best)
+        swap_best(t);
+    KT_TRY(score_parts(t, first, &r->detail, r->detail_part));
+    swap_best(t);
+    return score_parts(t, second, &r->detail, r->detail_part);
+}
+
+kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
+{
+    const kt_progress *p = &t->state.progress;
+    r->best_epoch = t->state.stopping.best_epoch;
+    r->leaves_best = kt_config_restores_best(t->config) && r->best_epoch > 0;
+    r->detail_part = t->data->split.n[KT_TEST] > 0 ? KT_TEST : KT_VALIDATION;
+    r->epochs = p->epoch;
+    r->steps = p->step;
+    r->seconds = p->seconds;
+    r->ranks = p->ranks;
+    r->n_parameters = kt_network_n_parameters(t->network);
+    KT_TRY(kt_comm_agree(t->comm, kt_metrics_create(&r->detail, t->data->set.n_classes)));
+    return score_both(t, r);
+}

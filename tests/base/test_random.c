@@ -1,0 +1,133 @@
+/* random.h against the published vectors, and against a second Philox written in NumPy. */
+#include "base/random.h"
+
+#include "golden.h"
+#include "test.h"
+
+const char *const kt_test_suite = "random";
+
+static const uint64_t SEED = UINT64_C(0x0123456789ABCDEF);
+static const kt_random_place PLACE = {
+    .seed = UINT64_C(0x0123456789ABCDEF), .purpose = KT_RANDOM_DROPOUT, .layer = 3, .epoch = 5, .sample = 4999};
+
+static void published_vectors(void)
+{
+    static const struct {
+        uint32_t counter[4], key[2], expected[4];
+    } vectors[] = {
+        {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+         {0xffffffff, 0xffffffff},
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xa4093822, 0x299f31d0},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+    };
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+        uint32_t out[4];
+        kt_random_philox(vectors[i].counter, vectors[i].key, out);
+        CU_ASSERT(memcmp(out, vectors[i].expected, sizeof out) == 0);
+    }
+}
+
+static void any_range(void)
+{
+    enum { N = 300 };
+    uint32_t all[N], part[N];
+    kt_random_bits(&PLACE, 0, N, all);
+    for (uint32_t first = 0; first < 80; first += 4)
+        for (size_t n = 0; n < N - first; n += 7) {
+            kt_random_bits(&PLACE, first, n, part);
+            CU_ASSERT(memcmp(part, all + first, n * sizeof *part) == 0);
+        }
+}
+
+static void second_philox_bits(void)
+{
+    enum { N = 203 };
+    uint32_t bits[N];
+    double expected[N];
+    golden_read("random.txt", "bits", N, expected);
+    kt_random_bits(&PLACE, 8, N, bits);
+    for (size_t i = 0; i < N; i++)
+        CU_ASSERT(bits[i] == (uint32_t)expected[i]);
+}
+
+static void second_philox_numbers(void)
+{
+    float values[77];
+    kt_random_place place = {.seed = SEED, .purpose = KT_RANDOM_INIT, .layer = 2};
+    kt_random_uniform(&PLACE, 0, 77, values);
+    CU_ASSERT(golden_far("random.txt", "uniform", 77, values, 0) == 0);
+    kt_random_normal(&place, 4, 71, values);
+    CU_ASSERT(golden_far("random.txt", "normal", 71, values, 1e-7) == 0);
+    place.epoch = 1;
+    kt_random_normal(&place, UINT32_MAX - 3, 4, values);
+    CU_ASSERT(golden_far("random.txt", "far_normal", 4, values, 1e-7) == 0);
+}
+
+static void second_philox_shuffle(void)
+{
+    enum { N = 2500 };
+    uint32_t items[N];
+    double expected[N];
+    const kt_random_place place = {.seed = SEED, .purpose = KT_RANDOM_ORDER};
+    golden_read("random.txt", "shuffle", N, expected);
+    for (uint32_t i = 0; i < N; i++)
+        items[i] = i;
+    kt_random_shuffle(&place, N, items);
+    for (size_t i = 0; i < N; i++)
+        CU_ASSERT(items[i] == (uint32_t)expected[i]);
+    kt_random_shuffle(&place, 1, items);
+    kt_random_shuffle(&place, 0, items);
+    CU_ASSERT(items[0] == (uint32_t)expected[0]);
+}
+
+static void places_differ(void)
+{
+    enum { N_PLACES = 6, N = 64 };
+    kt_random_place places[N_PLACES] = {PLACE, PLACE, PLACE, PLACE, PLACE, PLACE};
+    uint32_t bits[N_PLACES][N];
+    places[1].seed += UINT64_C(1) << 32;
+    places[2].purpose = KT_RANDOM_INIT;
+    places[3].layer++;
+    places[4].epoch++;
+    places[5].sample++;
+    for (size_t p = 0; p < N_PLACES; p++)
+        kt_random_bits(&places[p], 0, N, bits[p]);
+    for (size_t p = 0; p < N_PLACES; p++)
+        for (size_t q = 0; q < p; q++)
+            for (size_t i = 0; i < N; i++)
+                CU_ASSERT(bits[p][i] != bits[q][i]);
+}
+
+static void moments(void)
+{
+    enum { N = 100003 };
+    static float values[N];
+    double sum = 0, squares = 0, least = 1, most = 0;
+    kt_random_normal(&PLACE, 0, N, values);
+    for (size_t i = 0; i < N; i++) {
+        sum += (double)values[i];
+        squares += (double)values[i] * (double)values[i];
+    }
+    CU_ASSERT(fabs(sum / N) < 0.015);        /* 4.7 standard errors */
+    CU_ASSERT(fabs(squares / N - 1) < 0.02); /* 4.5 */
+    kt_random_uniform(&PLACE, 0, N, values);
+    for (size_t i = 0; i < N; i++) {
+        least = fmin(least, (double)values[i]);
+        most = fmax(most, (double)values[i]);
+    }
+    CU_ASSERT(least >= 0 && least < 1e-3 && most > 1 - 1e-3 && most < 1);
+}
+
+const kt_test kt_tests[] = {
+    {"Philox4x32-10 gives the published vectors", published_vectors},
+    {"any range of a sequence is the same draws", any_range},
+    {"the bits are those of a second Philox", second_philox_bits},
+    {"uniform and normal numbers are those of a second Philox", second_philox_numbers},
+    {"a shuffle is that of a second Philox", second_philox_shuffle},
+    {"seed, purpose, layer, epoch and sample each change every draw", places_differ},
+    {"normal numbers have mean 0 and variance 1, uniform ones fill [0, 1)", moments},
+    {NULL, NULL},
+};

@@ -1,0 +1,253 @@
+/* Ranks in groups that share one copy of a network. All ranks of this test are on one host. */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/replica.h"
+#include "base/share.h"
+#include "test.h"
+
+const char *const kt_test_suite = "replica";
+
+enum { MOST_RANKS = 16, MOST_PER_REPLICA = 6 };
+
+static size_t world_rank(void)
+{
+    return (size_t)kt_comm_rank(kt_test_world);
+}
+
+static size_t world_size(void)
+{
+    return (size_t)kt_comm_size(kt_test_world);
+}
+
+/* Each test is a loop over these: 1, 2, ... ranks a replica, and more than there are. */
+static kt_replica replica;
+
+static void create(size_t ranks_per_replica, size_t n_bytes)
+{
+    KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, ranks_per_replica));
+    KT_CHECK_STATUS(KT_OK, kt_replica_allocate(&replica, n_bytes, 0));
+}
+
+/* ---- who is where ---- */
+
+typedef struct place {
+    size_t number, part, n_parts, n_replicas, n_hosts, leads;
+} place;
+
+/* On rank 0, of all ranks. */
+static bool is_as_described(const place *all, size_t ranks_per_replica)
+{
+    const size_t n = world_size(), n_replicas = (n + ranks_per_replica - 1) / ranks_per_replica;
+    size_t rank = 0;
+    for (size_t r = 0; r < n_replicas; r++) {
+        size_t begin, end;
+        kt_share(n, r, n_replicas, &begin, &end); /* neighbours, larger groups first */
+        if (end - begin > ranks_per_replica || begin == end)
+            return false;
+        for (; rank < end; rank++) {
+            const place wanted = {r, rank - begin, end - begin, n_replicas, 1, rank == begin};
+            if (memcmp(&all[rank], &wanted, sizeof wanted) != 0)
+                return false;
+        }
+    }
+    return rank == n;
+}
+
+static void groups_are_neighbours_of_like_sizes(void)
+{
+    for (size_t k = 1; k <= MOST_PER_REPLICA; k++) {
+        place all[MOST_RANKS];
+        KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, k));
+        const kt_team *team = &replica.team;
+        const place here = {replica.number,     team->part,      team->n_parts,
+                            replica.n_replicas, replica.n_hosts, replica.leaders != NULL};
+        kt_comm_gather(kt_test_world, &here, sizeof here, all);
+        KT_CHECK(world_rank() > 0 || is_as_described(all, k));
+        KT_CHECK(replica.world == kt_test_world && replica.shared == NULL);
+        KT_CHECK((size_t)kt_comm_rank(replica.ranks) == team->part &&
+                 (size_t)kt_comm_size(replica.ranks) == team->n_parts);
+        KT_CHECK(replica.leaders == NULL || ((size_t)kt_comm_rank(replica.leaders) == replica.number &&
+                                             (size_t)kt_comm_size(replica.leaders) == replica.n_replicas));
+        kt_replica_free(&replica);
+        KT_CHECK(replica.ranks == NULL && replica.leaders == NULL);
+    }
+    kt_replica_free(&replica);
+}
+
+static void five_ranks_in_pairs_are_three_replicas(void)
+{
+    static const size_t number[5] = {0, 0, 1, 1, 2}, part[5] = {0, 1, 0, 1, 0};
+    if (world_size() != 5)
+        return;
+    KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, 2));
+    KT_CHECK(replica.number == number[world_rank()] && replica.team.part == part[world_rank()]);
+    kt_replica_free(&replica);
+}
+
+static void shards_are_split_among_replicas(void)
+{
+    for (size_t k = 1; k <= MOST_PER_REPLICA; k++)
+        for (size_t V = 1; V <= 8; V *= 8) {
+            const size_t M = 19;
+            size_t next_shard = 0, next_row = 0;
+            KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, k));
+            for (size_t r = 0; r < replica.n_replicas; r++) {
+                const kt_rows rows = kt_replica_rows(&replica, r, M, V);
+                KT_CHECK(rows.M == M && rows.shards == V && rows.first == next_shard);
+                KT_CHECK(kt_rows_begin(&rows) == next_row);
+                next_shard = rows.end;
+                next_row = kt_rows_end(&rows);
+            }
+            KT_CHECK(next_shard == V && next_row == M);
+            kt_replica_free(&replica);
+        }
+}
+
+/* ---- memory ---- */
+
+static void each_replica_has_memory_of_its_own(void)
+{
+    enum { N = 10007 };
+    for (size_t k = 1; k <= MOST_PER_REPLICA; k++) {
+        bool zero = true, own = true;
+        create(k, N * sizeof(size_t));
+        size_t *x = kt_replica_memory(&replica), begin, end;
+        kt_share(N, replica.team.part, replica.team.n_parts, &begin, &end);
+        for (size_t i = 0; i < N; i++)
+            zero = zero && x[i] == 0;
+        kt_replica_barrier(&replica);
+        for (size_t i = begin; i < end; i++)
+            x[i] = i + replica.number;
+        kt_comm_barrier(kt_test_world);
+        for (size_t i = 0; i < N; i++)
+            own = own && x[i] == i + replica.number;
+        KT_CHECK(zero && own);
+        kt_replica_free(&replica);
+    }
+}
+
+static void impossible_memory_is_refused(void)
+{
+    for (size_t k = 1; k <= 2; k++) {
+        KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, k));
+        KT_CHECK_STATUS(KT_NO_MEMORY, kt_replica_allocate(&replica, (size_t)1 << 60, 0));
+        KT_CHECK(replica.shared == NULL);
+        kt_replica_free(&replica);
+    }
+}
+
+/* ---- the team's calls ---- */
+
+static void a_barrier_of_the_team_orders_memory(void)
+{
+    enum { ROUNDS = 500, APART = 16 };
+    for (size_t k = 1; k <= MOST_PER_REPLICA; k++) {
+        create(k, 2 * MOST_RANKS * APART * sizeof(size_t));
+        const kt_team *team = &replica.team;
+        size_t *words = kt_replica_memory(&replica), n_wrong = 0;
+        for (size_t round = 1; round <= ROUNDS; round++) {
+            size_t *now = words + (round % 2) * MOST_RANKS * APART;
+            now[team->part * APART] = round + team->part;
+            kt_team_barrier(team);
+            for (size_t part = 0; part < team->n_parts; part++)
+                n_wrong += now[part * APART] != round + part;
+        }
+        KT_CHECK(n_wrong == 0);
+        KT_CHECK((team->barrier == NULL) == (team->n_parts == 1));
+        KT_CHECK((team->share == NULL) == (replica.n_replicas == 1));
+        kt_replica_free(&replica);
+    }
+}
+
+/* Each part of a team fills some columns of its replica's rows, as batch norm does; rows may be fewer than replicas. */
+static void a_team_shares_its_rows(void)
+{
+    enum { WIDTH = 13, MOST = 64 };
+    for (size_t k = 1; k <= MOST_PER_REPLICA; k++)
+        for (size_t n = 1; n <= MOST; n *= 2) {
+            create(k, MOST * WIDTH * sizeof(double));
+            double *x = kt_replica_memory(&replica);
+            size_t begin, end, first, last, n_wrong = 0;
+            kt_share(n, replica.number, replica.n_replicas, &begin, &end);
+            kt_share(WIDTH, replica.team.part, replica.team.n_parts, &first, &last);
+            for (size_t r = begin; r < end; r++)
+                for (size_t j = first; j < last; j++)
+                    x[r * WIDTH + j] = (double)(100 * r + j + 1);
+            kt_team_share(&replica.team, x, n, WIDTH * sizeof *x);
+            for (size_t i = 0; i < MOST * WIDTH; i++)
+                n_wrong += x[i] != (i < n * WIDTH ? (double)(100 * (i / WIDTH) + i % WIDTH + 1) : 0);
+            KT_CHECK(n_wrong == 0);
+            kt_replica_free(&replica);
+        }
+}
+
+static void a_team_alone_needs_nothing(void)
+{
+    double x[2] = {1, 2};
+    kt_team_barrier(&kt_team_alone);
+    kt_team_share(&kt_team_alone, x, 2, sizeof x[0]);
+    KT_CHECK(x[0] == 1 && x[1] == 2);
+}
+
+/* ---- between replicas ---- */
+
+/* Rows of a batch: 3 of them leave most of 8 shards empty, and 2 shards leave replicas without any. */
+static void leaders_share_rows_of_a_batch(void)
+{
+    enum { WIDTH = 7 };
+    static const size_t sizes[] = {23, 3, 0}, shards[] = {8, 2};
+    for (size_t k = 1; k <= MOST_PER_REPLICA; k++)
+        for (size_t i = 0; i < 6; i++) {
+            const size_t M = sizes[i % 3], V = shards[i / 3];
+            size_t n_wrong = 0;
+            create(k, 23 * WIDTH * sizeof(float));
+            float *x = kt_replica_memory(&replica);
+            const kt_rows rows = kt_replica_rows(&replica, replica.number, M, V);
+            for (size_t j = kt_rows_begin(&rows) * WIDTH; replica.leaders != NULL && j < kt_rows_end(&rows) * WIDTH;
+                 j++)
+                x[j] = (float)(j + 1);
+            if (replica.leaders != NULL) {
+                kt_transfer *transfer;
+                kt_replica_start_rows(&replica, &rows, WIDTH, x, &transfer);
+                kt_transfer_finish(transfer);
+            }
+            kt_replica_barrier(&replica);
+            for (size_t j = 0; j < 23 * WIDTH; j++)
+                n_wrong += x[j] != (j < M * WIDTH ? (float)(j + 1) : 0);
+            KT_CHECK(n_wrong == 0);
+            kt_replica_free(&replica);
+        }
+}
+
+static void replica_0_spreads_what_its_leader_has(void)
+{
+    enum { N = 5003 };
+    for (size_t k = 1; k <= MOST_PER_REPLICA; k++) {
+        size_t n_wrong = 0;
+        create(k, N);
+        unsigned char *x = kt_replica_memory(&replica);
+        if (replica.leaders != NULL)
+            for (size_t i = 0; i < N; i++)
+                x[i] = (unsigned char)(i * 31 + replica.number);
+        kt_replica_spread(&replica, x, N - 3);
+        for (size_t i = 0; i < N; i++)
+            n_wrong += x[i] != (unsigned char)(i * 31 + (i < N - 3 ? 0 : replica.number));
+        KT_CHECK(n_wrong == 0);
+        kt_replica_free(&replica);
+    }
+}
+
+const kt_test kt_tests[] = {
+    {"groups are neighbours, of sizes that differ by one at most", groups_are_neighbours_of_like_sizes},
+    {"five ranks in pairs are three replicas", five_ranks_in_pairs_are_three_replicas},
+    {"the shards of a batch are split among the replicas, each exactly once", shards_are_split_among_replicas},
+    {"each replica has zeroed memory of its own, seen by all its ranks", each_replica_has_memory_of_its_own},
+    {"impossible memory is refused on all ranks", impossible_memory_is_refused},
+    {"a barrier of the team orders its memory", a_barrier_of_the_team_orders_memory},
+    {"a team shares the rows it has filled with all teams", a_team_shares_its_rows},
+    {"a team alone needs neither barrier nor share", a_team_alone_needs_nothing},
+    {"leaders share the rows of a batch, also when some have none", leaders_share_rows_of_a_batch},
+    {"the first replica's bytes spread to all, and no more of them than asked", replica_0_spreads_what_its_leader_has},
+    {NULL, NULL},
+};

@@ -1,0 +1,128 @@
+/* activation.h against the textbook formulas and difference quotients. */
+#include "net/activation.h"
+
+#include "golden.h"
+#include "net/gradient.h"
+#include "test.h"
+
+const char *const kt_test_suite = "activation";
+
+enum { N = 41 };
+
+/* The objective is sum r f(x). */
+typedef struct bench {
+    const kt_activation *activation;
+    float x[N], y[N], r[N], dx[N];
+} bench;
+
+static double objective(void *context)
+{
+    bench *b = context;
+    double sum = 0;
+    b->activation->forward(N, b->x, b->y);
+    for (size_t i = 0; i < N; i++)
+        sum += (double)b->r[i] * (double)b->y[i];
+    return sum;
+}
+
+static void derivatives(void)
+{
+    CU_ASSERT(kt_n_activations == 7);
+    for (size_t a = 0; a < kt_n_activations; a++) {
+        bench b = {.activation = &kt_activations[a]};
+        for (size_t i = 0; i < N; i++) {
+            b.x[i] = (float)i / 8 - 2.53f;
+            b.r[i] = i % 2 == 0 ? 1 : -0.7f;
+        }
+        objective(&b);
+        b.activation->backward(N, b.x, b.y, b.r, b.dx);
+        CU_ASSERT(gradient_count_wrong(objective, &b, N, b.x, b.dx) == 0);
+        for (size_t i = 0; i < N; i += 3)
+            b.dx[i] += 0.002f;
+        CU_ASSERT(gradient_count_wrong(objective, &b, N, b.x, b.dx) == (N + 2) / 3);
+    }
+}
+
+/* dx in the place of dy, as in a network. */
+static void in_place(void)
+{
+    enum { MOST = 1013 };
+    static const size_t lengths[] = {0, 1, 7, 64, 100, MOST};
+    static float x[MOST], y[MOST], dy[MOST], dx[MOST];
+    for (size_t a = 0; a < kt_n_activations; a++)
+        for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {
+            const size_t n = lengths[l];
+            for (size_t i = 0; i < n; i++) {
+                x[i] = (float)i / 100 - 4.1f;
+                dy[i] = (float)(i % 17) / 4 - 2;
+            }
+            kt_activations[a].forward(n, x, y);
+            kt_activations[a].backward(n, x, y, dy, dx);
+            kt_activations[a].backward(n, x, y, dy, dy);
+            CU_ASSERT(memcmp(dx, dy, n * sizeof *dx) == 0);
+        }
+}
+
+/* Functions by their textbook formulas in double. */
+static double textbook(const char *name, double x)
+{
+    const struct {
+        const char *name;
+        double value;
+    } rows[] = {
+        {"relu", fmax(x, 0)},           {"leaky_relu", x > 0 ? x : 0.01 * x},
+        {"elu", x > 0 ? x : expm1(x)},  {"gelu", x * 0.5 * erfc(-x / sqrt(2.0))},
+        {"silu", x / (1 + exp(-x))},    {"tanh", tanh(x)},
+        {"sigmoid", 1 / (1 + exp(-x))},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return rows[i].value;
+    return NAN;
+}
+
+static void values(void)
+{
+    for (size_t a = 0; a < kt_n_activations; a++)
+        for (double at = -12; at <= 12; at += 0.37) {
+            const float x = (float)at;
+            float y;
+            kt_activations[a].forward(1, &x, &y);
+            const double expected = textbook(kt_activations[a].name, (double)x);
+            /* gelu on the far left; the others keep more digits */
+            CU_ASSERT(fabs((double)y - expected) <= 2e-5 * fabs(expected));
+        }
+}
+
+static void far_out(void)
+{
+    const float x[] = {-1e30f, -1e4f, -104, -88, 88, 104, 1e4f, 1e30f}, ones[] = {1, 1, 1, 1, 1, 1, 1, 1};
+    for (size_t a = 0; a < kt_n_activations; a++) {
+        float y[8], dx[8];
+        kt_activations[a].forward(8, x, y);
+        kt_activations[a].backward(8, x, y, ones, dx);
+        for (size_t i = 0; i < 8; i++) {
+            CU_ASSERT(isfinite(y[i]) && isfinite(dx[i]) && dx[i] >= -0.2f && dx[i] <= 1.2f);
+            CU_ASSERT(fabsf(y[i]) <= fabsf(x[i]));
+        }
+    }
+}
+
+static void pass_nan(void)
+{
+    const float x = NAN;
+    for (size_t a = 0; a < kt_n_activations; a++) {
+        float y;
+        kt_activations[a].forward(1, &x, &y);
+        CU_ASSERT(isnan(y));
+    }
+}
+
+const kt_test kt_tests[] = {
+    {"every derivative is the difference quotient", derivatives},
+    {"backward in place is backward", in_place},
+    {"every function is its formula", values},
+    {"all stay finite far from zero", far_out},
+    {"a NaN goes through all", pass_nan},
+    {NULL, NULL},
+};

@@ -1,0 +1,220 @@
+/* Every layer kind against finite differences, in pieces, and what dense, activation and dropout promise. */
+#include "edge/linalg.h"
+
+#include "net/layer_bench.h"
+
+const char *const kt_test_suite = "layer";
+
+static const kt_layer_kind *const kinds[] = {&kt_layer_dense, &kt_layer_activation, &kt_layer_dropout,
+                                             &kt_layer_batch_norm};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+/* d_weight = dy^T x and d_bias of a dense layer, which forms none itself. */
+static void dense_gradients(const bench *b, float *d_weight, float *d_bias)
+{
+    const size_t n = b->width;
+    memset(d_weight, 0, n * n * sizeof *d_weight);
+    memset(d_bias, 0, n * sizeof *d_bias);
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t o = 0; o < n; o++) {
+            d_bias[o] += b->r[r * n + o];
+            for (size_t i = 0; i < n; i++)
+                d_weight[o * n + i] += b->r[r * n + o] * b->x[r * n + i];
+        }
+}
+
+static void check_kind(const kt_layer_kind *kind, const kt_kernels *kernels, bool training)
+{
+    bench b;
+    float d_weight[NARROW * NARROW], d_bias[NARROW];
+    prepare(&b, kind, NARROW, training);
+    b.work.kernels = kernels;
+    KT_CHECK_STATUS(KT_OK, forward(&b));
+    KT_CHECK_STATUS(KT_OK, backward(&b));
+    check_gradient(&b, ROWS * NARROW, b.x, b.dx);
+    if (kind == &kt_layer_batch_norm) {
+        check_gradient(&b, NARROW, b.weight, b.d_weight);
+        check_gradient(&b, NARROW, b.bias, b.d_bias);
+    }
+    if (kind == &kt_layer_dense) {
+        dense_gradients(&b, d_weight, d_bias);
+        check_gradient(&b, NARROW * NARROW, b.weight, d_weight);
+        check_gradient(&b, NARROW, b.bias, d_bias);
+    }
+}
+
+static void gradients(void)
+{
+    kt_linalg_start(1);
+    for (size_t k = 0; k < N_KINDS; k++)
+        for (int training = 0; training <= 1; training++) {
+            check_kind(kinds[k], NULL, training);
+            check_kind(kinds[k], kt_kernels_best(), training);
+        }
+}
+
+/* Forward, or backward, by n_parts one after the other, rows of shards [0, cut) and [cut, SHARDS) apart. */
+static void in_pieces(bench *b, bool back, size_t n_parts, size_t cut)
+{
+    const size_t bound[] = {0, cut, SHARDS};
+    for (size_t call = cut == 0; call < 2; call++)
+        for (size_t part = n_parts; part-- > 0;) {
+            const kt_team team = {.part = part, .n_parts = n_parts};
+            const kt_work work = {&b->pass, &team, b->work.kernels};
+            const kt_range own = kt_dense_own(b->width, b->work.kernels != NULL, &team);
+            b->pass.rows.first = bound[call], b->pass.rows.end = bound[call + 1];
+            KT_CHECK_STATUS(KT_OK, back ? b->layer.kind->backward(&b->layer, &work, own, b->x, b->y, b->r, b->dx)
+                                        : b->layer.kind->forward(&b->layer, &work, own, b->x, b->y));
+        }
+}
+
+static void check_pieces(const kt_layer_kind *kind, const kt_kernels *kernels)
+{
+    static bench alone, b;
+    prepare(&alone, kind, WIDE, true);
+    alone.work.kernels = kernels;
+    KT_CHECK_STATUS(KT_OK, forward(&alone));
+    KT_CHECK_STATUS(KT_OK, backward(&alone));
+    for (size_t n_parts = 1; n_parts <= 5; n_parts++)
+        for (size_t cut = 0; cut <= (kind == &kt_layer_batch_norm ? 0 : SHARDS); cut += 3) {
+            prepare(&b, kind, WIDE, true);
+            b.work.kernels = kernels;
+            mark(N_WIDE, b.y);
+            mark(N_WIDE, b.dx);
+            in_pieces(&b, false, n_parts, cut);
+            in_pieces(&b, true, n_parts, cut);
+            CU_ASSERT(same(N_WIDE, b.y, alone.y) && same(N_WIDE, b.dx, alone.dx));
+            CU_ASSERT(same(WIDE, b.d_weight, alone.d_weight) && same(WIDE, b.d_bias, alone.d_bias));
+            CU_ASSERT(same(WIDE, b.mean, alone.mean) && same(WIDE, b.variance, alone.variance));
+        }
+}
+
+static void pieces(void)
+{
+    kt_linalg_start(1);
+    for (size_t k = 0; k < N_KINDS; k++) {
+        check_pieces(kinds[k], NULL);
+        check_pieces(kinds[k], kt_kernels_best());
+    }
+}
+
+/* dx may be dy, but for dense. */
+static void in_place(void)
+{
+    static bench apart, b;
+    for (size_t k = 1; k < N_KINDS; k++)
+        for (int training = 0; training <= 1; training++) {
+            prepare(&apart, kinds[k], WIDE, training);
+            KT_CHECK_STATUS(KT_OK, forward(&apart));
+            KT_CHECK_STATUS(KT_OK, backward(&apart));
+            prepare(&b, kinds[k], WIDE, training);
+            KT_CHECK_STATUS(KT_OK, forward(&b));
+            KT_CHECK_STATUS(KT_OK, b.layer.kind->backward(&b.layer, &b.work, (kt_range){0, WIDE}, b.x, b.y, b.r, b.r));
+            CU_ASSERT(same(N_WIDE, b.r, apart.dx));
+            CU_ASSERT(same(WIDE, b.d_weight, apart.d_weight) && same(WIDE, b.d_bias, apart.d_bias));
+        }
+}
+
+/* Only own rows and columns are written; for no rows, or no columns, nothing is. */
+static void writes_its_own(void)
+{
+    static bench b;
+    static float marked[N_WIDE];
+    const kt_range own = {16, 32};
+    mark(N_WIDE, marked);
+    for (size_t k = 0; k < N_KINDS; k++)
+        for (size_t n_shards = 0; n_shards <= 2; n_shards++) {
+            prepare(&b, kinds[k], WIDE, kinds[k] != &kt_layer_batch_norm);
+            b.work.kernels = kt_kernels_best();
+            b.pass.rows.first = 3, b.pass.rows.end = 3 + n_shards; /* a row each */
+            mark(N_WIDE, b.y);
+            mark(N_WIDE, b.dx);
+            KT_CHECK_STATUS(KT_OK, b.layer.kind->forward(&b.layer, &b.work, own, b.x, b.y));
+            KT_CHECK_STATUS(KT_OK, b.layer.kind->backward(&b.layer, &b.work, own, b.x, b.y, b.r, b.dx));
+            KT_CHECK_STATUS(KT_OK, b.layer.kind->forward(&b.layer, &b.work, (kt_range){WIDE, WIDE}, b.x, b.y));
+            for (size_t i = 0; i < N_WIDE; i++) {
+                const bool is_own = i / WIDE >= 3 && i / WIDE < 3 + n_shards && i % WIDE >= 16 && i % WIDE < 32;
+                CU_ASSERT(same(1, &b.y[i], marked) == !is_own && same(1, &b.dx[i], marked) == !is_own);
+            }
+        }
+}
+
+/* The mask of row r by the header's promise. */
+static void expected_mask(const bench *b, size_t r, float *mask)
+{
+    const kt_random_place place = {.seed = b->pass.seed,
+                                   .purpose = KT_RANDOM_DROPOUT,
+                                   .layer = b->layer.number,
+                                   .epoch = b->pass.epoch,
+                                   .sample = b->sample[r]};
+    kt_random_uniform(&place, 0, b->width, mask);
+    for (size_t j = 0; j < b->width; j++)
+        mask[j] = (double)mask[j] < b->layer.rate ? 0 : (float)(1 / (1 - b->layer.rate));
+}
+
+static void dropout_mask(void)
+{
+    bench b;
+    float mask[NARROW];
+    size_t n_dropped = 0;
+    prepare(&b, &kt_layer_dropout, NARROW, true);
+    for (size_t j = 0; j < ROWS * NARROW; j += 3)
+        b.x[j] = 0; /* a zero input tells nothing about the mask */
+    KT_CHECK_STATUS(KT_OK, forward(&b));
+    KT_CHECK_STATUS(KT_OK, backward(&b));
+    for (size_t r = 0; r < ROWS; r++) {
+        expected_mask(&b, r, mask);
+        for (size_t j = 0; j < NARROW; j++) {
+            CU_ASSERT(b.y[r * NARROW + j] == mask[j] * b.x[r * NARROW + j]);
+            CU_ASSERT(b.dx[r * NARROW + j] == mask[j] * b.r[r * NARROW + j]);
+            n_dropped += mask[j] == 0;
+        }
+    }
+    CU_ASSERT(n_dropped > 5 && n_dropped < 25);
+}
+
+static void dropout_off(void)
+{
+    bench b;
+    prepare(&b, &kt_layer_dropout, NARROW, false);
+    b.pass.sample = NULL;
+    KT_CHECK_STATUS(KT_OK, forward(&b));
+    CU_ASSERT(same(ROWS * NARROW, b.x, b.y));
+    b.pass.training = true;
+    KT_CHECK_STATUS(KT_INTERNAL, forward(&b));
+    b.pass.rows.end = 0; /* on every rank alike, so without rows, too */
+    KT_CHECK_STATUS(KT_INTERNAL, forward(&b));
+}
+
+/* More units than are drawn at a time, in columns that begin anywhere a part's may. */
+static void dropout_wide(void)
+{
+    enum { UNITS = 2500 };
+    static float x[UNITS], y[UNITS], u[UNITS];
+    static uint8_t kept[UNITS];
+    const uint32_t sample = 9;
+    kt_layer layer = {.kind = &kt_layer_dropout, .n_in = UNITS, .n_out = UNITS, .number = 1, .rate = 0.5, .kept = kept};
+    const kt_pass pass = {.training = true, .seed = 1, .sample = &sample, .rows = {1, 1, 0, 1}};
+    const kt_work work = {&pass, &kt_team_alone, NULL};
+    const kt_random_place place = {.seed = 1, .purpose = KT_RANDOM_DROPOUT, .layer = 1, .sample = 9};
+    for (size_t i = 0; i < UNITS; i++)
+        x[i] = 1;
+    kt_random_uniform(&place, 0, UNITS, u);
+    for (size_t begin = 0; begin < UNITS; begin += 592) {
+        mark(UNITS, y);
+        KT_CHECK_STATUS(KT_OK, kt_layer_dropout.forward(&layer, &work, (kt_range){begin, UNITS}, x, y));
+        for (size_t i = 0; i < UNITS; i++)
+            CU_ASSERT(i < begin ? isnan(y[i]) : y[i] == (u[i] < 0.5f ? 0 : 2.0f));
+    }
+}
+
+const kt_test kt_tests[] = {
+    {"every layer's gradients are its difference quotients", gradients},
+    {"every layer in pieces, by units and by rows, has the bits of the whole", pieces},
+    {"backward in place is backward, but for dense", in_place},
+    {"only own rows and columns are written", writes_its_own},
+    {"dropout's mask is that of (seed, epoch, layer, sample, unit), forward and backward", dropout_mask},
+    {"dropout copies when not training, and asks for samples when training", dropout_off},
+    {"dropout of a wide row takes one draw for each unit", dropout_wide},
+    {NULL, NULL},
+};

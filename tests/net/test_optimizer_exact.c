@@ -1,0 +1,139 @@
+/* optimizer.h against double precision, one element at a time: Adam and its like divide by roots that may be anything. */
+#include "net/optimizer.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "test.h"
+
+const char *const kt_test_suite = "optimizer_exact";
+
+static kt_optimizer_spec spec_of(size_t kind)
+{
+    return (kt_optimizer_spec){
+        .kind = (int)kind, .momentum = 0.9, .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-6, .l2_form = KT_L2_BATCH};
+}
+
+/* One element with its state; rmsprop's is slot[0]. */
+typedef struct element {
+    float w, slot[2];
+} element;
+
+/* One step of it without decay; *u: its constants. */
+static element step_of(const kt_optimizer_spec *spec, float g, element e, kt_update *u)
+{
+    static const kt_tensor one = {.count = 1};
+    float *const slots[2] = {&e.slot[0], &e.slot[1]};
+    kt_optimizer *optimizer;
+    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, spec, &one, 1, slots));
+    *u = kt_optimizer_prepare(optimizer, 2, 0.25, 1, 1, false);
+    kt_optimizer_apply(optimizer, u, 0, 1, &e.w, &g);
+    kt_optimizer_free(optimizer);
+    return e;
+}
+
+/* |actual - expected| is within some units in the last place of `size`; denormals may be 0. */
+static bool is_within(double units, double actual, double expected, double size)
+{
+    return fabs(actual - expected) <= units * 0x1p-23 * size + (double)FLT_MIN;
+}
+
+/* A step from 0 against double: the moments, and the direction from the moments as they were rounded. */
+static void check_element(const kt_optimizer_spec *spec, float g, float m, float v)
+{
+    const bool has_first = kt_optimizers[spec->kind].n_slots == 2;
+    const element before = {0, {has_first ? m : v, v}};
+    kt_update u;
+    const element after = step_of(spec, g, before, &u);
+    const double new_m = (double)(has_first ? after.slot[0] : g), new_v = (double)after.slot[has_first];
+    const double part1 = (double)u.beta1 * (double)m, part2 = (double)u.rest1 * (double)g;
+    const double v_exact = (double)u.beta2 * (double)v + (double)u.rest2 * (double)g * (double)g;
+    const double denominator = sqrt(fmax(new_v, (double)FLT_MIN)) + (double)u.epsilon;
+    const double expected = -(double)u.rate * new_m / denominator;
+    CU_ASSERT(is_within(3, (double)after.w, expected, fabs(expected)));
+    CU_ASSERT(is_within(3, new_v, fmin(v_exact, (double)FLT_MAX), fmin(v_exact, (double)FLT_MAX)));
+    CU_ASSERT(!has_first || is_within(3, new_m, part1 + part2, fabs(part1) + fabs(part2)));
+}
+
+/* Of the rows of the table that divide by a root. */
+static bool has_root(size_t kind)
+{
+    return strcmp(kt_optimizers[kind].name, "rmsprop") == 0 || kt_optimizers[kind].n_slots == 2;
+}
+
+/* Every v with every g; m is as large as g, so that the direction stays in range. */
+static void check_sizes(const kt_optimizer_spec *spec)
+{
+    static const float sizes[] = {0, 2e-38f, 3e-30f, 1e-20f, 5e-9f, 1e-8f, 0.3f, 1, 7e5f, 1e19f, 3e25f, 1e38f, FLT_MAX};
+    enum { N_SIZES = sizeof sizes / sizeof sizes[0] };
+    for (size_t i = 0; i < N_SIZES; i++)
+        for (size_t j = 0; j < N_SIZES && sizes[j] < 1e25f; j++) {
+            const float v = sizes[i], g = sizes[j];
+            const double direction = (double)g / (sqrt(fmax((double)v, (double)FLT_MIN)) + spec->epsilon);
+            check_element(spec, g, 0.5f * g, v);
+            check_element(spec, -g, 2 * g, v);
+            if (direction < 1e30)
+                check_element(spec, 0, g, v);
+        }
+}
+
+static void any_size(void)
+{
+    static const double betas[][2] = {{0.9, 0.999}, {0.5, 0.5}, {0.25, 0}, {0, 0.25}};
+    for (size_t kind = 0; kind < kt_n_optimizers; kind++)
+        for (size_t b = 0; has_root(kind) && b < sizeof betas / sizeof betas[0]; b++)
+            for (int is_zero = 0; is_zero <= 1; is_zero++) {
+                kt_optimizer_spec spec = spec_of(kind);
+                spec.beta1 = betas[b][0];
+                spec.beta2 = betas[b][1];
+                spec.epsilon = is_zero ? 0 : 1e-8;
+                check_sizes(&spec);
+            }
+}
+
+static void many_values(void)
+{
+    for (size_t kind = 0; kind < kt_n_optimizers; kind++)
+        for (int i = 0; has_root(kind) && i < 20000; i++) {
+            const kt_optimizer_spec spec = spec_of(kind);
+            const float x = (float)i, v = fabsf(sinf(x)) * ldexpf(1, i % 60 - 50);
+            check_element(&spec, cosf(3 * x) * sqrtf(v), sinf(5 * x), v);
+        }
+}
+
+static void without_gradient(void)
+{
+    for (size_t kind = 0; kind < kt_n_optimizers; kind++)
+        for (int is_zero = 0; is_zero <= 1; is_zero++) {
+            kt_optimizer_spec spec = spec_of(kind);
+            kt_update u;
+            spec.epsilon = is_zero ? 0 : 1e-8;
+            const element e = step_of(&spec, 0, (element){1.5f, {0, 0}}, &u);
+            CU_ASSERT(e.w == 1.5f && e.slot[0] == 0 && e.slot[1] == 0);
+        }
+}
+
+static void overflow_and_nan(void)
+{
+    const element zero = {0, {0, 0}};
+    for (size_t kind = 0; kind < kt_n_optimizers; kind++) {
+        const kt_optimizer_spec spec = spec_of(kind);
+        kt_update u;
+        if (has_root(kind)) { /* the square overflows: the element still goes on */
+            const element once = step_of(&spec, 1e30f, zero, &u), twice = step_of(&spec, 1, once, &u);
+            CU_ASSERT(once.slot[kt_optimizers[kind].n_slots - 1] == FLT_MAX);
+            CU_ASSERT(isfinite(once.w) && once.w < 0 && isfinite(twice.w));
+        }
+        CU_ASSERT(isnan(step_of(&spec, NAN, zero, &u).w));
+        CU_ASSERT(!isfinite(step_of(&spec, INFINITY, zero, &u).w));
+    }
+}
+
+const kt_test kt_tests[] = {
+    {"steps are right to 3 units in the last place from the smallest to the largest squares", any_size},
+    {"steps are right to 3 units in the last place for many values", many_values},
+    {"an element that never had a gradient stays as it is", without_gradient},
+    {"a square that overflows stays finite, a gradient that is not a number shows", overflow_and_nan},
+    {NULL, NULL},
+};

@@ -1,0 +1,245 @@
+/* Checkpoints in memory and on disk: everything comes back, damage is found. Local; damage seen by the program is
+ * tests/e2e_checkpoint_damage.py. */
+#include <stdio.h>
+#include <string.h>
+
+#include "run/checkpoint.h"
+#include "run/checkpoint_file.h"
+#include "base/memory.h"
+#include "test.h"
+
+const char *const kt_test_suite = "checkpoint";
+
+enum { N_SAMPLES = 10, N_FEATURES = 4, N_CLASSES = 3 };
+
+typedef struct fixture {
+    kt_config config;
+    kt_data data;
+    kt_network *network;
+    kt_provenance provenance;
+    kt_snapshot snapshot;
+    size_t n, n_state;
+} fixture;
+
+/* A snapshot of a small network with batch norm, every vector filled with numbers of its own. */
+static void set_up(fixture *f)
+{
+    static const char text[] = "[data]\nfeatures = x\nlabels = y\nscale = 3\n[model]\nhidden = [5]\nbatch_norm = true\n";
+    memset(f, 0, sizeof *f);
+    KT_CHECK_STATUS(KT_OK, kt_config_parse("x.ini", text, strlen(text), 0, NULL, &f->config));
+    f->data.set = (kt_dataset){.n = N_SAMPLES, .d = N_FEATURES, .type = KT_F32, .n_classes = N_CLASSES, .file_type = KT_F64, .shape = {2, 2}};
+    f->data.set.class_names = kt_memory_new(N_CLASSES, sizeof(char *));
+    for (size_t c = 0; c < N_CLASSES; c++)
+        f->data.set.class_names[c] = kt_memory_string(c == 1 ? "\xe3\x81\x82" : "name");
+    f->data.fingerprint = 0xfedcba9876543210u;
+    f->data.statistics = (kt_dataset_statistics){-1, 2, 0.5, 0.25, 0.75};
+    KT_CHECK_STATUS(KT_OK, kt_split_allocate(&f->data.split, (size_t[]){7, 2, 1}));
+    for (size_t i = 0; i < 7; i++)
+        f->data.split.index[KT_TRAIN][i] = (uint32_t)(9 - i);
+    kt_network_spec spec = kt_config_network(&f->config, N_FEATURES, N_CLASSES);
+    KT_CHECK_STATUS(KT_OK, kt_network_create(&f->network, &spec, 4));
+    f->n = kt_network_n_parameters(f->network);
+    f->n_state = kt_network_n_state(f->network);
+    kt_snapshot *s = &f->snapshot;
+    f->provenance = (kt_provenance){.version = "1.2.3, commit 0123456789ab", .command = "ktrain x.ini", .hosts = "2 ranks on a, 1 on b"};
+    *s = (kt_snapshot){.config = &f->config,
+                       .data = &f->data,
+                       .provenance = &f->provenance,
+                       .network = f->network,
+                       .n_slots = 2,
+                       .slot_names = {"m", "v"}};
+    s->best_parameters = kt_memory_new(f->n, sizeof(float));
+    s->best_state = kt_memory_new(f->n_state, sizeof(float));
+    s->slots[0] = kt_memory_new(f->n, sizeof(float));
+    s->slots[1] = kt_memory_new(f->n, sizeof(float));
+}
+
+static void fill(fixture *f)
+{
+    float *const vectors[] = {kt_network_parameters(f->network), f->snapshot.best_parameters, f->snapshot.slots[0], f->snapshot.slots[1]};
+    for (size_t v = 0; v < 4; v++)
+        for (size_t i = 0; i < f->n; i++)
+            vectors[v][i] = (float)v + (float)i / 128;
+    for (size_t i = 0; i < f->n_state; i++) {
+        kt_network_state(f->network)[i] = 10 + (float)i;
+        f->snapshot.best_state[i] = 20 + (float)i;
+    }
+    f->snapshot.progress = (kt_progress){.epoch = 3, .step = 25, .step_in_epoch = 4, .sums = {1.5, 1.25, 17, 28}, .seconds = 12.5};
+    f->snapshot.stopping = (kt_early_stopping){.best_loss = 0.1, .best_epoch = 2, .n_bad = 1};
+    f->snapshot.schedule = (kt_schedule_state){.best = 0.1, .reductions = 2, .n_bad = 1, .n_seen = 3};
+    for (int e = 1; e <= 3; e++)
+        kt_history_append(&f->snapshot.history, &(kt_epoch_record){.epoch = e, .validation_cross_entropy = 1.0 / e});
+}
+
+static void tear_down(fixture *f)
+{
+    kt_network_free(f->network);
+    kt_split_free(&f->data.split);
+    kt_dataset_free(&f->data.set);
+    kt_history_free(&f->snapshot.history);
+    kt_memory_free(f->snapshot.best_parameters);
+    kt_memory_free(f->snapshot.best_state);
+    kt_memory_free(f->snapshot.slots[0]);
+    kt_memory_free(f->snapshot.slots[1]);
+}
+
+static bool same(const float *a, const float *b, size_t n)
+{
+    return memcmp(a, b, n * sizeof *a) == 0;
+}
+
+static void check_equal(const fixture *a, const fixture *b)
+{
+    CU_ASSERT(same(kt_network_parameters(a->network), kt_network_parameters(b->network), a->n));
+    CU_ASSERT(same(kt_network_state(a->network), kt_network_state(b->network), a->n_state));
+    CU_ASSERT(same(a->snapshot.best_parameters, b->snapshot.best_parameters, a->n));
+    CU_ASSERT(same(a->snapshot.best_state, b->snapshot.best_state, a->n_state));
+    CU_ASSERT(same(a->snapshot.slots[0], b->snapshot.slots[0], a->n));
+    CU_ASSERT(same(a->snapshot.slots[1], b->snapshot.slots[1], a->n));
+    CU_ASSERT(memcmp(&a->snapshot.progress, &b->snapshot.progress, sizeof a->snapshot.progress) == 0);
+    CU_ASSERT(memcmp(&a->snapshot.schedule, &b->snapshot.schedule, sizeof a->snapshot.schedule) == 0);
+    CU_ASSERT(a->snapshot.stopping.best_loss == b->snapshot.stopping.best_loss);
+    CU_ASSERT(a->snapshot.stopping.best_epoch == b->snapshot.stopping.best_epoch && a->snapshot.stopping.n_bad == b->snapshot.stopping.n_bad);
+    CU_ASSERT(b->snapshot.history.n == 3 && b->snapshot.history.records[2].validation_cross_entropy == 1.0 / 3);
+}
+
+static void everything_comes_back(void)
+{
+    fixture a, b;
+    const char *path = kt_test_scratch("all.h5");
+    kt_hdf5 *file;
+    set_up(&a);
+    fill(&a);
+    set_up(&b);
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &a.snapshot));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_open(path, &file, NULL));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_read(file, &b.snapshot));
+    check_equal(&a, &b);
+    kt_split split;
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_read_split(file, &split));
+    CU_ASSERT(split.n[KT_TRAIN] == 7 && split.n[KT_TEST] == 1 && split.index[KT_TRAIN][6] == 3);
+    kt_split_free(&split);
+    kt_checkpoint_head head;
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_read_head(file, path, &head));
+    CU_ASSERT(head.fingerprint == a.data.fingerprint && head.n_in == N_FEATURES && head.n_classes == N_CLASSES);
+    CU_ASSERT(head.config.data.scale == 3 && head.statistics.zero_fraction == 0.75 && head.file_type == KT_F64);
+    CU_ASSERT(head.n_names == N_CLASSES && strcmp(head.class_names[1], "\xe3\x81\x82") == 0);
+    kt_checkpoint_free_head(&head);
+    kt_provenance made;
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_read_provenance(file, &made));
+    CU_ASSERT(memcmp(&made, &a.provenance, sizeof made) == 0);
+    kt_hdf5_close(file);
+    tear_down(&a);
+    tear_down(&b);
+}
+
+static void the_best_weights_of_this_very_epoch_are_stored_once(void)
+{
+    fixture a, b;
+    const char *path = kt_test_scratch("best.h5");
+    kt_hdf5 *file;
+    set_up(&a);
+    fill(&a);
+    set_up(&b);
+    a.snapshot.stopping.best_epoch = 3;
+    a.snapshot.progress.step_in_epoch = 0;
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &a.snapshot));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_open(path, &file, NULL));
+    CU_ASSERT(!kt_hdf5_has(file, "/best"));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_read(file, &b.snapshot));
+    CU_ASSERT(same(b.snapshot.best_parameters, kt_network_parameters(a.network), a.n));
+    kt_hdf5_close(file);
+    tear_down(&a);
+    tear_down(&b);
+}
+
+static void a_model_file_has_weights_but_no_optimizer(void)
+{
+    fixture a;
+    const char *path = kt_test_scratch("model.h5");
+    kt_hdf5 *file;
+    float weight[N_FEATURES * 5];
+    set_up(&a);
+    fill(&a);
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write_model(path, &a.snapshot, a.snapshot.best_parameters, a.snapshot.best_state));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_open(path, &file, NULL));
+    CU_ASSERT(!kt_hdf5_has(file, "/optimizer") && !kt_hdf5_has(file, "/best"));
+    KT_CHECK_STATUS(KT_OK, kt_hdf5_read_into(file, "/model/dense1/weight", KT_F32, 2, (size_t[]){5, N_FEATURES}, weight));
+    for (size_t e = 0; e < N_FEATURES * 5; e++) /* the vector has the first weight transposed, files have it as [out, in] */
+        CU_ASSERT(weight[e] == a.snapshot.best_parameters[e % N_FEATURES * 5 + e / N_FEATURES]);
+    CU_ASSERT(kt_hdf5_has(file, "/model/output/bias"));
+    kt_hdf5_close(file);
+    tear_down(&a);
+}
+
+/* The file with byte `at` flipped, or cut there, must be refused before HDF5 sees it. */
+static void check_damage(const unsigned char *bytes, size_t n, size_t at, bool cut)
+{
+    const char *path = kt_test_scratch("damaged.h5");
+    unsigned char *copy = kt_memory_new(n, 1);
+    kt_hdf5 *file;
+    memcpy(copy, bytes, n);
+    copy[at] ^= 0x40;
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(path, cut ? bytes : copy, cut ? at : n));
+    CU_ASSERT(kt_checkpoint_file_open(path, &file, NULL) == KT_DATA);
+    CU_ASSERT_PTR_NULL(file);
+    CU_ASSERT(strstr(kt_error_message(), "damaged") != NULL || strstr(kt_error_message(), "not a ktrain checkpoint") != NULL);
+    kt_memory_free(copy);
+}
+
+static void every_flipped_or_missing_byte_is_found(void)
+{
+    fixture a;
+    const char *path = kt_test_scratch("good.h5");
+    unsigned char *bytes;
+    size_t n;
+    set_up(&a);
+    fill(&a);
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &a.snapshot));
+    KT_CHECK_STATUS(KT_OK, kt_file_read(path, &bytes, &n));
+    for (size_t at = 0; at < 600 && at < n; at += at < 520 ? 13 : 1)
+        check_damage(bytes, n, at, false);
+    for (size_t at = 0; at < n; at += n / 23) {
+        check_damage(bytes, n, at, false);
+        check_damage(bytes, n, at, true);
+    }
+    check_damage(bytes, n, n - 1, true);
+    kt_memory_free(bytes);
+    tear_down(&a);
+}
+
+static void the_newest_are_listed_first_and_kept(void)
+{
+    char(*paths)[KT_PATH_BYTES];
+    size_t n;
+    char directory[KT_PATH_BYTES], path[KT_PATH_BYTES];
+    kt_file_path(directory, "%s", kt_test_scratch("list"));
+    KT_CHECK_STATUS(KT_OK, kt_file_make_directory(directory));
+    static const char *const names[] = {"step-9.h5", "step-0000000010.h5", "step-2.h5", "step-x.h5", "other.h5", "step-5.h5.tmp.123", "step-7.h5.damaged"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        kt_file_path(path, "%s/%s", directory, names[i]);
+        KT_CHECK_STATUS(KT_OK, kt_file_replace(path, "", 0));
+    }
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_list(directory, &n, &paths));
+    CU_ASSERT(n == 3 && strstr(paths[0], "0010.h5") != NULL && strstr(paths[2], "step-2.h5") != NULL);
+    kt_memory_free(paths);
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_prune(directory, 2));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_list(directory, &n, &paths));
+    CU_ASSERT(n == 2 && strstr(paths[1], "step-9.h5") != NULL);
+    kt_memory_free(paths);
+    kt_file_path(path, "%s/step-5.h5.tmp.123", directory);
+    CU_ASSERT(!kt_file_exists(path));
+    kt_file_path(path, "%s/other.h5", directory);
+    CU_ASSERT(kt_file_exists(path));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_list(kt_test_scratch("absent"), &n, &paths));
+    CU_ASSERT(n == 0);
+}
+
+const kt_test kt_tests[] = {
+    {"everything comes back from a checkpoint", everything_comes_back},
+    {"the best weights of this very epoch are stored once", the_best_weights_of_this_very_epoch_are_stored_once},
+    {"a model file has weights but no optimizer state", a_model_file_has_weights_but_no_optimizer},
+    {"every flipped or missing byte is found", every_flipped_or_missing_byte_is_found},
+    {"the newest are listed first and kept, leftovers removed", the_newest_are_listed_first_and_kept},
+    {NULL, NULL},
+};
