@@ -41,8 +41,8 @@ const char *kt_test_source(const char *name)
 int kt_test_python(const char *script_and_arguments)
 {
     char command[2 * PATH_BYTES];
-    snprintf(command, sizeof command, "'%s' '%s'/%s", variable("KT_PYTHON", "/usr/bin/python3"), variable("KT_SOURCE_DIR", "."),
-             script_and_arguments);
+    snprintf(command, sizeof command, "'%s' '%s'/%s", variable("KT_PYTHON", "/usr/bin/python3"),
+             variable("KT_SOURCE_DIR", "."), script_and_arguments);
     fflush(stdout);
     int status = system(command);
     return status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -52,8 +52,9 @@ bool kt_test_status(kt_status expected, kt_status actual, const char *text)
 {
     if (actual == expected)
         return true;
-    fprintf(stderr, "\n    %s: %d (%s), expected %d (%s)%s%s\n", text, (int)actual, kt_status_name(actual), (int)expected,
-            kt_status_name(expected), actual == KT_OK ? "" : ": ", actual == KT_OK ? "" : kt_error_message());
+    fprintf(stderr, "\n    %s: %d (%s), expected %d (%s)%s%s\n", text, (int)actual, kt_status_name(actual),
+            (int)expected, kt_status_name(expected), actual == KT_OK ? "" : ": ",
+            actual == KT_OK ? "" : kt_error_message());
     return false;
 }
 
@@ -133,8 +134,8 @@ static void silence(void)
 static void print_failures(int rank)
 {
     for (CU_pFailureRecord record = CU_get_failure_list(); record != NULL; record = record->pNext)
-        fprintf(stderr, "rank %d: %s:%u: %s (in \"%s\")\n", rank, record->strFileName, record->uiLineNumber, record->strCondition,
-                record->pTest != NULL ? record->pTest->pName : kt_test_suite);
+        fprintf(stderr, "rank %d: %s:%u: %s (in \"%s\")\n", rank, record->strFileName, record->uiLineNumber,
+                record->strCondition, record->pTest != NULL ? record->pTest->pName : kt_test_suite);
 }
 
 int main(int argc, char **argv)

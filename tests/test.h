@@ -32,8 +32,9 @@ extern kt_comm *kt_test_world; /* all ranks of this test; borrowed */
 bool kt_test_agree(bool condition, const char *text, const char *file, int line);
 
 /* Collective: one assertion, with the same outcome on all ranks. */
-#define KT_CHECK(condition) \
-    CU_assertImplementation(kt_test_agree((condition), #condition, __FILE__, __LINE__), __LINE__, #condition, __FILE__, "", CU_FALSE)
+#define KT_CHECK(condition)                                                                                   \
+    CU_assertImplementation(kt_test_agree((condition), #condition, __FILE__, __LINE__), __LINE__, #condition, \
+                            __FILE__, "", CU_FALSE)
 #else
 #define KT_CHECK(condition) CU_ASSERT(condition)
 #endif
@@ -44,7 +45,8 @@ bool kt_test_agree(bool condition, const char *text, const char *file, int line)
 bool kt_test_status(kt_status expected, kt_status actual, const char *text);
 
 /* Asserts that the recorded sentence holds `part`. Local. */
-#define KT_CHECK_MESSAGE(part) CU_assertImplementation(kt_test_message(part), __LINE__, "message has: " part, __FILE__, "", CU_FALSE)
+#define KT_CHECK_MESSAGE(part) \
+    CU_assertImplementation(kt_test_message(part), __LINE__, "message has: " part, __FILE__, "", CU_FALSE)
 bool kt_test_message(const char *part);
 
 /* Paths: a file of the scratch folder ($KT_TEST_TMP, empty when the test starts, shared by its ranks), or of the

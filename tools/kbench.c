@@ -1,9 +1,9 @@
 /* kbench: the time of a training step on more and more ranks, next to what the machine could do and to PyTorch. */
 #include <string.h>
 
-#include "kbench.h"
-#include "edge/linalg.h"
 #include "base/memory.h"
+#include "edge/linalg.h"
+#include "kbench.h"
 #include "ktrain/version.h"
 
 enum { FEW_RANKS = 8 };

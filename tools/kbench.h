@@ -127,8 +127,8 @@ typedef enum kt_bench_time {
 typedef struct kt_bench_need {
     size_t n_parameters, n_replicas, ranks_per_replica, n_by_factors, n_layers;
     double flops[KT_BENCH_N_TIMES], bytes[KT_BENCH_N_TIMES]; /* of FORWARD, BACKWARD, EXCHANGE; of all ranks */
-    double data_bytes; /* that a step comes by again and again, of all ranks */
-    double sent_bytes; /* between replicas, all together */
+    double data_bytes;                                       /* that a step comes by again and again, of all ranks */
+    double sent_bytes;                                       /* between replicas, all together */
 } kt_bench_need;
 
 typedef struct kt_bench_case {

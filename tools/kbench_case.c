@@ -2,11 +2,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kbench.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "base/timer.h"
+#include "kbench.h"
 
 /* ---- the phases of a step: the linker puts these in the place of what the trainer calls (--wrap) ---- */
 

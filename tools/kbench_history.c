@@ -1,8 +1,8 @@
 /* How long a run's epochs took, from its history.csv. */
 #include <stddef.h>
 
-#include "kbench.h"
 #include "input/format.h"
+#include "kbench.h"
 
 enum { EARLY = 3, EPOCHS = 5 }; /* the first epochs warm up */
 

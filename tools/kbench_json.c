@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kbench.h"
 #include "base/file.h"
 #include "edge/linalg.h"
+#include "kbench.h"
 #include "ktrain/version.h"
 
 static const char *const time_names[KT_BENCH_N_TIMES] = {

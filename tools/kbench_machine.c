@@ -1,19 +1,19 @@
 /* What the machine can do at best: multiply-adds in registers, a large product, and memory far beyond the caches. */
 #include <stdio.h>
 
-#include "kbench.h"
-#include "edge/linalg.h"
 #include "base/memory.h"
 #include "base/share.h"
 #include "base/simd.h"
 #include "base/timer.h"
+#include "edge/linalg.h"
+#include "kbench.h"
 
 enum {
-    ORDER = 1024,          /* of the matrices of the product */
-    STREAM = 1 << 24,      /* floats of each of three arrays, at least: 64 MiB */
-    LEVELS = 8,            /* of caches, at most */
-    PASSES = 3,            /* over the arrays */
-    FMA_ROUNDS = 2000000,  /* some 10 ms */
+    ORDER = 1024,         /* of the matrices of the product */
+    STREAM = 1 << 24,     /* floats of each of three arrays, at least: 64 MiB */
+    LEVELS = 8,           /* of caches, at most */
+    PASSES = 3,           /* over the arrays */
+    FMA_ROUNDS = 2000000, /* some 10 ms */
     N_STREAMS = 3
 };
 
@@ -194,9 +194,9 @@ static const struct {
     const char *name;
     double (*work)(const kt_bench_machine *machine, kt_bench_speed speed);
 } measures[KT_BENCH_N_SPEEDS] = {
-    [KT_BENCH_AVX512] = {"flops_avx512", work_peak}, [KT_BENCH_AVX2] = {"flops_avx2", work_peak},
+    [KT_BENCH_AVX512] = {"flops_avx512", work_peak},     [KT_BENCH_AVX2] = {"flops_avx2", work_peak},
     [KT_BENCH_BASELINE] = {"flops_baseline", work_peak}, [KT_BENCH_SGEMM] = {"flops_sgemm", work_sgemm},
-    [KT_BENCH_READ] = {"read_bytes", work_read}, [KT_BENCH_UPDATE] = {"update_bytes", work_update},
+    [KT_BENCH_READ] = {"read_bytes", work_read},         [KT_BENCH_UPDATE] = {"update_bytes", work_update},
 };
 
 /* From the first rank's start to the last one's end: nobody is measured while others rest. */

@@ -6,27 +6,27 @@
 #define EACH_SUM(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
 enum { N_SUMS = 12 };
 
-#define START(i) sum##i = zero + (float)i;
-#define STEP(i) sum##i = sum##i * factor + term;
-#define ADD(i) total += sum##i;
+#define START(i)   sum##i = zero + (float)i;
+#define STEP(i)    sum##i = sum##i * factor + term;
+#define ADD(i)     total += sum##i;
 #define DECLARE(i) lanes sum##i;
 
 static volatile float result; /* so that nothing is left out */
 
-#define PEAK_LOOP(name, n_lanes, ...)                                                 \
-    __VA_ARGS__ static size_t name(size_t n)                                          \
-    {                                                                                 \
+#define PEAK_LOOP(name, n_lanes, ...)                                                \
+    __VA_ARGS__ static size_t name(size_t n)                                         \
+    {                                                                                \
         typedef float lanes __attribute__((vector_size((n_lanes) * sizeof(float)))); \
-        const lanes zero = {0}, factor = zero + 0.5f, term = zero + 0.25f;            \
-        lanes total = zero;                                                           \
-        EACH_SUM(DECLARE)                                                             \
-        EACH_SUM(START)                                                               \
-        for (size_t i = 0; i < n; i++) {                                              \
-            EACH_SUM(STEP)                                                            \
-        }                                                                             \
-        EACH_SUM(ADD)                                                                 \
-        result = total[0];                                                            \
-        return (n_lanes);                                                             \
+        const lanes zero = {0}, factor = zero + 0.5f, term = zero + 0.25f;           \
+        lanes total = zero;                                                          \
+        EACH_SUM(DECLARE)                                                            \
+        EACH_SUM(START)                                                              \
+        for (size_t i = 0; i < n; i++) {                                             \
+            EACH_SUM(STEP)                                                           \
+        }                                                                            \
+        EACH_SUM(ADD)                                                                \
+        result = total[0];                                                           \
+        return (n_lanes);                                                            \
     }
 
 static bool has_always(void)

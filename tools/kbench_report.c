@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kbench.h"
-#include "edge/linalg.h"
 #include "base/memory.h"
+#include "edge/linalg.h"
+#include "kbench.h"
 
 static int compare(const void *a, const void *b)
 {

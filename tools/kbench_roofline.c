@@ -64,8 +64,8 @@ kt_bench_roofline kt_bench_case_roofline(const kt_bench_case *c)
     const double read = kt_bench_machine_speed(machine, KT_BENCH_READ);
     const double update = kt_bench_machine_speed(machine, KT_BENCH_UPDATE);
     const double hosts = (double)kt_trainer_replica(c->trainer)->n_hosts;
-    kt_bench_roofline line = {
-        .cached = c->need.data_bytes / hosts <= kt_bench_cache_bytes((size_t)kt_comm_size(machine->host))};
+    kt_bench_roofline line = {.cached = c->need.data_bytes / hosts <=
+                                        kt_bench_cache_bytes((size_t)kt_comm_size(machine->host))};
     for (int t = KT_BENCH_FORWARD; t <= KT_BENCH_EXCHANGE; t++) {
         const double at_peak = c->need.flops[t] / peak;
         const double at_memory = line.cached ? 0 : c->need.bytes[t] / (t == KT_BENCH_EXCHANGE ? update : read);

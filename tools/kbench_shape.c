@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kbench.h"
 #include "base/intern.h"
+#include "kbench.h"
 
 enum { DEFAULT_BATCH = 16, N_SAMPLES = 3500 /* the training part of k49 */ };
 

@@ -9,9 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kbench.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "kbench.h"
 
 extern char **environ;
 

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kdata.h"
 #include "base/file.h"
-#include "input/format.h"
-#include "edge/hdf5_file.h"
-#include "input/labels.h"
 #include "base/memory.h"
+#include "edge/hdf5_file.h"
+#include "input/format.h"
+#include "input/labels.h"
 #include "input/split.h"
+#include "kdata.h"
 #include "ktrain/version.h"
 
 /* ---- writing HDF5 ---- */
@@ -190,7 +190,9 @@ static kt_status write_parts(const kt_split *split, const kt_array *features, co
     if (status == KT_OK)
         status = kt_hdf5_save(file, path);
     if (status == KT_OK)
-        printf("wrote %s: PART/features, PART/labels and PART/index of each; a job reads features = %s:train/features\n", path, path);
+        printf(
+            "wrote %s: PART/features, PART/labels and PART/index of each; a job reads features = %s:train/features\n",
+            path, path);
     kt_hdf5_close(file);
     return status;
 }

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kdata.h"
+#include "base/memory.h"
 #include "input/format.h"
 #include "input/labels.h"
-#include "base/memory.h"
+#include "kdata.h"
 
 typedef struct summary {
     size_t n_nan, n_infinite, n_zero, n_finite, n_whole;

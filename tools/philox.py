@@ -1,4 +1,4 @@
-"""ktrain's random draws again, in NumPy: Philox4x32-10 with the layout of include/ktrain/random.h, and what is drawn.
+"""ktrain's random draws again, in NumPy: Philox4x32-10 with the layout of src/base/random.h, and what is drawn.
 
 Written from the headers, and independent of the program: tools/torch_reference.py compares the two.
 """

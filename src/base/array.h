@@ -11,7 +11,20 @@
 /* Element types in native byte order. The readers turn what they find into one of these. Checkpoints hold the numbers:
  * add at the end only. */
 typedef enum kt_type {
-    KT_BOOL, KT_I8, KT_U8, KT_I16, KT_U16, KT_I32, KT_U32, KT_I64, KT_U64, KT_F16, KT_F32, KT_F64, KT_F128, KT_N_TYPES
+    KT_BOOL,
+    KT_I8,
+    KT_U8,
+    KT_I16,
+    KT_U16,
+    KT_I32,
+    KT_U32,
+    KT_I64,
+    KT_U64,
+    KT_F16,
+    KT_F32,
+    KT_F64,
+    KT_F128,
+    KT_N_TYPES
 } kt_type;
 
 enum { KT_ARRAY_MAX_DIMS = 4 };

@@ -37,7 +37,6 @@ size_t kt_memory_available_by(const char *proc);
 char *kt_memory_string(const char *text);
 
 /* KT_TRY(KT_NEW(pointer, count)): sets `pointer` to new memory for `count` of what it points to. */
-#define KT_NEW(pointer, count) \
-    (((pointer) = kt_memory_new((count), sizeof *(pointer))) != NULL ? KT_OK : KT_NO_MEMORY)
+#define KT_NEW(pointer, count) (((pointer) = kt_memory_new((count), sizeof *(pointer))) != NULL ? KT_OK : KT_NO_MEMORY)
 
 #endif

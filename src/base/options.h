@@ -82,7 +82,8 @@ kt_status kt_options_defaults(const kt_option_table *table, void *values);
 
 /* Sets one value. `where` ("m3.ini:12") begins the message. KT_CONFIG, values unchanged: unknown key (with the
  * nearest), malformed or out-of-bounds value. */
-kt_status kt_options_set(const kt_option_table *table, void *values, const char *where, const char *section, const char *key, const char *text);
+kt_status kt_options_set(const kt_option_table *table, void *values, const char *where, const char *section,
+                         const char *key, const char *text);
 
 /* A section that is not the table's: set() takes its keys, and what is a duplicate is up to it. With key and text NULL
  * it is told that the section begins. `where` is "file:line". */

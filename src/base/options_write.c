@@ -105,7 +105,10 @@ kt_status kt_options_document(const kt_option_table *table, const char *section,
             continue;
         if (!found || strcmp(o->section, table->options[i - 1].section) != 0) {
             const char *help = table->section_help(o->section);
-            kt_text_append(&buffer, markdown ? "%s## [%s]\n\n%s\n\n| key | default | value | meaning |\n| --- | --- | --- | --- |\n" : "%s[%s]  %s\n",
+            kt_text_append(&buffer,
+                           markdown
+                               ? "%s## [%s]\n\n%s\n\n| key | default | value | meaning |\n| --- | --- | --- | --- |\n"
+                               : "%s[%s]  %s\n",
                            found ? "\n" : "", o->section, help == NULL ? "" : help);
         }
         found = true;

@@ -48,11 +48,11 @@ extern const size_t kt_n_status_rows;
 /* A few words for a code ("bad data"). Never NULL. */
 const char *kt_status_name(kt_status code);
 
-#define KT_TRY(call)                        \
-    do {                                    \
-        kt_status kt_try_status_ = (call);  \
-        if (kt_try_status_ != KT_OK)        \
-            return kt_try_status_;          \
+#define KT_TRY(call)                       \
+    do {                                   \
+        kt_status kt_try_status_ = (call); \
+        if (kt_try_status_ != KT_OK)       \
+            return kt_try_status_;         \
     } while (0)
 
 #endif

@@ -3,8 +3,8 @@
 #ifndef KTRAIN_COMMAND_H
 #define KTRAIN_COMMAND_H
 
-#include "edge/comm.h"
 #include "base/log.h"
+#include "edge/comm.h"
 
 typedef struct kt_command {
     const char *name;

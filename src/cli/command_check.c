@@ -3,15 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "input/batches.h"
+#include "base/memory.h"
+#include "base/shards.h"
+#include "base/share.h"
 #include "cli/command.h"
 #include "engine/config.h"
 #include "engine/data.h"
 #include "engine/data_check.h"
 #include "engine/forecast.h"
-#include "base/memory.h"
-#include "base/shards.h"
-#include "base/share.h"
+#include "input/batches.h"
 #include "run/trainer.h"
 
 typedef struct check_arguments {

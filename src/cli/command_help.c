@@ -1,9 +1,9 @@
 /* What the program can do: the commands, one of them, and what is said to an unknown one. */
 #include <string.h>
 
-#include "cli/command.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "cli/command.h"
 #include "ktrain/version.h"
 
 const kt_command *kt_command_find(const char *name)

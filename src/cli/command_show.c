@@ -2,16 +2,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+#include "base/text.h"
 #include "cli/command.h"
-#include "engine/config.h"
 #include "edge/hdf5_file.h"
 #include "edge/linalg.h"
-#include "base/memory.h"
+#include "engine/config.h"
 #include "engine/placement.h"
 #include "run/provenance.h"
 #include "run/run_directory.h"
 #include "sweep/space.h"
-#include "base/text.h"
 
 static const char markdown_head[] = "# The configuration\n"
                                     "\n"

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "cli/command.h"
 #include "edge/linalg.h"
-#include "base/memory.h"
 #include "engine/placement.h"
 #include "run/stop.h"
 #include "sweep/strategy.h"
@@ -15,10 +15,10 @@
 typedef struct sweep_arguments {
     kt_sweep_plan plan;
     bool dry_run;
-    size_t n_ranks;    /* of --dry-run; 0: those it is started on */
+    size_t n_ranks; /* of --dry-run; 0: those it is started on */
     const char *path;
     size_t n_overrides;
-    char **overrides;  /* views of argv, moved to its end */
+    char **overrides; /* views of argv, moved to its end */
 } sweep_arguments;
 
 /* "2/8", counted from 0 or from 1: part 8 of 8 is part 0. */

@@ -1,6 +1,6 @@
 #include "cli/command.h"
-#include "engine/config.h"
 #include "edge/linalg.h"
+#include "engine/config.h"
 #include "engine/placement.h"
 #include "run/run.h"
 #include "run/stop.h"

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/command.h"
-#include "engine/evaluate.h"
 #include "base/file.h"
-#include "edge/linalg.h"
 #include "base/memory.h"
+#include "cli/command.h"
+#include "edge/linalg.h"
+#include "engine/evaluate.h"
 #include "run/model.h"
 #include "run/prediction_file.h"
 #include "run/report.h"

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "edge/comm_private.h"
 #include "base/memory.h"
+#include "edge/comm_private.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25

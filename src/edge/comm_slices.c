@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "edge/comm_private.h"
 #include "base/memory.h"
+#include "edge/comm_private.h"
 
 enum { REQUESTS_AT_ONCE = 32 };
 

@@ -7,9 +7,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "edge/hdf5_file_private.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "edge/hdf5_file_private.h"
 
 /* Grows in steps of 1 MiB: a reallocation for each would be slow, and a small file should stay small. */
 enum { CORE_INCREMENT = 1 << 20 };

@@ -1,9 +1,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "edge/hdf5_file_private.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "edge/hdf5_file_private.h"
 
 enum { LISTED_NAMES = 8 };
 

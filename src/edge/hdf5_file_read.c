@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "edge/hdf5_file_private.h"
 #include "base/memory.h"
+#include "edge/hdf5_file_private.h"
 
 /* Deflate packs at most 1032 bytes into one: a dataset that claims more than that of its stored bytes is a lie. */
 enum { MAX_COMPRESSION = 1100 };

@@ -4,12 +4,12 @@
 #ifndef KTRAIN_CONFIG_H
 #define KTRAIN_CONFIG_H
 
+#include "base/options.h"
 #include "edge/comm.h"
 #include "input/format.h"
-#include "net/optimizer.h"
-#include "base/options.h"
-#include "net/schedule.h"
 #include "input/split.h"
+#include "net/optimizer.h"
+#include "net/schedule.h"
 
 enum { KT_BATCH_FULL = KT_WORD(0), KT_AUTO = KT_WORD(0), KT_RANKS_NODE = KT_WORD(1) };
 
@@ -75,7 +75,8 @@ extern const kt_option_synonym kt_config_synonyms[]; /* in config_names.c */
 kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, char *const *overrides, kt_config *out);
 
 /* The same from a text in memory. Local. A [sweep] section is refused: it is for space.h. */
-kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides, char *const *overrides, kt_config *out);
+kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides,
+                          char *const *overrides, kt_config *out);
 
 /* Everyone gets rank 0's configuration: as a text, since an address is of its own process only. Collective.
  * KT_NO_MEMORY. */

@@ -2,9 +2,9 @@
 
 #include <math.h>
 
-#include "net/dense.h"
 #include "base/shards.h"
 #include "base/share.h"
+#include "net/dense.h"
 
 const kt_machine kt_machine_typical = {
     .core_flops = 90e9,
@@ -119,8 +119,8 @@ kt_exchange_cost kt_cost_allreduce(const kt_machine *machine, const kt_layout *l
     if (job->clips)
         add_norm(machine, layout, job, layer, &cost);
     /* forming the parts, adding R of them and updating, besides what the messages themselves move */
-    const double touched = 2 * n_parts * n * sizeof(float) + R * slice * sizeof(float) + update_bytes(job) * slice +
-                           n * sizeof(float);
+    const double touched =
+        2 * n_parts * n * sizeof(float) + R * slice * sizeof(float) + update_bytes(job) * slice + n * sizeof(float);
     const double flops = 2 * n * (double)job->batch_size / R / (double)layout->ranks_per_replica;
     cost.seconds = sending_seconds(machine, layout, &cost) +
                    larger(memory_seconds(machine, layout, touched), flops / machine->core_flops);

@@ -19,7 +19,7 @@ typedef struct kt_data {
     kt_dataset_statistics statistics; /* of all samples */
     kt_comm *host;                    /* the ranks of this host; NULL when there is one rank in all */
     kt_shared *window;                /* of host, where the set's arrays lie; NULL: this rank has its own */
-    bool view;                /* all but the split belongs to another kt_data */
+    bool view;                        /* all but the split belongs to another kt_data */
 } kt_data;
 
 /* Rank 0 reads and checks the files, every host gets a copy that its ranks share (every rank one of its own where a

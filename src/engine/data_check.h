@@ -6,10 +6,10 @@
 #ifndef KTRAIN_DATA_CHECK_H
 #define KTRAIN_DATA_CHECK_H
 
-#include "engine/config.h"
-#include "engine/data.h"
 #include "base/log.h"
 #include "base/notes.h"
+#include "engine/config.h"
+#include "engine/data.h"
 
 /* The notes of the data set's files, then those of the checks. One pass over the samples: for rank 0. KT_NO_MEMORY. */
 kt_status kt_data_check(const kt_data *data, const kt_config *config, kt_notes *notes);

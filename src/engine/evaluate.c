@@ -2,9 +2,9 @@
 
 #include <limits.h>
 
-#include "net/loss.h"
 #include "base/memory.h"
 #include "base/share.h"
+#include "net/loss.h"
 
 size_t kt_evaluate_max_rows(size_t largest_batch, const kt_split *split)
 {
@@ -116,8 +116,7 @@ static kt_status own_probabilities(kt_network *network, const kt_dataset *set, c
             index[i] = (uint32_t)(first + i);
         KT_TRY(infer(network, set, index, n, scale, &logits));
         if (own != NULL)
-            kt_loss_probabilities(n, n_classes, logits,
-                                  own + (first - c->begin * KT_EVALUATION_ROWS) * n_classes);
+            kt_loss_probabilities(n, n_classes, logits, own + (first - c->begin * KT_EVALUATION_ROWS) * n_classes);
     }
     return KT_OK;
 }
@@ -133,9 +132,9 @@ kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, co
     for (size_t chunk = c.begin; chunk < c.end; chunk++)
         n_rows += rows_of(&c, chunk);
     if (set->n > INT_MAX / n_classes)
-        status = kt_fail(KT_DATA,
-                         "%zu samples x %zu classes are too many at once: must be fewer than 2^31 probabilities",
-                         set->n, n_classes);
+        status =
+            kt_fail(KT_DATA, "%zu samples x %zu classes are too many at once: must be fewer than 2^31 probabilities",
+                    set->n, n_classes);
     else if (replica->leaders != NULL)
         status = KT_NEW(own, n_rows * n_classes);
     status = kt_comm_agree(replica->world, status);

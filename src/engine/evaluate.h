@@ -3,9 +3,9 @@
 #define KTRAIN_EVALUATE_H
 
 #include "engine/data.h"
+#include "engine/replica.h"
 #include "net/metrics.h"
 #include "net/network.h"
-#include "engine/replica.h"
 
 /* Samples that go through the network at once, in any network with room for so many rows: their number, unlike that of
  * the ranks, may touch a result's bits. */

@@ -1,8 +1,8 @@
 #include <string.h>
 
-#include "engine/exchange_private.h"
 #include "base/memory.h"
 #include "base/share.h"
+#include "engine/exchange_private.h"
 
 const kt_tile_size kt_exchange_thin_tile = {16, 1024}, kt_exchange_blas_tile = {KT_DENSE_UNITS, KT_DENSE_COLUMNS};
 

@@ -15,9 +15,9 @@
 
 #include "engine/config.h"
 #include "engine/cost.h"
+#include "engine/replica.h"
 #include "net/network.h"
 #include "net/optimizer.h"
-#include "engine/replica.h"
 
 typedef struct kt_exchange kt_exchange;
 
@@ -31,9 +31,9 @@ typedef struct kt_exchange_plan {
     size_t n_parts;      /* partial sums of a gradient that this replica makes; 0 when all layers go by factors */
     bool keeps_gradient; /* whole vectors of it are needed: allreduce, or clipping a large batch */
     size_t n_parameters;
-    size_t batch_size;   /* of the largest batch */
-    size_t n_row_sums;   /* most sums of squares that a layer has: of samples, or of a weight's rows and of biases */
-    kt_link link;        /* between replicas, as measured; zeros when there was nothing to measure */
+    size_t batch_size; /* of the largest batch */
+    size_t n_row_sums; /* most sums of squares that a layer has: of samples, or of a weight's rows and of biases */
+    kt_link link;      /* between replicas, as measured; zeros when there was nothing to measure */
 } kt_exchange_plan;
 
 /* The job as the cost model wants it. Local and pure. */

@@ -6,9 +6,9 @@
  * sums are of fixed rows, added in their order, whatever rank computed them. */
 #include <math.h>
 
-#include "engine/exchange_private.h"
-#include "edge/linalg.h"
 #include "base/share.h"
+#include "edge/linalg.h"
+#include "engine/exchange_private.h"
 
 /* sums[s] for this rank's samples s: row s of the Gram matrices multiplied and added. */
 static void sum_gram_rows(kt_exchange *x, size_t M, size_t l, double *sums)

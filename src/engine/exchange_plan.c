@@ -1,10 +1,10 @@
 #include <limits.h>
 #include <string.h>
 
-#include "engine/exchange_private.h"
 #include "base/memory.h"
 #include "base/share.h"
 #include "base/timer.h"
+#include "engine/exchange_private.h"
 
 size_t kt_exchange_vector(const kt_exchange_plan *plan)
 {

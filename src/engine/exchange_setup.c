@@ -1,9 +1,9 @@
 #include <limits.h>
 #include <string.h>
 
-#include "engine/exchange_private.h"
 #include "base/memory.h"
 #include "base/share.h"
+#include "engine/exchange_private.h"
 
 static kt_status allocate(kt_exchange *x)
 {

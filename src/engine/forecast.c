@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "engine/evaluate.h"
 #include "engine/exchange.h"
-#include "base/memory.h"
 #include "engine/replica.h"
 
 kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_data *data, size_t n_ranks,

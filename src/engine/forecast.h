@@ -2,10 +2,10 @@
 #ifndef KTRAIN_FORECAST_H
 #define KTRAIN_FORECAST_H
 
-#include "input/batches.h"
 #include "engine/config.h"
 #include "engine/cost.h"
 #include "engine/data.h"
+#include "input/batches.h"
 #include "net/network.h"
 
 typedef struct kt_forecast {
@@ -15,8 +15,8 @@ typedef struct kt_forecast {
     size_t n_layers, max_rows, n_parameters, network_bytes;
     size_t n_train, n_validation; /* samples */
     kt_batch_sizes batches;
-    kt_layer_shape *layers;  /* [n_layers], owned */
-    kt_machine machine;      /* a typical one; may be changed */
+    kt_layer_shape *layers; /* [n_layers], owned */
+    kt_machine machine;     /* a typical one; may be changed */
 } kt_forecast;
 
 /* For n_ranks on n_hosts. KT_CONFIG when the network cannot be made. *out is zeroed on failure. */

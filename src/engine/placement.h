@@ -2,8 +2,8 @@
 #ifndef KTRAIN_PLACEMENT_H
 #define KTRAIN_PLACEMENT_H
 
-#include "edge/comm.h"
 #include "base/log.h"
+#include "edge/comm.h"
 
 /* Rank 0 prints a line for each host ("ranks 0-3 on node7: 4 cores, 1 thread each") and warns where threads outnumber
  * cores. Collective. */

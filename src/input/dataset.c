@@ -4,12 +4,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "input/dataset_private.h"
-#include "input/format.h"
 #include "base/hash.h"
-#include "input/labels.h"
 #include "base/memory.h"
 #include "base/simd.h"
+#include "input/dataset_private.h"
+#include "input/format.h"
+#include "input/labels.h"
 
 /* ---- reading ---- */
 

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "input/format.h"
 #include "base/notes.h"
+#include "input/format.h"
 
 typedef struct kt_dataset {
     size_t n;           /* samples */

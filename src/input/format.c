@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "input/foreign.h"
 #include "base/memory.h"
+#include "input/foreign.h"
 
 const kt_format kt_formats[] = {
     {"npy", ".npy", "a NumPy array: versions 1 to 3, every real type, both byte orders", kt_npy_recognizes, kt_npy_read,

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "input/csv.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "input/csv.h"
 
 enum { MAX_CELL_BYTES = 64, SHOWN_BYTES = 40 };
 

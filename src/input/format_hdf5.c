@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "edge/hdf5_file.h"
 #include "base/memory.h"
+#include "edge/hdf5_file.h"
 
 static const unsigned char magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
 

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <zip.h>
 
-#include "input/foreign.h"
 #include "base/memory.h"
+#include "input/foreign.h"
 
 bool kt_npz_recognizes(const unsigned char *head, size_t n)
 {

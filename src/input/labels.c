@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "input/csv.h"
 #include "base/file.h"
-#include "input/foreign.h"
 #include "base/memory.h"
+#include "input/csv.h"
+#include "input/foreign.h"
 
 enum { MAX_NAME_BYTES = 256 };
 

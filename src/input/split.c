@@ -76,8 +76,10 @@ static kt_status check_sizes(size_t n, const double fractions[KT_N_PARTS], const
 {
     for (size_t p = 0; p < KT_N_PARTS; p++)
         if (fractions[p] > 0 && sizes[p] == 0)
-            return kt_fail(KT_DATA, "%zu samples are too few: the fraction %g for %s would be none; must be more samples, or a fraction of 0", n, fractions[p],
-                           kt_part_names[p]);
+            return kt_fail(KT_DATA,
+                           "%zu samples are too few: the fraction %g for %s would be none; must be more samples, or a "
+                           "fraction of 0",
+                           n, fractions[p], kt_part_names[p]);
     return KT_OK;
 }
 
@@ -264,8 +266,9 @@ static kt_status count_classes(size_t n, const int32_t *labels, size_t n_classes
     for (size_t c = 0; c < n_classes; c++)
         if (counts[c] > 0 && counts[c] < n_parts)
             return kt_fail(KT_DATA,
-                           "class %zu has %zu sample%s, too few for %zu parts: must have %zu at least, or data.stratify must be false", c,
-                           counts[c], counts[c] == 1 ? "" : "s", n_parts, n_parts);
+                           "class %zu has %zu sample%s, too few for %zu parts: must have %zu at least, or "
+                           "data.stratify must be false",
+                           c, counts[c], counts[c] == 1 ? "" : "s", n_parts, n_parts);
     return KT_OK;
 }
 

@@ -9,24 +9,24 @@ static const float INVERSE_SQRT_2 = 0.70710678f;
 static const float INVERSE_SQRT_2_PI = 0.39894228f;
 
 /* Each row is two expressions of one element; the loops around them are the same. */
-#define ACTIVATION(name, value, derivative)                                                       \
-    KT_CLONES                                                                                     \
-    static void name##_forward(size_t n, const float *restrict x_of, float *restrict y_of)        \
-    {                                                                                             \
-        for (size_t i = 0; i < n; i++) {                                                          \
-            const float x = x_of[i];                                                              \
-            y_of[i] = (value);                                                                    \
-        }                                                                                         \
-    }                                                                                             \
-    KT_CLONES                                                                                     \
-    static void name##_backward(size_t n, const float *restrict x_of, const float *restrict y_of, \
-                                const float *dy, float *dx)                                       \
-    {                                                                                             \
-        for (size_t i = 0; i < n; i++) {                                                          \
-            const float x = x_of[i], y = y_of[i];                                                 \
-            (void)x, (void)y;                                                                     \
-            dx[i] = dy[i] * (derivative);                                                         \
-        }                                                                                         \
+#define ACTIVATION(name, value, derivative)                                                                        \
+    KT_CLONES                                                                                                      \
+    static void name##_forward(size_t n, const float *restrict x_of, float *restrict y_of)                         \
+    {                                                                                                              \
+        for (size_t i = 0; i < n; i++) {                                                                           \
+            const float x = x_of[i];                                                                               \
+            y_of[i] = (value);                                                                                     \
+        }                                                                                                          \
+    }                                                                                                              \
+    KT_CLONES                                                                                                      \
+    static void name##_backward(size_t n, const float *restrict x_of, const float *restrict y_of, const float *dy, \
+                                float *dx)                                                                         \
+    {                                                                                                              \
+        for (size_t i = 0; i < n; i++) {                                                                           \
+            const float x = x_of[i], y = y_of[i];                                                                  \
+            (void)x, (void)y;                                                                                      \
+            dx[i] = dy[i] * (derivative);                                                                          \
+        }                                                                                                          \
     }
 
 /* The exponential is of a number <= 0 only, so nothing overflows. */

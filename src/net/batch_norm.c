@@ -172,8 +172,8 @@ static kt_status batch_norm_forward(kt_layer *layer, const kt_work *work, kt_ran
     return KT_OK;
 }
 
-static kt_status batch_norm_backward(kt_layer *layer, const kt_work *work, kt_range own, const float *x,
-                                     const float *y, const float *dy, float *dx)
+static kt_status batch_norm_backward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, const float *y,
+                                     const float *dy, float *dx)
 {
     (void)y;
     const scratch s = scratch_of(layer);

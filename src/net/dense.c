@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "edge/linalg.h"
 #include "base/share.h"
 #include "base/simd.h"
+#include "edge/linalg.h"
 
 /* Units of a tile. Own kernels: a cache line, so that two ranks never write to the same one. OpenBLAS: enough to fill
  * its kernels; an owner's share is whole tiles, so a layer of fewer units is one rank's. */

@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-#include "net/kernels.h"
 #include "base/shards.h"
+#include "net/kernels.h"
 #include "net/team.h"
 
 /* The rows of a batch that are computed here: shards [first, end) of `shards`. */
@@ -58,8 +58,7 @@ size_t kt_dense_scratch(void);
  * of x^T d, summed over the shards of `node` (shards.h) of all M rows. The tile is at most KT_DENSE_UNITS x
  * KT_DENSE_COLUMNS; with OpenBLAS its bits depend on its place and size. ahead: see kernels.h; may be NULL. */
 void kt_dense_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, kt_range tall, kt_range wide,
-                       const float *d, const float *x, float *g, size_t ld_g, const kt_ahead *ahead,
-                       float *scratch);
+                       const float *d, const float *x, float *g, size_t ld_g, const kt_ahead *ahead, float *scratch);
 
 /* g[units] = the sum of d over the rows of `node`. At most KT_DENSE_UNITS units. */
 void kt_dense_bias_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, kt_range units,

@@ -35,7 +35,7 @@ static void fill_uniform(uint64_t seed, uint32_t layer, kt_elements part, double
     fill(kt_random_uniform, seed, layer, part, 2 * half_width, -half_width, w);
 }
 
-#define INITIALIZER(name, draws, size)                                                                 \
+#define INITIALIZER(name, draws, size)                                                                         \
     static void name(uint64_t seed, uint32_t layer, size_t n_in, size_t n_out, double scale, kt_elements part, \
                      float *w)                                                                                 \
     {                                                                                                          \

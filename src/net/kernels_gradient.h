@@ -2,8 +2,8 @@
 #ifndef KTRAIN_KERNELS_GRADIENT_H
 #define KTRAIN_KERNELS_GRADIENT_H
 
-#include "net/kernels.h"
 #include "base/shards.h"
+#include "net/kernels.h"
 
 #include "net/kernels_vector.h"
 

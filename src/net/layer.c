@@ -86,7 +86,7 @@ static void mask_units(size_t n, const float *restrict draw, float threshold, fl
                        uint8_t *restrict kept, float *restrict y)
 {
     for (size_t i = 0; i < n; i++) {
-        kept[i] = (uint8_t)!(draw[i] < threshold);
+        kept[i] = (uint8_t) !(draw[i] < threshold);
         y[i] = draw[i] < threshold ? 0 : x[i] * scale;
     }
 }

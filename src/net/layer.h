@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/status.h"
 #include "net/activation.h"
 #include "net/dense.h"
 #include "net/initializer.h"
-#include "base/status.h"
 
 /* What the layers need to know of the step they are in. */
 typedef struct kt_pass {

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "net/loss.h"
 #include "base/memory.h"
+#include "net/loss.h"
 
 kt_status kt_metrics_create(kt_metrics *out, size_t n_classes)
 {

@@ -62,9 +62,11 @@ static kt_status make_plan(const kt_network_spec *spec, size_t max_rows, plan *p
         const bool hidden = i < spec->n_hidden, batch_norm = hidden && spec->batch_norm;
         const size_t n = hidden ? (size_t)spec->hidden[i] : spec->n_classes;
         const size_t n_layers = hidden ? (size_t)2 + spec->batch_norm + (spec->dropout > 0) : 1;
-        const size_t n_norm = batch_norm ? kt_memory_in_lines(2 * n) + 2 * kt_batch_norm_scratch(kt_memory_in_lines(n), n_shards) : 0;
+        const size_t n_norm =
+            batch_norm ? kt_memory_in_lines(2 * n) + 2 * kt_batch_norm_scratch(kt_memory_in_lines(n), n_shards) : 0;
         const size_t n_mask = hidden && spec->dropout > 0 ? kt_memory_in_lines(mask_floats(max_rows, n)) : 0;
-        const size_t n_here = (n_layers + 1) * kt_memory_in_lines(max_rows * n) + n_norm + n_mask; /* outputs and delta */
+        const size_t n_here =
+            (n_layers + 1) * kt_memory_in_lines(max_rows * n) + n_norm + n_mask; /* outputs and delta */
         p->n_layers += n_layers;
         p->n_dense++;
         p->n_formed += batch_norm;

@@ -24,10 +24,10 @@ typedef struct kt_network_spec {
     double dropout;        /* 0 <= dropout < 1 */
     bool batch_norm;
     double batch_norm_momentum, batch_norm_epsilon;
-    size_t thin_rows; /* batches of up to so many rows go through own kernels, larger ones through OpenBLAS */
-    size_t n_shards;  /* most shards a batch comes in; 0 is 1 */
+    size_t thin_rows;      /* batches of up to so many rows go through own kernels, larger ones through OpenBLAS */
+    size_t n_shards;       /* most shards a batch comes in; 0 is 1 */
     bool transposed_input; /* the first weight is kept as [n_in x n_out] (dense.h): for inputs with many zeros */
-    int kernels;      /* 0: the best of kt_kernels_table for this processor; else row kernels - 1 */
+    int kernels;           /* 0: the best of kt_kernels_table for this processor; else row kernels - 1 */
 } kt_network_spec;
 
 /* A named part of a vector. Weights are [n_out, n_in]. */

@@ -3,9 +3,9 @@
 #include <float.h>
 #include <math.h>
 
-#include "edge/linalg.h"
 #include "base/memory.h"
 #include "base/simd.h"
+#include "edge/linalg.h"
 
 #include "net/optimizer_private.h"
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "run/checkpoint_file.h"
 #include "base/memory.h"
+#include "run/checkpoint_file.h"
 
 /* Scalars by name, so that saving and loading are the same list. */
 typedef struct field {

@@ -15,13 +15,13 @@
 #ifndef KTRAIN_CHECKPOINT_H
 #define KTRAIN_CHECKPOINT_H
 
+#include "edge/hdf5_file.h"
 #include "engine/config.h"
 #include "engine/data.h"
 #include "net/early_stopping.h"
-#include "edge/hdf5_file.h"
-#include "run/history.h"
 #include "net/loss.h"
 #include "net/network.h"
+#include "run/history.h"
 #include "run/provenance.h"
 
 enum { KT_MAX_SLOTS = 2 };
@@ -40,10 +40,11 @@ typedef struct kt_progress {
 typedef struct kt_snapshot {
     const kt_config *config;
     const kt_data *data;
-    const kt_provenance *provenance;        /* not read back */
-    kt_network *network;                    /* names and shapes of the tensors; its vectors are /model */
-    float *best_parameters, *best_state;    /* the best epoch's, as long as the network's own; not read while stopping.best_epoch is 0 */
-    size_t n_slots;                         /* optimizer state; 0 in a model file */
+    const kt_provenance *provenance; /* not read back */
+    kt_network *network;             /* names and shapes of the tensors; its vectors are /model */
+    float *best_parameters,
+        *best_state; /* the best epoch's, as long as the network's own; not read while stopping.best_epoch is 0 */
+    size_t n_slots;  /* optimizer state; 0 in a model file */
     const char *slot_names[KT_MAX_SLOTS];
     float *slots[KT_MAX_SLOTS];
     kt_progress progress;
@@ -67,7 +68,8 @@ typedef struct kt_checkpoint_head {
 kt_status kt_checkpoint_write(const char *path, const kt_snapshot *snapshot);
 
 /* The same as a model file of parameters and state. */
-kt_status kt_checkpoint_write_model(const char *path, const kt_snapshot *snapshot, const float *parameters, const float *state);
+kt_status kt_checkpoint_write_model(const char *path, const kt_snapshot *snapshot, const float *parameters,
+                                    const float *state);
 
 kt_status kt_checkpoint_read_head(kt_hdf5 *file, const char *path, kt_checkpoint_head *head);
 void kt_checkpoint_free_head(kt_checkpoint_head *head);
@@ -80,7 +82,8 @@ kt_status kt_checkpoint_read_provenance(kt_hdf5 *file, kt_provenance *out);
 
 /* Tensors of `group` ("/model", "/best") into parameters and state, shaped like the network's. KT_DATA when a shape is
  * another. */
-kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters, float *state);
+kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters,
+                                     float *state);
 
 /* Everything but head and split into the snapshot, whose network, best vectors and slots are allocated. */
 kt_status kt_checkpoint_read(kt_hdf5 *file, kt_snapshot *snapshot);

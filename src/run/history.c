@@ -5,8 +5,15 @@
 #include "base/memory.h"
 
 const char *const kt_history_columns[KT_HISTORY_COLUMNS] = {
-    "epoch",          "step", "learning_rate", "train_loss", "train_cross_entropy",
-    "train_accuracy", "validation_cross_entropy", "validation_accuracy", "seconds",
+    "epoch",
+    "step",
+    "learning_rate",
+    "train_loss",
+    "train_cross_entropy",
+    "train_accuracy",
+    "validation_cross_entropy",
+    "validation_accuracy",
+    "seconds",
 };
 
 kt_status kt_history_append(kt_history *history, const kt_epoch_record *record)

@@ -8,13 +8,13 @@
 #include "base/status.h"
 
 typedef struct kt_epoch_record {
-    double epoch, step;           /* whole numbers: epochs and updates made so far */
-    double learning_rate;         /* of the epoch's last step */
-    double train_loss;            /* mean over the epoch's samples with smoothing and class weights, plus the L2 term at its end */
-    double train_cross_entropy;   /* mean over the epoch's samples, as they came by: dropout on, weights changing */
+    double epoch, step;   /* whole numbers: epochs and updates made so far */
+    double learning_rate; /* of the epoch's last step */
+    double train_loss; /* mean over the epoch's samples with smoothing and class weights, plus the L2 term at its end */
+    double train_cross_entropy; /* mean over the epoch's samples, as they came by: dropout on, weights changing */
     double train_accuracy;
     double validation_cross_entropy, validation_accuracy;
-    double seconds;               /* of training so far, all starts of the run together */
+    double seconds; /* of training so far, all starts of the run together */
 } kt_epoch_record;
 
 /* The record's fields in order, by name: the columns of history.csv and of a checkpoint. All are doubles. */

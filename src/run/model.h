@@ -2,19 +2,19 @@
 #ifndef KTRAIN_MODEL_H
 #define KTRAIN_MODEL_H
 
-#include "run/checkpoint.h"
-#include "edge/comm.h"
-#include "engine/data.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "net/network.h"
+#include "edge/comm.h"
+#include "engine/data.h"
 #include "engine/replica.h"
+#include "net/network.h"
+#include "run/checkpoint.h"
 
 typedef struct kt_model {
-    kt_checkpoint_head head;     /* class names on rank 0 only */
-    kt_replica replica;          /* one a host */
-    kt_network *network;         /* owned, in the replica's memory */
-    char path[KT_PATH_BYTES];    /* of the file it came from, on rank 0 */
+    kt_checkpoint_head head;  /* class names on rank 0 only */
+    kt_replica replica;       /* one a host */
+    kt_network *network;      /* owned, in the replica's memory */
+    char path[KT_PATH_BYTES]; /* of the file it came from, on rank 0 */
 } kt_model;
 
 /* Rank 0 reads the weights that the run `path` (a directory, or a model file or checkpoint) leaves; every host gets

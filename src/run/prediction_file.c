@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "input/csv.h"
 #include "base/file.h"
-#include "edge/hdf5_file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "edge/hdf5_file.h"
+#include "input/csv.h"
 
 static kt_status write_csv(const char *path, size_t n, size_t n_classes, const float *p, char *const *class_names)
 {

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/memory.h"
 #include "edge/hdf5_file.h"
 #include "edge/linalg.h"
-#include "base/memory.h"
 #include "ktrain/version.h"
 
 #define ROW(name)                                                                   \

@@ -3,16 +3,22 @@
 #ifndef KTRAIN_REPORT_H
 #define KTRAIN_REPORT_H
 
+#include "base/log.h"
 #include "engine/config.h"
 #include "engine/data.h"
 #include "net/early_stopping.h"
-#include "run/history.h"
-#include "base/log.h"
 #include "net/metrics.h"
+#include "run/history.h"
 #include "run/provenance.h"
 
 typedef enum kt_stop_reason {
-    KT_STOP_NOT, KT_STOP_EPOCHS, KT_STOP_PATIENCE, KT_STOP_STEPS, KT_STOP_DIVERGENCE, KT_STOP_PREEMPTION, KT_N_STOP_REASONS
+    KT_STOP_NOT,
+    KT_STOP_EPOCHS,
+    KT_STOP_PATIENCE,
+    KT_STOP_STEPS,
+    KT_STOP_DIVERGENCE,
+    KT_STOP_PREEMPTION,
+    KT_N_STOP_REASONS
 } kt_stop_reason;
 
 /* "epochs", as in summary.json; and a few words for people. */
@@ -24,8 +30,8 @@ void kt_report_duration(double seconds, char *text, size_t size);
 
 /* How far an epoch is, for the bar. */
 typedef struct kt_epoch_progress {
-    int64_t epoch, epochs;    /* under way, from 1; at most */
-    size_t step, steps;       /* done; of the epoch */
+    int64_t epoch, epochs; /* under way, from 1; at most */
+    size_t step, steps;    /* done; of the epoch */
     double samples_per_second, seconds_left;
     double train_loss, validation_loss; /* so far; of the epoch before (NaN: none) */
 } kt_epoch_progress;
@@ -37,7 +43,8 @@ void kt_report_heartbeat(kt_log *log, const kt_epoch_progress *progress);
 /* Whether this epoch (from 1) gets a line: the first hundred do, then every 2nd, 5th, 10th, ..., so that thousands of
  * epochs are some hundred lines. */
 bool kt_report_shows_epoch(int64_t epoch);
-void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record *record, const kt_early_stopping *stopping, double samples_per_second);
+void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record *record,
+                     const kt_early_stopping *stopping, double samples_per_second);
 
 /* history.csv: written anew from the records, as a CSV with a header. KT_IO. */
 kt_status kt_report_write_history(const char *path, const kt_history *history);
@@ -51,13 +58,13 @@ kt_status kt_report_append_step(const char *path, int64_t step, double loss);
 /* What a run came to. */
 typedef struct kt_results {
     kt_scores best[KT_N_PARTS], last[KT_N_PARTS];
-    kt_metrics detail;       /* owned: of the weights the run leaves, on the test part (validation when there is none) */
+    kt_metrics detail; /* owned: of the weights the run leaves, on the test part (validation when there is none) */
     kt_part detail_part;
     bool leaves_best;
     kt_stop_reason reason;
     int64_t epochs, best_epoch, steps;
     double seconds;
-    int64_t ranks;           /* of the start that trained last */
+    int64_t ranks; /* of the start that trained last */
     size_t n_parameters;
 } kt_results;
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "run/report.h"
 #include "base/text.h"
+#include "run/report.h"
 
 /* JSON has no NaN: what is not finite is null. */
 static json_t *number(double value)

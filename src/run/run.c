@@ -2,10 +2,10 @@
 
 #include <string.h>
 
+#include "base/memory.h"
+#include "edge/linalg.h"
 #include "engine/data.h"
 #include "engine/data_check.h"
-#include "edge/linalg.h"
-#include "base/memory.h"
 #include "engine/placement.h"
 #include "run/run_directory.h"
 #include "run/trainer.h"

@@ -2,9 +2,9 @@
 #ifndef KTRAIN_RUN_H
 #define KTRAIN_RUN_H
 
+#include "base/log.h"
 #include "edge/comm.h"
 #include "engine/config.h"
-#include "base/log.h"
 #include "run/report.h"
 #include "run/trainer.h"
 

@@ -73,8 +73,8 @@ static kt_status check_input(const kt_config *c, const char *input, bool is_job,
     kt_format_file(input, file);
     if (moves && !is_job && lies_inside(file, c->run.dir))
         return kt_fail(KT_CONFIG,
-                       "run.dir = %s holds a run and %s: cannot be moved aside for checkpoint.resume = never", c->run.dir,
-                       file);
+                       "run.dir = %s holds a run and %s: cannot be moved aside for checkpoint.resume = never",
+                       c->run.dir, file);
     for (size_t o = 0; o < sizeof outputs / sizeof outputs[0]; o++) {
         KT_TRY(kt_file_path(path, "%s/%s", c->run.dir, outputs[o]));
         if (kt_file_same(file, path) && !(is_job && o == 0))
@@ -111,10 +111,10 @@ static kt_status lock_directory(const char *dir, int *lock)
     KT_TRY(kt_file_path(path, "%s/.lock", dir));
     KT_TRY(kt_file_lock(path, false, lock));
     KT_TEST_POINT("locked");
-    return *lock >= 0 ? KT_OK
-                      : kt_fail(KT_CONFIG,
-                                "run.dir = %s is in use by another ktrain: wait for it, or choose another directory",
-                                dir);
+    return *lock >= 0
+               ? KT_OK
+               : kt_fail(KT_CONFIG,
+                         "run.dir = %s is in use by another ktrain: wait for it, or choose another directory", dir);
 }
 
 static kt_status refuse_sweep(const char *dir)

@@ -2,15 +2,15 @@
 #ifndef KTRAIN_RUN_DIRECTORY_H
 #define KTRAIN_RUN_DIRECTORY_H
 
-#include "run/checkpoint.h"
-#include "run/checkpoint_file.h"
+#include "base/log.h"
 #include "engine/config.h"
 #include "engine/data.h"
-#include "base/log.h"
+#include "run/checkpoint.h"
+#include "run/checkpoint_file.h"
 
 typedef struct kt_run_directory {
-    int lock;                   /* open file descriptor of the lock; -1: none */
-    kt_hdf5 *start;             /* owned: the checkpoint to go on from, verified; NULL: begin at step 0 */
+    int lock;       /* open file descriptor of the lock; -1: none */
+    kt_hdf5 *start; /* owned: the checkpoint to go on from, verified; NULL: begin at step 0 */
     char start_path[KT_PATH_BYTES];
 } kt_run_directory;
 

@@ -3,13 +3,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/evaluate.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/share.h"
-#include "run/stop.h"
 #include "base/test_point.h"
 #include "base/timer.h"
+#include "engine/evaluate.h"
+#include "run/stop.h"
 #include "run/trainer_private.h"
 
 /* The shards of the batch that this rank gathers and scores: its share of its replica's. */

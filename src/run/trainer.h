@@ -2,11 +2,11 @@
 #ifndef KTRAIN_TRAINER_H
 #define KTRAIN_TRAINER_H
 
-#include "run/checkpoint.h"
-#include "run/checkpoint_file.h"
+#include "base/log.h"
 #include "edge/comm.h"
 #include "engine/exchange.h"
-#include "base/log.h"
+#include "run/checkpoint.h"
+#include "run/checkpoint_file.h"
 #include "run/report.h"
 
 typedef struct kt_trainer kt_trainer;

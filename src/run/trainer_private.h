@@ -5,8 +5,8 @@
 
 #include <stdatomic.h>
 
-#include "input/batches.h"
 #include "base/shards.h"
+#include "input/batches.h"
 #include "run/trainer.h"
 
 /* What the ranks of a replica write for each other. */
@@ -17,7 +17,7 @@ typedef struct kt_board {
 } kt_board;
 
 struct kt_trainer {
-    kt_comm *comm;           /* borrowed, as are config, data, log and dir */
+    kt_comm *comm; /* borrowed, as are config, data, log and dir */
     const kt_config *config;
     const kt_data *data;
     kt_log *log;
@@ -27,20 +27,20 @@ struct kt_trainer {
     bool root;
     kt_replica replica;
     kt_exchange_plan plan;
-    kt_network *network;     /* in the replica's memory */
+    kt_network *network; /* in the replica's memory */
     kt_exchange *exchange;
     kt_board *board; /* in the replica's memory */
     bool asked;      /* to stop: the same on all ranks */
     kt_batches batches;
     kt_loss_spec loss;
-    double *class_weights;   /* [n_classes], or NULL */
-    kt_snapshot state;       /* best vectors on rank 0 only, slots only while saving or loading */
+    double *class_weights;                /* [n_classes], or NULL */
+    kt_snapshot state;                    /* best vectors on rank 0 only, slots only while saving or loading */
     int64_t saved_step, saved_best_epoch; /* what is on disk */
-    int32_t *labels;         /* [largest batch]: of the batch under way */
+    int32_t *labels;                      /* [largest batch]: of the batch under way */
     double start_seconds, seconds_before; /* of this start; trained by earlier ones */
-    double epoch_seconds;    /* when the epoch under way began, or was resumed */
-    int64_t epoch_samples;   /* trained since then */
-    double bar_seconds;      /* when the bar was last drawn */
+    double epoch_seconds;                 /* when the epoch under way began, or was resumed */
+    int64_t epoch_samples;                /* trained since then */
+    double bar_seconds;                   /* when the bar was last drawn */
 };
 
 /* Writes a checkpoint, and best.h5 when it is another, unless this step is on disk already. Collective. */

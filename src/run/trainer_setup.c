@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/evaluate.h"
-#include "edge/linalg.h"
 #include "base/memory.h"
 #include "base/timer.h"
+#include "edge/linalg.h"
+#include "engine/evaluate.h"
 #include "run/trainer_private.h"
 
 static kt_status choose_class_weights(kt_trainer *t)
@@ -274,8 +274,8 @@ void kt_trainer_report(const kt_trainer *t)
     }
     describe_exchange(t, exchange, sizeof exchange);
     kt_log_line(t->log, "       %zu copies of the weights, %zu rank%s each at most, on %zu host%s; exchange: %s",
-                r->n_replicas, r->team.n_parts, r->team.n_parts == 1 ? "" : "s", r->n_hosts,
-                r->n_hosts == 1 ? "" : "s", exchange);
+                r->n_replicas, r->team.n_parts, r->team.n_parts == 1 ? "" : "s", r->n_hosts, r->n_hosts == 1 ? "" : "s",
+                exchange);
     if (t->plan.link.bytes_per_second > 0)
         kt_log_line(t->log, "       link measured: %.1f us, %.2f GB/s", 1e6 * t->plan.link.latency_seconds,
                     1e-9 * t->plan.link.bytes_per_second);

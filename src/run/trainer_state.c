@@ -1,9 +1,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "run/checkpoint_file.h"
-#include "edge/linalg.h"
 #include "base/timer.h"
+#include "edge/linalg.h"
+#include "run/checkpoint_file.h"
 #include "run/trainer_private.h"
 
 double kt_trainer_seconds(const kt_trainer *t)

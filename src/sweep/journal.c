@@ -288,7 +288,8 @@ static bool take_config(const json_t *line, kt_config *config)
 {
     json_t *object = json_object_get(line, "config"), *value;
     const char *name;
-    json_object_foreach(object, name, value) {
+    json_object_foreach(object, name, value)
+    {
         char section[64];
         const char *dot = strchr(name, '.'), *text = json_string_value(value);
         if (dot == NULL || text == NULL || (size_t)(dot - name) >= sizeof section)

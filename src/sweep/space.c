@@ -9,11 +9,11 @@
 
 /* ---- keys ---- */
 
-#define WORDS(name, ...)                                                    \
-    static const char *name(size_t i)                                       \
-    {                                                                       \
-        static const char *const words[] = {__VA_ARGS__};                   \
-        return i < sizeof words / sizeof words[0] ? words[i] : NULL;        \
+#define WORDS(name, ...)                                             \
+    static const char *name(size_t i)                                \
+    {                                                                \
+        static const char *const words[] = {__VA_ARGS__};            \
+        return i < sizeof words / sizeof words[0] ? words[i] : NULL; \
     }
 
 WORDS(objective_words, "validation_cross_entropy", "validation_accuracy")

@@ -14,9 +14,9 @@
 #ifndef KTRAIN_SPACE_H
 #define KTRAIN_SPACE_H
 
+#include "base/options.h"
 #include "edge/comm.h"
 #include "engine/config.h"
-#include "base/options.h"
 
 /* Of the validation part. */
 typedef enum kt_objective { KT_OBJECTIVE_CROSS_ENTROPY, KT_OBJECTIVE_ACCURACY } kt_objective;
@@ -25,17 +25,17 @@ typedef enum kt_keep_trials { KT_KEEP_BEST, KT_KEEP_ALL } kt_keep_trials;
 typedef enum kt_builds_on { KT_BUILDS_ON_JOB, KT_BUILDS_ON_PREVIOUS } kt_builds_on;
 
 typedef struct kt_sweep_settings {
-    int strategy;                /* row of kt_strategies */
-    int objective;               /* kt_objective */
-    int64_t seeds;               /* repetitions of a point */
-    int seeds_vary;              /* what differs between them: run.seed, data.split_seed or both count up */
+    int strategy;   /* row of kt_strategies */
+    int objective;  /* kt_objective */
+    int64_t seeds;  /* repetitions of a point */
+    int seeds_vary; /* what differs between them: run.seed, data.split_seed or both count up */
     int64_t ranks_per_trial;
-    int64_t points;              /* drawn by random and halving; KT_AUTO: all */
-    int64_t seed;                /* of the draws */
-    int64_t rounds;              /* of greedy */
+    int64_t points;                /* drawn by random and halving; KT_AUTO: all */
+    int64_t seed;                  /* of the draws */
+    int64_t rounds;                /* of greedy */
     int64_t min_epochs, reduction; /* of halving */
-    int keep_trials;             /* kt_keep_trials: whose directories stay */
-    int builds_on;               /* kt_builds_on: where a named point begins */
+    int keep_trials;               /* kt_keep_trials: whose directories stay */
+    int builds_on;                 /* kt_builds_on: where a named point begins */
 } kt_sweep_settings;
 
 extern const kt_option_table kt_sweep_options; /* the keys of [sweep] that are not axes */
@@ -62,13 +62,13 @@ typedef struct kt_axis {
 } kt_axis;
 
 typedef struct kt_space {
-    kt_config base;             /* the job itself, without the axes */
+    kt_config base; /* the job itself, without the axes */
     kt_sweep_settings settings;
-    size_t n_axes;              /* >= 1 */
-    kt_axis *axes;              /* [n_axes], owned, in the order of the file */
-    size_t *sizes, *start;      /* [n_axes], owned: the number of values of each axis, and that of the value that the
+    size_t n_axes;         /* >= 1 */
+    kt_axis *axes;         /* [n_axes], owned, in the order of the file */
+    size_t *sizes, *start; /* [n_axes], owned: the number of values of each axis, and that of the value that the
                                    job itself has, when it is listed; else 0 */
-    uint64_t n_points;          /* the product of the axes: < 2^53 */
+    uint64_t n_points;     /* the product of the axes: < 2^53 */
 } kt_space;
 
 /* Rank 0 reads the file; everyone gets the same space. Overrides: section.key=value for the job, sweep.key=value for
@@ -80,8 +80,8 @@ typedef struct kt_space {
 kt_status kt_space_read(kt_comm *comm, const char *path, size_t n_overrides, char *const *overrides, kt_space *out);
 
 /* The same from a text in memory. Local. */
-kt_status kt_space_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides,
-                         char *const *overrides, kt_space *out);
+kt_status kt_space_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides, char *const *overrides,
+                         kt_space *out);
 void kt_space_free(kt_space *space);
 
 /* Whether repetitions count up run.seed, or data.split_seed. */

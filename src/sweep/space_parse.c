@@ -261,8 +261,8 @@ static kt_status parse(parser *p, const char *text, size_t n_bytes, size_t n_ove
     return kt_space_check(p);
 }
 
-kt_status kt_space_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides,
-                         char *const *overrides, kt_space *out)
+kt_status kt_space_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides, char *const *overrides,
+                         kt_space *out)
 {
     parser *p;
     memset(out, 0, sizeof *out); /* padding too: two equal spaces have equal bytes in base */

@@ -47,9 +47,9 @@ enum { KT_MOST_NAMED_POINTS = 10000 };
 
 /* A space as it is read. */
 typedef struct kt_space_parser {
-    const char *name;            /* of the file */
+    const char *name; /* of the file */
     kt_space *space;
-    bool on_command_line;        /* there, what is set again counts instead */
+    bool on_command_line; /* there, what is set again counts instead */
     /* Where something was set: "grid.ini:12", "command line"; NULL: nowhere. Interned. */
     const char **axis_places;    /* [kt_config_options.n + 1]: of space->axes */
     const char **point_places;   /* [KT_MOST_NAMED_POINTS]; NULL before the first */

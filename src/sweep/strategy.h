@@ -73,7 +73,7 @@ typedef struct kt_strategy_kind {
     kt_status (*create)(const kt_search *search, void **state); /* the search lives as long as the state */
     kt_answer (*propose)(void *state, kt_proposal *out);
     void (*tell)(void *state, const kt_proposal *proposal, double value);
-    uint64_t (*expected)(const void *state); /* proposals in all, as far as can be told now */
+    uint64_t (*expected)(const void *state);                       /* proposals in all, as far as can be told now */
     bool (*may_go_on)(const void *state, const kt_proposal *told); /* NULL: no trial ever does */
     void (*free)(void *state);
 } kt_strategy_kind;

@@ -13,8 +13,8 @@ typedef struct greedy {
     const kt_search *search;
     uint64_t best; /* the point that the axis is varied around */
     size_t axis;
-    int64_t round;   /* from 0 */
-    bool changed;    /* in this round */
+    int64_t round; /* from 0 */
+    bool changed;  /* in this round */
     bool done;
     kt_costly_point *points; /* [n_points] of the axis whose values are not known */
     size_t n_points, n_proposed, n_told;

@@ -5,12 +5,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "edge/linalg.h"
 #include "base/memory.h"
+#include "base/timer.h"
+#include "edge/linalg.h"
 #include "engine/placement.h"
 #include "run/report.h"
 #include "run/stop.h"
-#include "base/timer.h"
 #include "sweep/sweep_private.h"
 
 static void nap(void)
@@ -126,8 +126,8 @@ static void keep_best(kt_sweep *s)
     if (root && (status != KT_OK || outcome.status != KT_OK)) {
         s->failure = status != KT_OK ? status : (kt_status)outcome.status;
         snprintf(s->message, sizeof s->message, "%s", kt_error_message());
-    } else if (root && kt_trial_value(s->space, &outcome) !=
-                           kt_trial_value(s->space, &s->trials.all[o.trial].outcome)) {
+    } else if (root &&
+               kt_trial_value(s->space, &outcome) != kt_trial_value(s->space, &s->trials.all[o.trial].outcome)) {
         kt_log_warning(s->log, "trained once more, the best trial came to other numbers than are on record: those are "
                                "from another version or processor");
     }

@@ -2,16 +2,16 @@
 #ifndef KTRAIN_SWEEP_H
 #define KTRAIN_SWEEP_H
 
-#include "edge/comm.h"
 #include "base/log.h"
+#include "edge/comm.h"
 #include "sweep/space.h"
 
 typedef struct kt_sweep_plan {
-    size_t shard, n_shards;     /* this start's part: 0 <= shard < n_shards; n_shards = 1: all */
-    bool retry;                 /* trials on record as failed are run again */
-    bool merge;                 /* no training: joins journals */
-    bool list;                  /* a dry run shows all points, not only the first and the last few */
-    size_t n_sources;           /* other directories whose journals are joined, too */
+    size_t shard, n_shards; /* this start's part: 0 <= shard < n_shards; n_shards = 1: all */
+    bool retry;             /* trials on record as failed are run again */
+    bool merge;             /* no training: joins journals */
+    bool list;              /* a dry run shows all points, not only the first and the last few */
+    size_t n_sources;       /* other directories whose journals are joined, too */
     char *const *sources;
 } kt_sweep_plan;
 

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/forecast.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "run/report.h"
 #include "base/timer.h"
+#include "engine/forecast.h"
+#include "run/report.h"
 #include "sweep/sweep_private.h"
 
 enum { N_SAMPLES = 5, FEW = 4, MOST_VALUES = 13 };
@@ -182,9 +182,9 @@ static void print_time(const kt_trials *t, double ratio, size_t n_groups, kt_log
     kt_report_duration(fmax(most / (double)n_groups, longest), most_text, sizeof most_text);
     kt_log_line(log, "%s", "");
     kt_log_line(log, "%zu trials by %zu group%s of %lld rank%s: %s%s%s on this machine%s", t->n, n_groups,
-                n_groups == 1 ? "" : "s",
-                (long long)t->space->settings.ranks_per_trial, t->space->settings.ranks_per_trial == 1 ? "" : "s",
-                least < most ? least_text : "", least < most ? " to " : "", most_text,
+                n_groups == 1 ? "" : "s", (long long)t->space->settings.ranks_per_trial,
+                t->space->settings.ranks_per_trial == 1 ? "" : "s", least < most ? least_text : "",
+                least < most ? " to " : "", most_text,
                 least < most ? ", depending on when early stopping ends them" : "");
     kt_log_line(log, "a few steps trained here took %.2f times what the cost model of a typical machine says", ratio);
 }
@@ -236,7 +236,7 @@ kt_status kt_sweep_dry_run(kt_comm *world, const kt_space *space, const kt_sweep
                        n_ranks == 1 ? "" : "s");
     /* fewer ranks than a trial's can only be tried as one */
     kt_status status = (size_t)kt_comm_size(world) % each == 0 ? kt_sweep_split(world, space, &group)
-                                                              : kt_comm_split(world, 0, &group);
+                                                               : kt_comm_split(world, 0, &group);
     if (status == KT_OK)
         status = kt_sweep_load_data(world, space, log, &sets);
     if (status == KT_OK)

@@ -35,7 +35,7 @@ static kt_status take(void *context, const kt_config *config, const kt_outcome *
 static kt_status check_regular(const char *path)
 {
     return kt_file_exists(path) && !kt_file_is_regular(path) ? kt_fail(KT_IO, "%s: must be a regular file", path)
-                                                            : KT_OK;
+                                                             : KT_OK;
 }
 
 static kt_status read_journal(reading *r, const char *path, kt_log *log)
@@ -120,9 +120,9 @@ static kt_status lock(kt_sweep_files *f, const char *name, bool shared, int *loc
     char path[KT_PATH_BYTES];
     KT_TRY(kt_file_path(path, "%s/%s", f->dir, name));
     KT_TRY(kt_file_lock(path, shared, lock));
-    return *lock >= 0 ? KT_OK
-                      : kt_fail(KT_CONFIG, "run.dir = %s is in use by another sweep: wait for it, or choose another",
-                                f->dir);
+    return *lock >= 0
+               ? KT_OK
+               : kt_fail(KT_CONFIG, "run.dir = %s is in use by another sweep: wait for it, or choose another", f->dir);
 }
 
 static kt_status lock_directory(kt_sweep_files *f)
@@ -156,10 +156,10 @@ static kt_status refuse_run(const kt_sweep_files *f)
 {
     char path[KT_PATH_BYTES];
     KT_TRY(kt_file_path(path, "%s/config.ini", f->dir));
-    return kt_file_exists(path) ? kt_fail(KT_CONFIG,
-                                          "run.dir = %s holds a training run: a sweep must have a directory of its own",
-                                          f->dir)
-                                : KT_OK;
+    return kt_file_exists(path)
+               ? kt_fail(KT_CONFIG, "run.dir = %s holds a training run: a sweep must have a directory of its own",
+                         f->dir)
+               : KT_OK;
 }
 
 /* A sweep has journals beside its trials; journals alone are there to be joined. */

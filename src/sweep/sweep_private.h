@@ -4,12 +4,12 @@
 #ifndef KTRAIN_SWEEP_PRIVATE_H
 #define KTRAIN_SWEEP_PRIVATE_H
 
-#include "engine/data.h"
 #include "base/file.h"
+#include "engine/data.h"
+#include "run/trainer.h"
 #include "sweep/journal.h"
 #include "sweep/strategy.h"
 #include "sweep/sweep.h"
-#include "run/trainer.h"
 #include "sweep/trials.h"
 
 /* The data sets that the points name, each loaded once: most sweeps have one. */
@@ -39,8 +39,7 @@ kt_trials_source kt_sweep_source(kt_sweep_costs *costs);
 
 /* Trains one job on the group's ranks, with its files in config->run.dir, and says in *outcome (all but key) what came
  * of it, also of a failure. config->checkpoint.resume may be changed. Collective over the group. */
-void kt_sweep_train(kt_comm *group, kt_config *config, const kt_sweep_data *data, kt_pulse pulse,
-                    kt_outcome *outcome);
+void kt_sweep_train(kt_comm *group, kt_config *config, const kt_sweep_data *data, kt_pulse pulse, kt_outcome *outcome);
 
 /* What came of a trial, of which the error record tells when it failed. Local. */
 void kt_sweep_fill_outcome(kt_status status, const kt_results *results, kt_outcome *outcome);
@@ -48,9 +47,9 @@ void kt_sweep_fill_outcome(kt_status status, const kt_results *results, kt_outco
 /* ---- rank 0's files; local ---- */
 
 typedef struct kt_sweep_files {
-    const char *dir;             /* borrowed: run.dir of the sweep */
-    char suffix[48];             /* of this start's files: "" or "-1-of-4" */
-    int locks[2];                /* -1: none */
+    const char *dir; /* borrowed: run.dir of the sweep */
+    char suffix[48]; /* of this start's files: "" or "-1-of-4" */
+    int locks[2];    /* -1: none */
     kt_journal *journal;
 } kt_sweep_files;
 
@@ -103,16 +102,16 @@ typedef struct kt_sweep {
     /* rank 0's */
     kt_trials trials;
     kt_sweep_files files;
-    bool *waits;             /* [ranks]: first rank of a group that waits for an order */
-    double *waits_since;     /* [ranks] */
-    bool *told;              /* rank 0, [ranks]: leaders that were told to stop */
-    bool heard;              /* other leaders: within a trial, that they are to stop */
-    size_t n_missing;        /* of a merge: trials that no journal has */
+    bool *waits;         /* [ranks]: first rank of a group that waits for an order */
+    double *waits_since; /* [ranks] */
+    bool *told;          /* rank 0, [ranks]: leaders that were told to stop */
+    bool heard;          /* other leaders: within a trial, that they are to stop */
+    size_t n_missing;    /* of a merge: trials that no journal has */
     size_t n_groups, n_stopped, n_running, n_trained;
-    kt_point_result best;    /* mean INFINITY: none yet */
+    kt_point_result best; /* mean INFINITY: none yet */
     double start_seconds, bar_seconds, line_seconds, files_seconds;
     double idle_seconds, busy_until; /* of all groups; when the last trial was handed out */
-    kt_status failure;       /* why the sweep must end early */
+    kt_status failure;               /* why the sweep must end early */
     char message[KT_MESSAGE_BYTES];
 } kt_sweep;
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "run/report.h"
 #include "base/text.h"
+#include "run/report.h"
 #include "sweep/sweep_report_private.h"
 
 enum { N_BEST = 10, MOST_IN_ORDER = 60 };

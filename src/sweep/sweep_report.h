@@ -34,10 +34,10 @@ kt_status kt_sweep_report_axes(const kt_trials *trials, kt_log *log);
 /* How far a sweep is. */
 typedef struct kt_sweep_progress {
     size_t n_done, n_running, n_expected;
-    double best;            /* objective as the user knows it (accuracy is not negated); NaN: none yet */
-    double seconds;         /* since the start */
-    size_t n_trained;       /* in that time */
-    double seconds_left;    /* NaN: not known yet */
+    double best;         /* objective as the user knows it (accuracy is not negated); NaN: none yet */
+    double seconds;      /* since the start */
+    size_t n_trained;    /* in that time */
+    double seconds_left; /* NaN: not known yet */
 } kt_sweep_progress;
 
 /* The bar in text[size], with less on it where the columns are few. Pure. */

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "input/csv.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "input/csv.h"
 #include "sweep/sweep_report_private.h"
 
 enum { NUMBER_BYTES = 32 };
@@ -233,8 +233,7 @@ static void append_comment(kt_text_buffer *buffer, const kt_trials *trials, cons
     kt_text_append(buffer, "\n\n");
 }
 
-static kt_status write_best(const kt_trials *trials, const char *path, const kt_point_result *best,
-                            size_t n_points)
+static kt_status write_best(const kt_trials *trials, const char *path, const kt_point_result *best, size_t n_points)
 {
     kt_config *config;
     char *ini = NULL;

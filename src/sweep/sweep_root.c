@@ -2,11 +2,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/timer.h"
 #include "run/stop.h"
 #include "sweep/strategy.h"
-#include "sweep/sweep_report.h"
-#include "base/timer.h"
 #include "sweep/sweep_private.h"
+#include "sweep/sweep_report.h"
 
 enum { FILES_SECONDS = 30, LINE_SECONDS = 15 };
 
@@ -310,8 +310,7 @@ static void clear_all(kt_sweep *s)
     clear_directories(s);
     const bool whole = s->plan->n_shards == 1 && s->failure == KT_OK;
     if (whole && s->space->settings.keep_trials == KT_KEEP_BEST && s->space->settings.seeds == 1)
-        kt_sweep_clear_strangers(&s->files, &s->trials,
-                                 isfinite(s->best.mean) ? &s->trials.all[s->best.first] : NULL);
+        kt_sweep_clear_strangers(&s->files, &s->trials, isfinite(s->best.mean) ? &s->trials.all[s->best.first] : NULL);
 }
 
 /* What is on record, but has not come up again in this start. */

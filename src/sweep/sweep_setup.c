@@ -3,10 +3,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+#include "edge/linalg.h"
 #include "engine/data_check.h"
 #include "engine/forecast.h"
-#include "edge/linalg.h"
-#include "base/memory.h"
 #include "run/run.h"
 #include "sweep/sweep_private.h"
 
@@ -192,8 +192,7 @@ void kt_sweep_fill_outcome(kt_status status, const kt_results *results, kt_outco
         *place = '\0';
 }
 
-void kt_sweep_train(kt_comm *group, kt_config *config, const kt_sweep_data *data, kt_pulse pulse,
-                    kt_outcome *outcome)
+void kt_sweep_train(kt_comm *group, kt_config *config, const kt_sweep_data *data, kt_pulse pulse, kt_outcome *outcome)
 {
     kt_results results = {0};
     const int threads = config->parallel.threads == KT_AUTO ? 1 : (int)config->parallel.threads;

@@ -232,7 +232,7 @@ static const kt_outcome *on_record(const kt_trials *t, const kt_trial *trial)
 static bool next_of_proposal(kt_trials *t, size_t *i)
 {
     while (t->next < t->n) {
-        kt_trial *trial = &t->all[*i = t->next++];
+        kt_trial *trial = &t->all[ *i = t->next++];
         const kt_outcome *known = on_record(t, trial);
         if (known == NULL) {
             trial->state = KT_TRIAL_RUNNING;

@@ -11,12 +11,12 @@ typedef enum kt_trial_state { KT_TRIAL_NEW, KT_TRIAL_RUNNING, KT_TRIAL_DONE } kt
 
 typedef struct kt_trial {
     kt_proposal proposal;
-    int64_t repetition;       /* from 0 */
-    double cost;              /* expected seconds, of a promoted trial those that are left */
+    int64_t repetition; /* from 0 */
+    double cost;        /* expected seconds, of a promoted trial those that are left */
     kt_trial_state state;
     bool from_journal;
-    bool has_directory;       /* for the caller: DIR/trials/KEY may exist */
-    kt_outcome outcome;       /* key always; the rest when done */
+    bool has_directory; /* for the caller: DIR/trials/KEY may exist */
+    kt_outcome outcome; /* key always; the rest when done */
 } kt_trial;
 
 typedef struct kt_mean {
@@ -29,8 +29,8 @@ kt_mean kt_mean_of(size_t n, const double *values);
 /* A point that has been tried, with the most epochs it got. */
 typedef struct kt_point_result {
     uint64_t point;
-    size_t first;             /* its trials are [first, first + seeds) */
-    double mean, error;       /* of the objective (lower is better: -accuracy) over repetitions, and its standard error;
+    size_t first;       /* its trials are [first, first + seeds) */
+    double mean, error; /* of the objective (lower is better: -accuracy) over repetitions, and its standard error;
                                  INFINITY when any diverged or failed; error NaN for one repetition */
 } kt_point_result;
 
@@ -42,20 +42,20 @@ typedef struct kt_trials_source {
 } kt_trials_source;
 
 typedef struct kt_trials {
-    const kt_space *space;    /* borrowed */
+    const kt_space *space; /* borrowed */
     kt_strategy *strategy;
-    kt_trial *all;            /* [n]: in order of proposal; repetitions of a proposal follow each other */
+    kt_trial *all; /* [n]: in order of proposal; repetitions of a proposal follow each other */
     size_t n, capacity, n_done, n_from_journal, n_failed, n_diverged;
-    size_t *n_left;           /* [capacity / seeds]: repetitions of a proposal still to be done */
-    size_t next;              /* the first trial not yet handed out of the proposal made last; n: none */
-    size_t shard, n_shards;   /* only every n_shards-th proposal from number `shard` is run here */
-    size_t n_proposals;       /* made by the strategy, of all shards */
-    void *record;             /* tsearch(3) tree of owned kt_outcome by key: what the journals have */
-    bool finished;            /* the strategy has nothing more to propose */
+    size_t *n_left;         /* [capacity / seeds]: repetitions of a proposal still to be done */
+    size_t next;            /* the first trial not yet handed out of the proposal made last; n: none */
+    size_t shard, n_shards; /* only every n_shards-th proposal from number `shard` is run here */
+    size_t n_proposals;     /* made by the strategy, of all shards */
+    void *record;           /* tsearch(3) tree of owned kt_outcome by key: what the journals have */
+    bool finished;          /* the strategy has nothing more to propose */
     kt_trials_source source;
     kt_search search; /* borrowed by the strategy */
     kt_config *scratch;
-    bool retry;               /* what failed is run again */
+    bool retry; /* what failed is run again */
 } kt_trials;
 
 /* *out is zeroed on failure, and must not move after. KT_NO_MEMORY; KT_CONFIG when run.dir is too long. */

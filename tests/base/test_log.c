@@ -1,4 +1,4 @@
-/* Lines, where they go, and how they are folded. What a terminal shows is tests/e2e_terminal.py. */
+/* Lines, where they go, and how they are folded. What a terminal shows is tests/e2e/e2e_terminal.py. */
 #include <string.h>
 
 #include "base/file.h"
@@ -64,7 +64,8 @@ static void write_lines(kt_log *log)
 
 static void the_file_has_each_line_whole_with_its_time(void)
 {
-    check_file("log.txt", write_lines, "a line of 1\ntwo lines\nof a text\nfor the file\nthe whole form\n"
+    check_file("log.txt", write_lines,
+               "a line of 1\ntwo lines\nof a text\nfor the file\nthe whole form\n"
                "ktrain: 2 mistakes:\n  one\n  another\nthe last\n");
 }
 

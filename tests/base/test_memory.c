@@ -75,8 +75,8 @@ static void write_proc(const char *id, const char *path, const char *root, const
     write_text("proc/meminfo", "MemTotal:  9000 kB\nMemAvailable:    8000 kB\n");
     snprintf(text, sizeof text, "9:name=systemd:/\n8:cpu,cpuacct:/x\n%s:%s\n", id, path);
     write_text("proc/self/cgroup", text);
-    snprintf(text, sizeof text, "24 1 0:5 / /dev rw - devtmpfs udev rw\n31 23 0:28 %s %s rw,shared:9 - %s %s %s\n", root,
-             kt_test_scratch("groups"), type, type, options);
+    snprintf(text, sizeof text, "24 1 0:5 / /dev rw - devtmpfs udev rw\n31 23 0:28 %s %s rw,shared:9 - %s %s %s\n",
+             root, kt_test_scratch("groups"), type, type, options);
     write_text("proc/self/mountinfo", text);
 }
 
@@ -140,7 +140,8 @@ static void a_string_is_copied_with_its_end(void)
 
 const kt_test kt_tests[] = {
     {"memory is zeroed and aligned to 64 bytes", memory_is_zeroed_and_aligned},
-    {"huge memory is zeroed, aligned, and only there where touched", huge_memory_is_zeroed_aligned_and_only_there_where_touched},
+    {"huge memory is zeroed, aligned, and only there where touched",
+     huge_memory_is_zeroed_aligned_and_only_there_where_touched},
     {"huge memory that cannot be is refused", huge_memory_that_cannot_be_is_refused},
     {"a control group leaves less than the host", a_control_group_leaves_less_than_the_host},
     {"so does one of the first version", so_does_one_of_the_first_version},

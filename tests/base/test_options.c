@@ -34,7 +34,8 @@ static const kt_option rows[] = {
     {"a", "flag", KT_OPTION_BOOL, offsetof(values, flag), "false", 0, 0, NULL, 0, "a flag"},
     {"a", "count", KT_OPTION_INT, offsetof(values, count), "3", 1, 10, NULL, 0, "a count"},
     {"a", "size", KT_OPTION_INT, offsetof(values, size), "full", 1, 100, full, 0, "a size"},
-    {"a", "rate", KT_OPTION_REAL, offsetof(values, rate), "0.1", 0, 1, NULL, KT_OPTION_ABOVE | KT_OPTION_BELOW, "a rate"},
+    {"a", "rate", KT_OPTION_REAL, offsetof(values, rate), "0.1", 0, 1, NULL, KT_OPTION_ABOVE | KT_OPTION_BELOW,
+     "a rate"},
     {"b", "path", KT_OPTION_TEXT, offsetof(values, path), "", 0, 0, NULL, 0, "a path"},
     {"b", "color", KT_OPTION_CHOICE, offsetof(values, color), "green", 0, 0, colors, 0, "a color"},
     {"b", "widths", KT_OPTION_INTS, offsetof(values, widths), "[]", 1, 1000, NULL, 0, "widths"},
@@ -84,8 +85,9 @@ static void defaults_are_what_the_table_says(void)
 static void every_type_is_read(void)
 {
     values v;
-    KT_CHECK_STATUS(KT_OK, read_text(&v, "; comment\n[a]\nflag = true\ncount=10   ; the most\nsize = 64\nrate = 1e-3\r\n"
-                                         "[b]\npath = data/x y.npy\ncolor = red\nwidths = [999, 5,\n  70]\nparts = full\n"));
+    KT_CHECK_STATUS(KT_OK,
+                    read_text(&v, "; comment\n[a]\nflag = true\ncount=10   ; the most\nsize = 64\nrate = 1e-3\r\n"
+                                  "[b]\npath = data/x y.npy\ncolor = red\nwidths = [999, 5,\n  70]\nparts = full\n"));
     CU_ASSERT(v.flag && v.count == 10 && v.size == 64 && v.rate == 1e-3 && v.color == 0);
     CU_ASSERT_STRING_EQUAL(v.path, "data/x y.npy");
     CU_ASSERT(v.widths.n == 3 && v.widths.values[0] == 999 && v.widths.values[2] == 70);
@@ -253,7 +255,8 @@ static void what_is_written_reads_back_the_same(void)
         parts[i] = 1 / (double)(i + 3);
     KT_CHECK_STATUS(KT_OK, kt_options_write_ini(&table, &v, &text));
     KT_CHECK_STATUS(KT_OK, read_text(&again, text));
-    CU_ASSERT(again.rate == v.rate && again.widths.n == v.widths.n && again.parts.n == v.parts.n && again.size == v.size);
+    CU_ASSERT(again.rate == v.rate && again.widths.n == v.widths.n && again.parts.n == v.parts.n &&
+              again.size == v.size);
     CU_ASSERT(memcmp(again.widths.values, widths, sizeof widths) == 0);
     CU_ASSERT(memcmp(again.parts.values, parts, sizeof parts) == 0);
     kt_memory_free(text);
@@ -263,8 +266,10 @@ static void what_is_written_reads_back_the_same(void)
 static void files_of_earlier_versions_are_read(void)
 {
     values v;
-    KT_CHECK_STATUS(KT_OK, read_text(&v, "\xef\xbb\xbf[a]\r\nflag = true\r\n\r\n[b]\r\nwidths = [900, 901,\r\n    902,\r\n    903]\r\n"
-                                         "parts = 0.1,\n    0.2, ; so\n\n; a comment between\n    0.3\npath: C:\\x;y#z=1\n"));
+    KT_CHECK_STATUS(
+        KT_OK,
+        read_text(&v, "\xef\xbb\xbf[a]\r\nflag = true\r\n\r\n[b]\r\nwidths = [900, 901,\r\n    902,\r\n    903]\r\n"
+                      "parts = 0.1,\n    0.2, ; so\n\n; a comment between\n    0.3\npath: C:\\x;y#z=1\n"));
     CU_ASSERT(v.flag && v.widths.n == 4 && v.widths.values[3] == 903 && v.parts.n == 3 && v.parts.values[2] == 0.3);
     CU_ASSERT_STRING_EQUAL(v.path, "C:\\x;y#z=1");
 }
@@ -272,8 +277,9 @@ static void files_of_earlier_versions_are_read(void)
 static void all_mistakes_are_told(void)
 {
     values v;
-    KT_CHECK_STATUS(KT_CONFIG, read_text(&v, "[a]\ncount = 0\nsize\n  and more\nrate = 0.5\ncuont = 3\n[bb]\nnothing = 1\n"
-                                             "[b]\ncolor = blue\ncolor = red\n"));
+    KT_CHECK_STATUS(KT_CONFIG,
+                    read_text(&v, "[a]\ncount = 0\nsize\n  and more\nrate = 0.5\ncuont = 3\n[bb]\nnothing = 1\n"
+                                  "[b]\ncolor = blue\ncolor = red\n"));
     KT_CHECK_MESSAGE("x.ini: 5 mistakes:\n  x.ini:2: a.count = 0");
     KT_CHECK_MESSAGE("\n  x.ini:3: neither");
     KT_CHECK_MESSAGE("\n  x.ini:6: there is no key a.cuont");

@@ -116,7 +116,9 @@ static void the_fewest_nodes_make_up_a_range(void)
     CU_ASSERT(are_nodes(63, 64, 1, (kt_shard_node[]){{63, 1}}));
     CU_ASSERT(are_nodes(5, 5, 0, NULL));
     CU_ASSERT(are_nodes(0, 0, 0, NULL));
-    CU_ASSERT(are_nodes(1, 63, 10, (kt_shard_node[]){{1, 1}, {2, 2}, {4, 4}, {8, 8}, {16, 16}, {32, 16}, {48, 8}, {56, 4}, {60, 2}, {62, 1}}));
+    CU_ASSERT(are_nodes(
+        1, 63, 10,
+        (kt_shard_node[]){{1, 1}, {2, 2}, {4, 4}, {8, 8}, {16, 16}, {32, 16}, {48, 8}, {56, 4}, {60, 2}, {62, 1}}));
 }
 
 /* By dynamic programming over all covers: fewest[e] nodes make up [begin, e). */
@@ -164,7 +166,8 @@ static void rows_of_a_node_are_the_shares_of_its_shards(void)
 }
 
 const kt_test kt_tests[] = {
-    {"any owners' partial sums give the bits of the whole tree", any_owners_partial_sums_give_the_bits_of_the_whole_tree},
+    {"any owners' partial sums give the bits of the whole tree",
+     any_owners_partial_sums_give_the_bits_of_the_whole_tree},
     {"single shards in double are added along the tree", single_shards_in_double_are_added_along_the_tree},
     {"the fewest nodes make up a range", the_fewest_nodes_make_up_a_range},
     {"no other nodes are fewer", no_other_nodes_are_fewer},

@@ -33,7 +33,7 @@ static void a_number_is_the_shortest_that_reads_back(void)
     static const struct {
         double value;
         const char *text;
-    } cases[] = {{0.1, "0.1"}, {0.1 + 0.2, "0.30000000000000004"}, {1e-8, "1e-08"}, {0, "0"}, {-2.5, "-2.5"},
+    } cases[] = {{0.1, "0.1"},         {0.1 + 0.2, "0.30000000000000004"}, {1e-8, "1e-08"}, {0, "0"}, {-2.5, "-2.5"},
                  {1234567, "1234567"}, {1.4321234567, "1.4321234567"}};
     char text[32];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

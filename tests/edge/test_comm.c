@@ -1,9 +1,9 @@
 /* Collective calls against their definition, on any number of ranks. */
 #include <string.h>
 
-#include "edge/comm.h"
 #include "base/memory.h"
 #include "base/share.h"
+#include "edge/comm.h"
 #include "test.h"
 
 const char *const kt_test_suite = "comm";
@@ -37,7 +37,8 @@ static void agreement_without_failure_is_ok(void)
 static void everyone_hears_of_the_lowest_failing_rank(void)
 {
     for (int failing = 0; failing < size(); failing++) {
-        kt_status mine = rank() < failing ? KT_OK : kt_fail(rank() == failing ? KT_DATA : KT_IO, "rank %d says no", rank());
+        kt_status mine =
+            rank() < failing ? KT_OK : kt_fail(rank() == failing ? KT_DATA : KT_IO, "rank %d says no", rank());
         char words[64], place[64];
         snprintf(words, sizeof words, "rank %d says no", failing);
         snprintf(place, sizeof place, "[rank %d on ", failing);
@@ -160,7 +161,7 @@ static void slices_are_summed_shared_gathered_and_scattered(void)
             check_slices(sizes[i], way);
 }
 
-/* As many as go in one message, and more: tests/test_comm_pieces.c has this with small messages. */
+/* As many as go in one message, and more: tests/edge/test_comm_pieces.c has this with small messages. */
 static void check_bytes(size_t n)
 {
     size_t bounds[MAX_RANKS + 1], n_wrong = 0;
@@ -368,8 +369,10 @@ static void messages_find_their_rank(void)
 const kt_test kt_tests[] = {
     {"agreement without failure is KT_OK", agreement_without_failure_is_ok},
     {"everyone hears of the lowest failing rank", everyone_hears_of_the_lowest_failing_rank},
-    {"an agreed failure passes through a second agreement unchanged", an_agreed_failure_passes_through_a_second_agreement_unchanged},
-    {"a failure in a group is told with the rank in the world", a_failure_in_a_group_is_told_with_the_rank_in_the_world},
+    {"an agreed failure passes through a second agreement unchanged",
+     an_agreed_failure_passes_through_a_second_agreement_unchanged},
+    {"a failure in a group is told with the rank in the world",
+     a_failure_in_a_group_is_told_with_the_rank_in_the_world},
     {"the version is one line", the_version_is_one_line},
     {"sums and broadcasts reach everyone", sums_and_broadcasts_reach_everyone},
     {"slices are summed, shared, gathered and scattered", slices_are_summed_shared_gathered_and_scattered},

@@ -8,8 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "edge/comm_shared.h"
 #include "base/memory.h"
+#include "edge/comm_shared.h"
 #include "test.h"
 
 const char *const kt_test_suite = "comm_shared";

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "edge/hdf5_file.h"
 #include "base/memory.h"
+#include "edge/hdf5_file.h"
 
 static int python(const char *command, const char *path)
 {
@@ -273,8 +273,7 @@ const kt_test kt_tests[] = {
     {"what is not an array of numbers in this file is refused by what it is", strange_datasets},
     {"a shape that differs is refused with both shapes", wrong_shape},
     {"what is not HDF5 is refused", not_hdf5},
-    {"a file that is being written, was not closed or is cut is refused with HDF5's reason",
-     unfinished},
+    {"a file that is being written, was not closed or is cut is refused with HDF5's reason", unfinished},
     {"a truncated image is refused at any length", truncated},
     {"visiting names every dataset in order until told to stop", visiting},
     {NULL, NULL},

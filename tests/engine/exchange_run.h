@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "engine/exchange.h"
 #include "net/loss.h"
-#include "base/random.h"
-#include "test.h"
 #include "net/whole_gradient.h"
+#include "test.h"
 
 enum { N_IN = 37, N_CLASSES = 5, MAX_ROWS = 24, STEPS = 3, ALL = 1 << 20, MAX_KEYS = 16, KEY_BYTES = 64 };
 enum { MOST = 26000 }; /* more than the parameters of any network here */

@@ -1,9 +1,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/config.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "engine/config.h"
 #include "test.h"
 
 const char *const kt_test_suite = "config";
@@ -54,8 +54,9 @@ static void every_key_survives_writing_and_reading(void)
 {
     kt_config c, again;
     char *text, *text_again;
-    KT_CHECK_STATUS(KT_OK, parse(&c, "scale = 255\n[model]\nhidden = [5000, 5000]\n[optimizer]\nlearning_rate = 0.0007\n"
-                                     "[train]\nbatch_size = full\nclass_weights = balanced\n"));
+    KT_CHECK_STATUS(KT_OK,
+                    parse(&c, "scale = 255\n[model]\nhidden = [5000, 5000]\n[optimizer]\nlearning_rate = 0.0007\n"
+                              "[train]\nbatch_size = full\nclass_weights = balanced\n"));
     KT_CHECK_STATUS(KT_OK, kt_options_write_ini(&kt_config_options, &c, &text));
     KT_CHECK_STATUS(KT_OK, kt_config_parse("again.ini", text, strlen(text), 0, NULL, &again));
     KT_CHECK_STATUS(KT_OK, kt_options_write_ini(&kt_config_options, &again, &text_again));
@@ -69,7 +70,9 @@ static void only_what_defines_a_run_makes_a_difference(void)
 {
     kt_config a, b;
     KT_CHECK_STATUS(KT_OK, parse(&a, ""));
-    KT_CHECK_STATUS(KT_OK, parse(&b, "[train]\nepochs = 7\npatience = 3\n[parallel]\nreproducible = false\n[checkpoint]\nkeep = 9\n"));
+    KT_CHECK_STATUS(
+        KT_OK,
+        parse(&b, "[train]\nepochs = 7\npatience = 3\n[parallel]\nreproducible = false\n[checkpoint]\nkeep = 9\n"));
     CU_ASSERT_PTR_NULL(kt_config_difference(&a, &b));
     KT_CHECK_STATUS(KT_OK, parse(&b, "[optimizer]\nlearning_rate = 0.002\n"));
     const kt_option *other = kt_config_difference(&a, &b);
@@ -91,9 +94,16 @@ static void a_key_is_of_what_is_computed(void)
         CU_ASSERT(kt_config_key(&b) == kt_config_key(&a));
     }
     static const char *const other[] = {
-        "", "scale = 2\n", "split_seed = 2\n", "class_names = a\n", "[run]\nseed = 2\n", "[train]\nepochs = 2\n",
-        "[model]\nhidden = [12, 8]\n", "[model]\nhidden = [128]\ndropout = 0.1\n",
-        "[parallel]\nreproducible = false\n", "[train]\nbatch_size = full\n",
+        "",
+        "scale = 2\n",
+        "split_seed = 2\n",
+        "class_names = a\n",
+        "[run]\nseed = 2\n",
+        "[train]\nepochs = 2\n",
+        "[model]\nhidden = [12, 8]\n",
+        "[model]\nhidden = [128]\ndropout = 0.1\n",
+        "[parallel]\nreproducible = false\n",
+        "[train]\nbatch_size = full\n",
         "[train]\nclass_weights = balanced\n",
     };
     uint64_t keys[sizeof other / sizeof other[0]];

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "engine/data.h"
 #include "base/file.h"
 #include "base/intern.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/data.h"
 #include "test.h"
 
 const char *const kt_test_suite = "data";
@@ -158,8 +158,7 @@ static void check_view(bool with_test_files, const kt_data *data, int64_t seed, 
     char text[256];
     int n = snprintf(text, sizeof text,
                      "[data]\nfeatures = main_x.csv\nlabels = main_y.csv\nsplit = %s\nsplit_seed = %lld\n%s", fractions,
-                     (long long)seed,
-                     with_test_files ? "test_features = test_x.csv\ntest_labels = test_y.csv\n" : "");
+                     (long long)seed, with_test_files ? "test_features = test_x.csv\ntest_labels = test_y.csv\n" : "");
     KT_CHECK_STATUS(KT_OK, kt_config_parse("x.ini", text, (size_t)n, 0, NULL, &config));
     KT_CHECK_STATUS(KT_OK, kt_data_view(data, &config, &view));
     KT_CHECK(view.set.features == data->set.features && view.fingerprint == data->fingerprint);
@@ -172,8 +171,7 @@ static void check_view(bool with_test_files, const kt_data *data, int64_t seed, 
         parts[KT_VALIDATION] /= 1 - parts[KT_TEST];
         parts[KT_TEST] = 0;
     }
-    KT_CHECK_STATUS(KT_OK,
-                    kt_split_create(&expected, 40, data->set.labels, 2, parts, true, true, (uint64_t)seed));
+    KT_CHECK_STATUS(KT_OK, kt_split_create(&expected, 40, data->set.labels, 2, parts, true, true, (uint64_t)seed));
     for (int p = 0; p < (with_test_files ? KT_TEST : KT_N_PARTS); p++)
         KT_CHECK(view.split.n[p] == expected.n[p] &&
                  memcmp(view.split.index[p], expected.index[p], expected.n[p] * sizeof *expected.index[p]) == 0);

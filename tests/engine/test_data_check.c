@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/data_check.h"
 #include "base/memory.h"
+#include "engine/data_check.h"
 #include "test.h"
 
 const char *const kt_test_suite = "data_check";

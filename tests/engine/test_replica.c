@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/replica.h"
 #include "base/share.h"
+#include "engine/replica.h"
 #include "test.h"
 
 const char *const kt_test_suite = "replica";

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "input/dataset.h"
 #include "base/file.h"
+#include "input/dataset.h"
 #include "input/labels.h"
 
 /* ---- arrays as npy files ---- */
@@ -74,8 +74,8 @@ static void shapes(void)
         {2, {3, 4}, 4, {4, 0}}, {3, {3, 2, 2}, 4, {2, 2}}, {4, {3, 4, 1, 1}, 4, {4, 1}}, {2, {12, 1}, 1, {1, 0}}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         kt_dataset set;
-        KT_CHECK_STATUS(KT_OK,
-                        kt_dataset_read(put("x.npy", KT_U8, rows[i].n_dims, rows[i].dims, bytes), NULL, NULL, NULL, &set));
+        KT_CHECK_STATUS(
+            KT_OK, kt_dataset_read(put("x.npy", KT_U8, rows[i].n_dims, rows[i].dims, bytes), NULL, NULL, NULL, &set));
         CU_ASSERT(set.n == rows[i].dims[0] && set.d == rows[i].d &&
                   memcmp(set.shape, rows[i].shape, sizeof set.shape) == 0);
         CU_ASSERT(set.type == KT_U8 && memcmp(set.features, bytes, sizeof bytes) == 0 && set.labels == NULL &&
@@ -214,8 +214,7 @@ static void bad_labels(void)
 {
     refuse(features(), put("y.npy", KT_I32, SHAPE(3), ((int32_t[]){0, -1, 2})), NULL, "row 2 is -1");
     refuse(features(), put("y.npy", KT_F64, SHAPE(3), ((double[]){0, 1, 1.5})), NULL, "row 3 is 1.5");
-    refuse(features(), put("y.npy", KT_F64, SHAPE(3), ((double[]){(double)NAN, 1, 1.5})), NULL,
-           "row 1 is nan");
+    refuse(features(), put("y.npy", KT_F64, SHAPE(3), ((double[]){(double)NAN, 1, 1.5})), NULL, "row 1 is nan");
     refuse(features(), put("y.npy", KT_I32, SHAPE(3), ((int32_t[]){0, 65536, 2})), NULL, "0 to 9999");
     refuse(features(), put("y.npy", KT_I32, SHAPE(2), plain), NULL, "2 labels, but");
     refuse(features(), put("y.npy", KT_U8, SHAPE(3, 2, 2), bytes), NULL, "(3, 2, 2)");

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "input/csv.h"
 #include "base/file.h"
-#include "input/format.h"
 #include "base/memory.h"
+#include "input/csv.h"
+#include "input/format.h"
 
 enum { NAME_BYTES = 64, LINE_BYTES = 1 << 17 };
 
@@ -182,8 +182,10 @@ static void csv_errors(void)
     refuse(KT_DATA, put_text("a.csv", "1\n1e\n"), "line 2, column 1");
     refuse(KT_DATA, put_text("a.csv", "1\n1 2\n"), "line 2, column 1");
     refuse(KT_DATA, put_text("a.csv", "1;2\n3,5;4\n"), "\"3,5\" is not a number: numbers with a decimal point");
-    refuse(KT_DATA, put_text("a.csv", "year,2019,2020\n1,2,3\n"), "line 1, column 1: \"year\" is not a number: numbers are needed, or data.header = true");
-    refuse(KT_DATA, put_text("a.csv", "\"a,b\",c\n1,2\n\"3,2\n"), "line 3, column 1: the quote that begins here is never closed");
+    refuse(KT_DATA, put_text("a.csv", "year,2019,2020\n1,2,3\n"),
+           "line 1, column 1: \"year\" is not a number: numbers are needed, or data.header = true");
+    refuse(KT_DATA, put_text("a.csv", "\"a,b\",c\n1,2\n\"3,2\n"),
+           "line 3, column 1: the quote that begins here is never closed");
     refuse(KT_DATA, put_text("a.csv", "a,b\"c\n1,2\n"), "line 1, column 2: a quote within a cell");
     refuse(KT_DATA, put_text("a.csv", "\"a\"b,c\n1,2\n"), "line 1, column 1: text follows the closing quote");
     refuse(KT_DATA, put_text("a.csv", "\"a\nb\",c\n1,x\n"), "line 3, column 2 (\"c\")");
@@ -206,7 +208,8 @@ static void reads(const char *text, const kt_table_rules *rules, const char *exp
     char values[256] = "";
     KT_CHECK_STATUS(KT_OK, kt_format_read_by(put_text("t.csv", text), false, rules, &told, &array));
     for (size_t i = 0; i < kt_array_count(&array); i++)
-        snprintf(values + strlen(values), sizeof values - strlen(values), "%g%c", kt_array_get(&array, i), (i + 1) % array.dims[1] == 0 ? ';' : ' ');
+        snprintf(values + strlen(values), sizeof values - strlen(values), "%g%c", kt_array_get(&array, i),
+                 (i + 1) % array.dims[1] == 0 ? ';' : ' ');
     CU_ASSERT_STRING_EQUAL(values, expected);
     size_t n = 0;
     for (; notes[n] != NULL; n++)
@@ -217,7 +220,11 @@ static void reads(const char *text, const kt_table_rules *rules, const char *exp
     kt_array_free(&array);
 }
 
-#define NOTES(...) (const char *const[]){__VA_ARGS__, NULL}
+#define NOTES(...)        \
+    (const char *const[]) \
+    {                     \
+        __VA_ARGS__, NULL \
+    }
 
 static void headings(void)
 {
@@ -231,7 +238,8 @@ static void headings(void)
     reads("1,2\n3,4\n  \n\n", NULL, "1 2;3 4;", NOTES("no heading"));
     refuse(KT_DATA, put_text("a.csv", "1\t2\n\t\n"), "line 2, column 1 is empty: every cell needs a number");
     for (size_t i = 0; i < 3; i++) /* names that files of other programs begin with, too */
-        reads((const char *const[]){"PAR1,b\n1,2\n", "FEA1,b\n1,2\n", "ARROW1,b\n1,2\n"}[i], NULL, "1 2;", NOTES("heading"));
+        reads((const char *const[]){"PAR1,b\n1,2\n", "FEA1,b\n1,2\n", "ARROW1,b\n1,2\n"}[i], NULL, "1 2;",
+              NOTES("heading"));
     reads("1;2\n3;4\n", NULL, "1 2;3 4;", NOTES("no heading"));
     reads("\"a \"\"b\"\", c\",d\r\n\"1.5\" ,2\r\n\r\n", NULL, "1.5 2;", NOTES("heading \"a \"b\", c, d\""));
     reads("\"a\n\033[2Jb\",c\n1,2\n", NULL, "1 2;", NOTES("heading \"a??[2Jb, c\""));
@@ -248,7 +256,8 @@ static void names_called_0(void)
 /* What the writer writes the reader reads. */
 static void cells_come_back(void)
 {
-    static const char *const cells[] = {"plain", "", "a,b", "say \"x\"", "two\nlines", " blanks ", "a;b", "\"", "\xe3\x81\x82"};
+    static const char *const cells[] = {"plain",    "",    "a,b", "say \"x\"",   "two\nlines",
+                                        " blanks ", "a;b", "\"",  "\xe3\x81\x82"};
     enum { N = sizeof cells / sizeof cells[0] };
     kt_text_buffer buffer = {0};
     char *text, *cell;
@@ -271,7 +280,8 @@ static void cells_come_back(void)
 static void row_numbers(void)
 {
     const kt_table_rules keep = {.index_column = KT_DECIDE_FALSE}, drop = {.index_column = KT_DECIDE_TRUE};
-    reads(",a,b\n0,5,6\n1,7,8\n", NULL, "5 6;7 8;", NOTES("heading", "column 1 (no name) holds row numbers and is left out"));
+    reads(",a,b\n0,5,6\n1,7,8\n", NULL, "5 6;7 8;",
+          NOTES("heading", "column 1 (no name) holds row numbers and is left out"));
     reads(",0,1\n0,5,6\n1,7,8\n", NULL, "5 6;7 8;", NOTES("heading", "left out"));
     reads("Unnamed: 0,a\n17,5\n3,7\n", NULL, "5;7;", NOTES("heading", "column 1 (\"Unnamed: 0\")"));
     reads(",a\n0.5,5\n1,7\n", NULL, "0.5 5;1 7;", NOTES("heading"));

@@ -2,8 +2,8 @@
 #ifndef KTRAIN_TEST_LAYER_BENCH_H
 #define KTRAIN_TEST_LAYER_BENCH_H
 
-#include "net/layer.h"
 #include "base/random.h"
+#include "net/layer.h"
 
 #include "golden.h"
 #include "net/gradient.h"

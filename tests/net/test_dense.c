@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-#include "edge/linalg.h"
 #include "base/memory.h"
 #include "base/share.h"
+#include "edge/linalg.h"
 
 #include "golden.h"
 #include "test.h"
@@ -77,8 +77,8 @@ static void gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node n
     for (size_t o = 0; o < dense->n_out; o += KT_DENSE_UNITS)
         for (size_t i = 0; i < dense->n_in; i += KT_DENSE_COLUMNS)
             kt_dense_gradient(dense, rows, node, kt_range_from(o, KT_DENSE_UNITS, dense->n_out),
-                              kt_range_from(i, KT_DENSE_COLUMNS, dense->n_in), d, x, g + o * dense->n_in + i, dense->n_in, NULL,
-                              scratch());
+                              kt_range_from(i, KT_DENSE_COLUMNS, dense->n_in), d, x, g + o * dense->n_in + i,
+                              dense->n_in, NULL, scratch());
 }
 
 static void bias_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, float *g)

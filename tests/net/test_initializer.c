@@ -1,8 +1,8 @@
 /* initializer.h against a second Philox written in NumPy, whole and in parts. */
 #include <sys/mman.h>
 
-#include "net/initializer.h"
 #include "base/random.h"
+#include "net/initializer.h"
 
 #include "golden.h"
 #include "test.h"
@@ -51,8 +51,7 @@ static void parts(void)
         kt_initializers[i].fill(SEED, 3, N_IN, N_OUT, 0.7, (kt_elements){0, N}, whole);
         memset(w, 0xff, sizeof w);
         for (size_t p = sizeof bounds / sizeof bounds[0] - 1; p-- > 0;) {
-            kt_initializers[i].fill(SEED, 3, N_IN, N_OUT, 0.7, (kt_elements){bounds[p], bounds[p + 1]},
-                                     w + bounds[p]);
+            kt_initializers[i].fill(SEED, 3, N_IN, N_OUT, 0.7, (kt_elements){bounds[p], bounds[p + 1]}, w + bounds[p]);
             CU_ASSERT(memcmp(w, none, bounds[p] * sizeof *w) == 0);
             CU_ASSERT(memcmp(w + bounds[p], whole + bounds[p], (N - bounds[p]) * sizeof *w) == 0);
         }
@@ -72,8 +71,7 @@ static void beyond_32_bits(void)
     }
     for (size_t i = 0; i < kt_n_initializers; i++)
         if (strcmp(kt_initializers[i].name, "normal") == 0)
-            kt_initializers[i].fill(SEED, 2, n_in, n_out, 1, (kt_elements){middle - 8, middle + 8},
-                                    w + middle - 8);
+            kt_initializers[i].fill(SEED, 2, n_in, n_out, 1, (kt_elements){middle - 8, middle + 8}, w + middle - 8);
     kt_random_normal(&place, UINT32_MAX - 7, 8, before);
     place.epoch = 1;
     kt_random_normal(&place, 0, 8, after);

@@ -10,8 +10,8 @@
 
 #include "golden.h"
 #include "net/gradient.h"
-#include "test.h"
 #include "net/whole_gradient.h"
+#include "test.h"
 
 const char *const kt_test_suite = "network";
 

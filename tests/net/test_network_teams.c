@@ -2,11 +2,11 @@
  * bits are those of one rank alone. */
 #include <math.h>
 
+#include "base/memory.h"
+#include "base/random.h"
 #include "edge/linalg.h"
 #include "net/loss.h"
-#include "base/memory.h"
 #include "net/network.h"
-#include "base/random.h"
 
 #include "net/crew.h"
 #include "net/whole_gradient.h"

@@ -1,11 +1,11 @@
 /* Checkpoints in memory and on disk: everything comes back, damage is found. Local; damage seen by the program is
- * tests/e2e_checkpoint_damage.py. */
+ * tests/e2e/e2e_checkpoint_damage.py. */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "run/checkpoint.h"
 #include "run/checkpoint_file.h"
-#include "base/memory.h"
 #include "test.h"
 
 const char *const kt_test_suite = "checkpoint";
@@ -24,10 +24,12 @@ typedef struct fixture {
 /* A snapshot of a small network with batch norm, every vector filled with numbers of its own. */
 static void set_up(fixture *f)
 {
-    static const char text[] = "[data]\nfeatures = x\nlabels = y\nscale = 3\n[model]\nhidden = [5]\nbatch_norm = true\n";
+    static const char text[] =
+        "[data]\nfeatures = x\nlabels = y\nscale = 3\n[model]\nhidden = [5]\nbatch_norm = true\n";
     memset(f, 0, sizeof *f);
     KT_CHECK_STATUS(KT_OK, kt_config_parse("x.ini", text, strlen(text), 0, NULL, &f->config));
-    f->data.set = (kt_dataset){.n = N_SAMPLES, .d = N_FEATURES, .type = KT_F32, .n_classes = N_CLASSES, .file_type = KT_F64, .shape = {2, 2}};
+    f->data.set = (kt_dataset){
+        .n = N_SAMPLES, .d = N_FEATURES, .type = KT_F32, .n_classes = N_CLASSES, .file_type = KT_F64, .shape = {2, 2}};
     f->data.set.class_names = kt_memory_new(N_CLASSES, sizeof(char *));
     for (size_t c = 0; c < N_CLASSES; c++)
         f->data.set.class_names[c] = kt_memory_string(c == 1 ? "\xe3\x81\x82" : "name");
@@ -41,7 +43,8 @@ static void set_up(fixture *f)
     f->n = kt_network_n_parameters(f->network);
     f->n_state = kt_network_n_state(f->network);
     kt_snapshot *s = &f->snapshot;
-    f->provenance = (kt_provenance){.version = "1.2.3, commit 0123456789ab", .command = "ktrain x.ini", .hosts = "2 ranks on a, 1 on b"};
+    f->provenance = (kt_provenance){
+        .version = "1.2.3, commit 0123456789ab", .command = "ktrain x.ini", .hosts = "2 ranks on a, 1 on b"};
     *s = (kt_snapshot){.config = &f->config,
                        .data = &f->data,
                        .provenance = &f->provenance,
@@ -56,7 +59,8 @@ static void set_up(fixture *f)
 
 static void fill(fixture *f)
 {
-    float *const vectors[] = {kt_network_parameters(f->network), f->snapshot.best_parameters, f->snapshot.slots[0], f->snapshot.slots[1]};
+    float *const vectors[] = {kt_network_parameters(f->network), f->snapshot.best_parameters, f->snapshot.slots[0],
+                              f->snapshot.slots[1]};
     for (size_t v = 0; v < 4; v++)
         for (size_t i = 0; i < f->n; i++)
             vectors[v][i] = (float)v + (float)i / 128;
@@ -64,7 +68,8 @@ static void fill(fixture *f)
         kt_network_state(f->network)[i] = 10 + (float)i;
         f->snapshot.best_state[i] = 20 + (float)i;
     }
-    f->snapshot.progress = (kt_progress){.epoch = 3, .step = 25, .step_in_epoch = 4, .sums = {1.5, 1.25, 17, 28}, .seconds = 12.5};
+    f->snapshot.progress =
+        (kt_progress){.epoch = 3, .step = 25, .step_in_epoch = 4, .sums = {1.5, 1.25, 17, 28}, .seconds = 12.5};
     f->snapshot.stopping = (kt_early_stopping){.best_loss = 0.1, .best_epoch = 2, .n_bad = 1};
     f->snapshot.schedule = (kt_schedule_state){.best = 0.1, .reductions = 2, .n_bad = 1, .n_seen = 3};
     for (int e = 1; e <= 3; e++)
@@ -99,7 +104,8 @@ static void check_equal(const fixture *a, const fixture *b)
     CU_ASSERT(memcmp(&a->snapshot.progress, &b->snapshot.progress, sizeof a->snapshot.progress) == 0);
     CU_ASSERT(memcmp(&a->snapshot.schedule, &b->snapshot.schedule, sizeof a->snapshot.schedule) == 0);
     CU_ASSERT(a->snapshot.stopping.best_loss == b->snapshot.stopping.best_loss);
-    CU_ASSERT(a->snapshot.stopping.best_epoch == b->snapshot.stopping.best_epoch && a->snapshot.stopping.n_bad == b->snapshot.stopping.n_bad);
+    CU_ASSERT(a->snapshot.stopping.best_epoch == b->snapshot.stopping.best_epoch &&
+              a->snapshot.stopping.n_bad == b->snapshot.stopping.n_bad);
     CU_ASSERT(b->snapshot.history.n == 3 && b->snapshot.history.records[2].validation_cross_entropy == 1.0 / 3);
 }
 
@@ -161,11 +167,14 @@ static void a_model_file_has_weights_but_no_optimizer(void)
     float weight[N_FEATURES * 5];
     set_up(&a);
     fill(&a);
-    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write_model(path, &a.snapshot, a.snapshot.best_parameters, a.snapshot.best_state));
+    KT_CHECK_STATUS(KT_OK,
+                    kt_checkpoint_write_model(path, &a.snapshot, a.snapshot.best_parameters, a.snapshot.best_state));
     KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_open(path, &file, NULL));
     CU_ASSERT(!kt_hdf5_has(file, "/optimizer") && !kt_hdf5_has(file, "/best"));
-    KT_CHECK_STATUS(KT_OK, kt_hdf5_read_into(file, "/model/dense1/weight", KT_F32, 2, (size_t[]){5, N_FEATURES}, weight));
-    for (size_t e = 0; e < N_FEATURES * 5; e++) /* the vector has the first weight transposed, files have it as [out, in] */
+    KT_CHECK_STATUS(KT_OK,
+                    kt_hdf5_read_into(file, "/model/dense1/weight", KT_F32, 2, (size_t[]){5, N_FEATURES}, weight));
+    for (size_t e = 0; e < N_FEATURES * 5;
+         e++) /* the vector has the first weight transposed, files have it as [out, in] */
         CU_ASSERT(weight[e] == a.snapshot.best_parameters[e % N_FEATURES * 5 + e / N_FEATURES]);
     CU_ASSERT(kt_hdf5_has(file, "/model/output/bias"));
     kt_hdf5_close(file);
@@ -183,7 +192,8 @@ static void check_damage(const unsigned char *bytes, size_t n, size_t at, bool c
     KT_CHECK_STATUS(KT_OK, kt_file_replace(path, cut ? bytes : copy, cut ? at : n));
     CU_ASSERT(kt_checkpoint_file_open(path, &file, NULL) == KT_DATA);
     CU_ASSERT_PTR_NULL(file);
-    CU_ASSERT(strstr(kt_error_message(), "damaged") != NULL || strstr(kt_error_message(), "not a ktrain checkpoint") != NULL);
+    CU_ASSERT(strstr(kt_error_message(), "damaged") != NULL ||
+              strstr(kt_error_message(), "not a ktrain checkpoint") != NULL);
     kt_memory_free(copy);
 }
 
@@ -215,7 +225,8 @@ static void the_newest_are_listed_first_and_kept(void)
     char directory[KT_PATH_BYTES], path[KT_PATH_BYTES];
     kt_file_path(directory, "%s", kt_test_scratch("list"));
     KT_CHECK_STATUS(KT_OK, kt_file_make_directory(directory));
-    static const char *const names[] = {"step-9.h5", "step-0000000010.h5", "step-2.h5", "step-x.h5", "other.h5", "step-5.h5.tmp.123", "step-7.h5.damaged"};
+    static const char *const names[] = {"step-9.h5", "step-0000000010.h5", "step-2.h5",        "step-x.h5",
+                                        "other.h5",  "step-5.h5.tmp.123",  "step-7.h5.damaged"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         kt_file_path(path, "%s/%s", directory, names[i]);
         KT_CHECK_STATUS(KT_OK, kt_file_replace(path, "", 0));

@@ -38,7 +38,8 @@ kt_status __wrap_kt_network_shared_bytes(const kt_network_spec *spec, size_t max
 /* A run of one step of a network of 2 inputs and 2 classes, whose model goes to the scratch folder. */
 static void make_model(const char *kernels)
 {
-    static const char ini[] = "[data]\nfeatures = x.csv\nlabels = y.csv\n[model]\nhidden = [3]\n[train]\nmax_steps = 1\n";
+    static const char ini[] =
+        "[data]\nfeatures = x.csv\nlabels = y.csv\n[model]\nhidden = [3]\n[train]\nmax_steps = 1\n";
     const bool root = kt_comm_rank(kt_test_world) == 0;
     kt_text_buffer x = {0}, y = {0};
     kt_config config;
@@ -104,6 +105,7 @@ static void what_one_rank_cannot_make_is_a_sentence_on_all(void)
 const kt_test kt_tests[] = {
     {"ranks on different processors take the kernels of the least of them", all_ranks_take_the_kernels_of_the_least},
     {"the kernels that a model was trained with do not bind it", the_kernels_of_its_training_do_not_bind_a_model},
-    {"a network that one rank cannot make is the same sentence on all ranks", what_one_rank_cannot_make_is_a_sentence_on_all},
+    {"a network that one rank cannot make is the same sentence on all ranks",
+     what_one_rank_cannot_make_is_a_sentence_on_all},
     {NULL, NULL},
 };

@@ -4,9 +4,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "sweep/journal_lines.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "sweep/journal_lines.h"
 
 const char *const kt_test_suite = "journal";
 

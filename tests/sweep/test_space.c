@@ -48,17 +48,16 @@ static void check_axis(size_t i, const char *key, const char *values)
 }
 
 static const char good[] = /* the mutations begin with it, too */
-    JOB
-    "[optimizer]\nlearning_rate = 0.01\n"
-    "[sweep]\nstrategy = random ; of four\nseeds = 3\npoints = 5\n"
-    "optimizer.learning_rate = 1e-3, 0.010, .1\n"
-    "model.hidden = [32], [64,32] , []\n"
-    "train.batch_size = full | 16\n"
-    "data.split = 0.7, 0.15, 0.15 | 0.8, 0.1, 0.1\n"
-    "data.class_names = a, b.csv | c=d.csv\n"
-    "train.class_weights = balanced\n"
-    "model.batch_norm = true, false\n"
-    "[model]\nactivation = tanh\n";
+    JOB "[optimizer]\nlearning_rate = 0.01\n"
+        "[sweep]\nstrategy = random ; of four\nseeds = 3\npoints = 5\n"
+        "optimizer.learning_rate = 1e-3, 0.010, .1\n"
+        "model.hidden = [32], [64,32] , []\n"
+        "train.batch_size = full | 16\n"
+        "data.split = 0.7, 0.15, 0.15 | 0.8, 0.1, 0.1\n"
+        "data.class_names = a, b.csv | c=d.csv\n"
+        "train.class_weights = balanced\n"
+        "model.batch_norm = true, false\n"
+        "[model]\nactivation = tanh\n";
 
 static void axes_are_lists_of_values_of_any_key(void)
 {
@@ -119,8 +118,10 @@ static void repetitions_count_up_the_seeds_that_vary(void)
     for (size_t i = 0; i < 3; i++) {
         char text[400];
         kt_config c;
-        snprintf(text, sizeof text, JOB "split_seed = 5\n[run]\nseed = 5\n[sweep]\nseeds = 3\nseeds_vary = %s\n"
-                 "train.epochs = 10, 20\n", cases[i].vary);
+        snprintf(text, sizeof text,
+                 JOB "split_seed = 5\n[run]\nseed = 5\n[sweep]\nseeds = 3\nseeds_vary = %s\n"
+                     "train.epochs = 10, 20\n",
+                 cases[i].vary);
         KT_CHECK_STATUS(KT_OK, parse(text));
         KT_CHECK_STATUS(KT_OK, kt_space_config(&space, 1, 2, 0, &c));
         CU_ASSERT(c.run.seed == cases[i].training && c.data.split_seed == cases[i].split && c.train.epochs == 20);
@@ -133,16 +134,17 @@ static void repetitions_count_up_the_seeds_that_vary(void)
 static void the_reports_table_has_1920_points(void)
 {
     KT_CHECK_STATUS(KT_OK, parse(JOB "[sweep]\n"
-                                 "model.hidden = [32] | [64] | [128] | [256] |\n"
-                                 "    [64, 32] | [128, 64] | [256,\n    128] | [64, 64]\n"
-                                 "; a comment\n"
-                                 "    | [128, 128] | [128, 64, 32] | [256, 128, 64] | [64, 64, 64]\n"
-                                 "optimizer.learning_rate = 0.001, 0.01, 0.05, 0.1\n"
-                                 "optimizer.schedule = linear, exponential\noptimizer.l2 = 0, 0.01\n"
-                                 "model.dropout = 0, 0.1\ntrain.batch_size = 16, 32, 64, 128, 256\n"));
+                                     "model.hidden = [32] | [64] | [128] | [256] |\n"
+                                     "    [64, 32] | [128, 64] | [256,\n    128] | [64, 64]\n"
+                                     "; a comment\n"
+                                     "    | [128, 128] | [128, 64, 32] | [256, 128, 64] | [64, 64, 64]\n"
+                                     "optimizer.learning_rate = 0.001, 0.01, 0.05, 0.1\n"
+                                     "optimizer.schedule = linear, exponential\noptimizer.l2 = 0, 0.01\n"
+                                     "model.dropout = 0, 0.1\ntrain.batch_size = 16, 32, 64, 128, 256\n"));
     CU_ASSERT(space.n_axes == 6 && space.axes[0].n == 12 && space.n_points == 1920);
-    check_axis(0, "hidden", "[32] | [64] | [128] | [256] | [64, 32] | [128, 64] | [256, 128] | [64, 64] | [128, 128] | "
-                            "[128, 64, 32] | [256, 128, 64] | [64, 64, 64]");
+    check_axis(0, "hidden",
+               "[32] | [64] | [128] | [256] | [64, 32] | [128, 64] | [256, 128] | [64, 64] | [128, 128] | "
+               "[128, 64, 32] | [256, 128, 64] | [64, 64, 64]");
     CU_ASSERT(space.start[0] == 2 && space.start[1] == 0 && space.start[5] == 0);
     kt_space_free(&space);
 }
@@ -235,10 +237,22 @@ static void the_seeds_may_be_swept_where_they_do_not_count_up(void)
 static void write_axes(size_t n_axes, char *text, size_t size)
 {
     static const char *const keys[] = {
-        "model.dropout",     "model.init_scale",      "model.batch_norm_momentum",    "model.batch_norm_epsilon",
-        "optimizer.beta1",   "optimizer.beta2",       "optimizer.momentum",           "optimizer.epsilon",
-        "optimizer.l2",      "optimizer.gamma",       "optimizer.final_learning_rate", "train.label_smoothing",
-        "train.clip_norm",   "train.min_delta",       "data.scale",                   "optimizer.learning_rate",
+        "model.dropout",
+        "model.init_scale",
+        "model.batch_norm_momentum",
+        "model.batch_norm_epsilon",
+        "optimizer.beta1",
+        "optimizer.beta2",
+        "optimizer.momentum",
+        "optimizer.epsilon",
+        "optimizer.l2",
+        "optimizer.gamma",
+        "optimizer.final_learning_rate",
+        "train.label_smoothing",
+        "train.clip_norm",
+        "train.min_delta",
+        "data.scale",
+        "optimizer.learning_rate",
     };
     size_t n = (size_t)snprintf(text, size, JOB "[sweep]\n");
     for (size_t i = 0; i < n_axes && i < 16; i++)
@@ -276,8 +290,12 @@ static void points_are_fewer_than_2_to_the_53(void)
 
 static void the_command_line_sets_the_job_the_sweep_and_axes(void)
 {
-    char *all[] = {"sweep.optimizer.learning_rate=0.2,0.3", "sweep.seeds=2", "sweep.model.dropout=0.5",
-                   "sweep.points=auto", "optimizer.gamma=0.5", "sweep.optimizer.learning_rate=0.4 | 0.5|0.6",
+    char *all[] = {"sweep.optimizer.learning_rate=0.2,0.3",
+                   "sweep.seeds=2",
+                   "sweep.model.dropout=0.5",
+                   "sweep.points=auto",
+                   "optimizer.gamma=0.5",
+                   "sweep.optimizer.learning_rate=0.4 | 0.5|0.6",
                    "sweep.seeds=4"};
     KT_CHECK_STATUS(KT_OK, parse_with(good, 7, all));
     CU_ASSERT(space.n_axes == 8 && space.settings.seeds == 4 && space.settings.points == KT_AUTO);

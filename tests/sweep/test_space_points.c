@@ -25,8 +25,8 @@ static void check_words(const char *words)
     CU_ASSERT(strstr(kt_error_message(), words) != NULL);
 }
 
-static const char good[] =
-    JOB "[sweep]\nstrategy = list\n"
+static const char good[] = JOB
+    "[sweep]\nstrategy = list\n"
     "point.plain = optimizer.name=sgd\n"
     "point.adam = optimizer.name=adam optimizer.learning_rate = 1e-3 model.hidden=[64,   32]   train.batch_size=full\n"
     "point.more_2.x-y+ = data.split=0.8, 0.1, 0.1 |  data.class_names=a b, c.csv |\n    model.hidden=[]\n";
@@ -59,7 +59,8 @@ static void a_point_sets_several_keys_with_blanks_in_their_values(void)
     KT_CHECK_STATUS(KT_OK, kt_space_config(&space, 1, 0, 0, &c));
     CU_ASSERT(c.model.hidden.n == 2 && c.model.hidden.values[1] == 32 && c.train.batch_size == KT_BATCH_FULL);
     KT_CHECK_STATUS(KT_OK, kt_space_config(&space, 2, 0, 0, &c)); /* builds on the job */
-    CU_ASSERT(c.model.hidden.n == 0 && c.train.batch_size != KT_BATCH_FULL && strcmp(c.data.class_names, "a b, c.csv") == 0);
+    CU_ASSERT(c.model.hidden.n == 0 && c.train.batch_size != KT_BATCH_FULL &&
+              strcmp(c.data.class_names, "a b, c.csv") == 0);
     kt_space_describe(&space, 1, text, sizeof text);
     CU_ASSERT_STRING_EQUAL(text, "adam");
     kt_space_free(&space);
@@ -69,8 +70,9 @@ static void a_point_sets_several_keys_with_blanks_in_their_values(void)
 static void points_that_build_on_the_previous_one_add_up(void)
 {
     KT_CHECK_STATUS(KT_OK, parse_with(JOB "[sweep]\nbuilds_on = previous\npoint.a = optimizer.name=sgd\n"
-                                      "point.b = model.dropout=0.5 train.epochs=7\n"
-                                      "point.c = optimizer.name=adam model.dropout=0.25\n", 0, NULL));
+                                          "point.b = model.dropout=0.5 train.epochs=7\n"
+                                          "point.c = optimizer.name=adam model.dropout=0.25\n",
+                                      0, NULL));
     check_point(1, "b", "optimizer.name=sgd;model.dropout=0.5;train.epochs=7;");
     check_point(2, "c", "optimizer.name=adam;model.dropout=0.25;train.epochs=7;");
     kt_space_free(&space);
@@ -79,15 +81,17 @@ static void points_that_build_on_the_previous_one_add_up(void)
 static void named_points_are_an_axis_like_others(void)
 {
     KT_CHECK_STATUS(KT_OK, parse_with(JOB "[sweep]\nstrategy = greedy\nmodel.hidden = [8], [9], [10]\n"
-                                      "point.a = model.dropout=0.5 train.epochs=7\nrun.seed = 1, 2\n"
-                                      "point.b = model.dropout=0.25\n", 0, NULL));
+                                          "point.a = model.dropout=0.5 train.epochs=7\nrun.seed = 1, 2\n"
+                                          "point.b = model.dropout=0.25\n",
+                                      0, NULL));
     CU_ASSERT(space.n_axes == 3 && space.n_points == 12 && kt_space_named_axis(&space) == 1);
     for (uint64_t point = 0; point < 12; point++) {
         kt_config c;
         char text[100], wanted[100];
         KT_CHECK_STATUS(KT_OK, kt_space_config(&space, point, 0, 0, &c));
         CU_ASSERT(c.model.hidden.values[0] == 8 + (int64_t)(point / 4) && c.run.seed == 1 + (int64_t)(point % 2));
-        CU_ASSERT(c.model.dropout == (point / 2 % 2 == 0 ? 0.5 : 0.25) && c.train.epochs == (point / 2 % 2 == 0 ? 7 : 200));
+        CU_ASSERT(c.model.dropout == (point / 2 % 2 == 0 ? 0.5 : 0.25) &&
+                  c.train.epochs == (point / 2 % 2 == 0 ? 7 : 200));
         CU_ASSERT(kt_space_has(&space, &c));
         c.optimizer.beta1 = 0.5;
         CU_ASSERT(!kt_space_has(&space, &c));
@@ -113,7 +117,8 @@ static void wrong_points_are_refused_with_their_line(void)
         {"point.a = model.dropout= optimizer.name=sgd\n", "g.ini:5: model.dropout = : must be"},
         {"point.a = model.dropout=0.5 0.25\n", "g.ini:5: model.dropout = 0.5 0.25: must be"},
         {"point.a = run.dir=x\n", "g.ini:5: run.dir cannot be swept"},
-        {"point.a = model.dropout=0.5\npoint.a = model.dropout=0.25\n", "g.ini:6: point.a is set twice, first at g.ini:5"},
+        {"point.a = model.dropout=0.5\npoint.a = model.dropout=0.25\n",
+         "g.ini:6: point.a is set twice, first at g.ini:5"},
         {"point.a = model.dropout=0.5\npoint.b = model.dropout=.50\n",
          "g.ini:6: point.b is the same job as point.a at g.ini:5: must differ"},
         {"builds_on = previous\npoint.a = model.dropout=0.5\npoint.b = model.dropout=0.5\n",
@@ -127,7 +132,8 @@ static void wrong_points_are_refused_with_their_line(void)
         {"strategy = list\nmodel.dropout = 0\n", "g.ini:5: sweep.strategy = list tries points that have names"},
         {"builds_on = previous\nmodel.dropout = 0\n", "g.ini:5: sweep.builds_on = previous without points"},
         {"seeds = 2\npoint.a = run.seed=3\n", "g.ini:6: run.seed cannot be swept while sweep.seeds = 2 counts it up"},
-        {"strategy = halving\npoint.a = train.epochs=3\n", "g.ini:6: train.epochs cannot be swept with strategy = halving"},
+        {"strategy = halving\npoint.a = train.epochs=3\n",
+         "g.ini:6: train.epochs cannot be swept with strategy = halving"},
         {"point.a = model.dropout=0.5\npoint.b = parallel.shards=9\n",
          "g.ini:6: the point b: parallel.shards = 9: must be a power of two"},
         {"", "or points, like point.adam = "},
@@ -143,7 +149,8 @@ static void wrong_points_are_refused_with_their_line(void)
 
 static void the_command_line_sets_points_anew(void)
 {
-    char *all[] = {"sweep.point.adam=optimizer.name=adam", "sweep.point.new=model.dropout=0.5", "optimizer.name=nesterov"};
+    char *all[] = {"sweep.point.adam=optimizer.name=adam", "sweep.point.new=model.dropout=0.5",
+                   "optimizer.name=nesterov"};
     KT_CHECK_STATUS(KT_OK, parse_with(good, 3, all));
     CU_ASSERT(space.n_points == 4);
     check_point(1, "adam", "optimizer.name=adam;");
@@ -154,7 +161,8 @@ static void the_command_line_sets_points_anew(void)
     kt_space_free(&space);
     char *useless[] = {"optimizer.name=nesterov"};
     KT_CHECK_STATUS(KT_USAGE, parse_with(JOB "[sweep]\nbuilds_on = previous\npoint.a = optimizer.name=sgd\n"
-                                         "point.b = model.dropout=0.5\n", 1, useless));
+                                             "point.b = model.dropout=0.5\n",
+                                         1, useless));
     check_words("optimizer.name=nesterov would change nothing: every point sets that key itself");
     KT_CHECK_STATUS(KT_CONFIG, parse_with(JOB "[sweep]\npoint.a = model.dropout=2\n", 1, useless));
     CU_ASSERT(strncmp(kt_error_message(), "g.ini:5: ", 9) == 0); /* one mistake, and no consequence of it */
@@ -187,8 +195,10 @@ static void what_is_written_reads_back_the_same(void)
     KT_CHECK_STATUS(KT_OK, parse_with(good, 0, NULL));
     check_reads_back();
     kt_space_free(&space);
-    snprintf(longest, sizeof longest, "sweep.point.%032d=data.validation_features=%0155d train.epochs=3 "
-             "data.validation_labels=v.npy model.hidden=[1, 2]", 1, 2);
+    snprintf(longest, sizeof longest,
+             "sweep.point.%032d=data.validation_features=%0155d train.epochs=3 "
+             "data.validation_labels=v.npy model.hidden=[1, 2]",
+             1, 2);
     KT_CHECK_STATUS(KT_OK, parse_with(good, 2, overrides));
     CU_ASSERT(space.n_points == 4);
     check_reads_back();

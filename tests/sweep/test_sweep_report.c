@@ -54,8 +54,12 @@ static kt_outcome *add(fixture *f, uint64_t point, size_t rung, kt_status status
         .proposal = {.point = point, .epochs = rung > 0 ? 9 : 3, .rung = rung},
         .repetition = (int64_t)(i % seeds),
         .state = KT_TRIAL_DONE,
-        .outcome = {.key = 0xabc0 + i, .status = (int)status, .reason = KT_STOP_EPOCHS, .epochs = 3,
-                    .best_epoch = 2, .seconds = 1.5},
+        .outcome = {.key = 0xabc0 + i,
+                    .status = (int)status,
+                    .reason = KT_STOP_EPOCHS,
+                    .epochs = 3,
+                    .best_epoch = 2,
+                    .seconds = 1.5},
     };
     kt_outcome *outcome = &trial->outcome;
     for (int p = 0; p < KT_N_PARTS; p++)
@@ -304,8 +308,9 @@ static void a_directory_that_is_not_there_is_said(void)
 static void the_best_ten_are_a_table(void)
 {
     fixture f;
-    create(&f, "table", "model.hidden = [8] | [128, 64]\nmodel.dropout = 0.1\n"
-                        "optimizer.learning_rate = 1, 0.1, 0.01, 0.001, 0.0001, 0.00001\n");
+    create(&f, "table",
+           "model.hidden = [8] | [128, 64]\nmodel.dropout = 0.1\n"
+           "optimizer.learning_rate = 1, 0.1, 0.01, 0.001, 0.0001, 0.00001\n");
     for (size_t p = 0; p < 12; p++) {
         kt_outcome *outcome = add(&f, p, 0, p == 3 ? KT_DIVERGED : KT_OK, 3 - (double)p / 8, 0.5);
         outcome->scores[KT_TEST].accuracy = (double)p / 16;
@@ -374,9 +379,10 @@ static void a_wide_table_is_cut_at_its_end(void)
 {
     fixture f;
     char text[8192];
-    create(&f, "wide", "model.hidden = [128, 64, 32, 16, 8, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1] | [4096, 2048, 1024]\n"
-                       "optimizer.learning_rate = 0.001, 0.01\noptimizer.schedule = linear, exponential\n"
-                       "model.activation = relu, leaky_relu\nmodel.dropout = 0, 0.1\n");
+    create(&f, "wide",
+           "model.hidden = [128, 64, 32, 16, 8, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1] | [4096, 2048, 1024]\n"
+           "optimizer.learning_rate = 0.001, 0.01\noptimizer.schedule = linear, exponential\n"
+           "model.activation = relu, leaky_relu\nmodel.dropout = 0, 0.1\n");
     add(&f, 0, 0, KT_OK, 1.5, 0.5);
     kt_log log = {.speaks = true, .quiet = true, .file = tmpfile()};
     KT_CHECK_STATUS(KT_OK, kt_sweep_report_best(&f.trials, &log));

@@ -100,7 +100,7 @@ static void what_is_on_record_is_not_run_again(void)
     good.scores[KT_VALIDATION].cross_entropy = 99;
     KT_CHECK_STATUS(KT_OK, kt_trials_remember(&f.trials, &good));
     good = outcome_of(&f, 2);
-    KT_CHECK_STATUS(KT_OK, kt_trials_remember(&f.trials, &good)); /* the later of two counts */
+    KT_CHECK_STATUS(KT_OK, kt_trials_remember(&f.trials, &good));  /* the later of two counts */
     KT_CHECK_STATUS(KT_OK, kt_trials_remember(&f.trials, &other)); /* of another sweep */
     CU_ASSERT(kt_trials_knows(&f.trials, good.key) && !kt_trials_knows(&f.trials, good.key ^ 2));
     CU_ASSERT(run_all(&f) == 4);
