@@ -8,7 +8,7 @@ const kt_command kt_commands[] = {
      "  mpirun -np 8 ktrain jobs/m3.ini\n"
      "  ktrain jobs/m1.ini run.dir=runs/m1-wide model.hidden=[512] optimizer.learning_rate=0.0005\n",
      kt_command_train},
-    {"sweep", "JOB.ini [--dry-run] [--list] [--shard i/n] [--merge [DIR ...]] [section.key=value ...]",
+    {"sweep", "JOB.ini [--dry-run] [--list] [--slice i/n] [--merge [DIR ...]] [section.key=value ...]",
      "try many values of keys, on groups of ranks, and rank what came of it",
      "JOB.ini is a job with a section [sweep]: how to search, and a list of values for each key that varies (ktrain\n"
      "options sweep lists all). Every trial is an ordinary run on sweep.ranks_per_trial ranks. Started again, the "
@@ -20,15 +20,15 @@ const kt_command kt_commands[] = {
      "                      take on this machine\n"
      "  --list              the same with all points\n"
      "  --ranks N           of --dry-run: as if on N ranks like these\n"
-     "  --shard i/n         only part i of n, in a journal of its own: for job arrays without MPI between jobs\n"
-     "  --merge [DIR ...]   join the journals of shards in run.dir, and of sweeps in other directories; exit code 66 "
+     "  --slice i/n         only slice i of n, in a journal of its own: for job arrays without MPI between jobs\n"
+     "  --merge [DIR ...]   join the journals of slices in run.dir, and of sweeps in other directories; exit code 66 "
      "when\n"
      "                      trials are missing\n"
      "  --retry-failed      run trials again that are on record as failed\n"
      "\n"
      "  mpirun -np 8 ktrain sweep jobs/grid_m1.ini\n"
      "  ktrain sweep jobs/grid_m1.ini sweep.strategy=random sweep.points=50 sweep.optimizer.l2='0 | 0.01 | 0.1'\n"
-     "  ktrain sweep jobs/grid_m1.ini --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT\n",
+     "  ktrain sweep jobs/grid_m1.ini --slice $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT\n",
      kt_command_sweep},
     {"evaluate", "RUN [FEATURES LABELS] [--header WORD]", "score a trained model",
      "RUN is the directory of a run, or a model file. Without data the run's own train, validation and test parts\n"

@@ -1,5 +1,4 @@
 /* check: what a job is, what it needs, and what ranks would bring, without running it. */
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +6,7 @@
 #include "base/shards.h"
 #include "base/share.h"
 #include "cli/command.h"
+#include "cli/flags.h"
 #include "engine/config.h"
 #include "engine/data.h"
 #include "engine/data_check.h"
@@ -24,42 +24,33 @@ static double mebibytes(double n_bytes)
     return n_bytes / (1 << 20);
 }
 
-static kt_status parse_number(const char *option, const char *text, double most, double *out)
+static kt_status parse_number(const char *name, const char *text, double *out)
 {
+    const double most = 1e6;
     char *end;
+    if (text == NULL)
+        return KT_OK;
     *out = strtod(text, &end);
     if (end == text || *end != '\0' || !(*out > 0 && *out <= most))
-        return kt_fail(KT_USAGE, "check: --%s %s: must be a number above 0, at most %g", option, text, most);
+        return kt_fail(KT_USAGE, "check: --%s %s: must be a number above 0, at most %g", name, text, most);
     return KT_OK;
 }
 
-static kt_status parse(int argc, char **argv, check_arguments *a)
+static kt_status parse(int argc, char **argv, check_arguments *a, int *first)
 {
-    static const struct option options[] = {{"ranks", required_argument, NULL, 'r'},
-                                            {"hosts", required_argument, NULL, 'h'},
-                                            {"bandwidth", required_argument, NULL, 'b'},
-                                            {"latency", required_argument, NULL, 'l'},
-                                            {0}};
-    int letter, which;
-    opterr = 0;
-    optind = 1;
-    while ((letter = getopt_long(argc, argv, "", options, &which)) != -1) {
-        const bool counts = letter == 'r' || letter == 'h';
-        double value;
-        if (letter == '?')
-            return kt_fail(KT_USAGE, "check: %s is not an option, or lacks its value (ktrain check --help shows them)",
-                           argv[optind - 1]);
-        KT_TRY(parse_number(options[which].name, optarg, 1e6, &value));
-        if (counts && value != (double)(size_t)value)
-            return kt_fail(KT_USAGE, "check: --%s %s: must be a whole number", options[which].name, optarg);
-        if (counts)
-            *(letter == 'r' ? &a->n_ranks : &a->n_hosts) = (size_t)value;
-        else
-            *(letter == 'b' ? &a->gigabits : &a->microseconds) = value;
-    }
+    const char *ranks = NULL, *hosts = NULL, *bandwidth = NULL, *latency = NULL;
+    const kt_flag flags[] = {{"ranks", .value = &ranks},
+                             {"hosts", .value = &hosts},
+                             {"bandwidth", .value = &bandwidth},
+                             {"latency", .value = &latency}};
+    KT_TRY(kt_flags_take(argc, argv, sizeof flags / sizeof flags[0], flags, first));
+    KT_TRY(kt_flags_count("check", "ranks", ranks, &a->n_ranks));
+    KT_TRY(kt_flags_count("check", "hosts", hosts, &a->n_hosts));
+    KT_TRY(parse_number("bandwidth", bandwidth, &a->gigabits));
+    KT_TRY(parse_number("latency", latency, &a->microseconds));
     if (a->n_hosts > a->n_ranks)
         return kt_fail(KT_USAGE, "check: %zu hosts for %zu ranks: must not be more", a->n_hosts, a->n_ranks);
-    return optind < argc
+    return *first < argc
                ? KT_OK
                : kt_fail(KT_USAGE,
                          "check takes a configuration: ktrain check CONFIG.ini (ktrain check --help says more)");
@@ -187,9 +178,10 @@ kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log)
     kt_config config;
     kt_data data;
     char *text;
+    int first;
     check_arguments a = {.n_ranks = (size_t)kt_comm_size(world), .n_hosts = 1};
-    KT_TRY(parse(argc, argv, &a));
-    KT_TRY(kt_config_read(world, argv[optind], (size_t)(argc - optind - 1), argv + optind + 1, &config));
+    KT_TRY(parse(argc, argv, &a, &first));
+    KT_TRY(kt_config_read(world, argv[first], (size_t)(argc - first - 1), argv + first + 1, &config));
     KT_TRY(kt_data_load(world, &config, &data));
     kt_status status = kt_options_write_ini(&kt_config_options, &config, &text);
     if (status == KT_OK) {

@@ -1,11 +1,10 @@
 /* sweep: many trials of one job. */
-#include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "cli/command.h"
+#include "cli/flags.h"
 #include "edge/linalg.h"
 #include "engine/placement.h"
 #include "run/stop.h"
@@ -21,68 +20,49 @@ typedef struct sweep_arguments {
     char **overrides; /* views of argv, moved to its end */
 } sweep_arguments;
 
-/* "2/8", counted from 0 or from 1: part 8 of 8 is part 0. */
-static kt_status parse_shard(const char *text, kt_sweep_plan *plan)
+/* "2/8", counted from 0 or from 1: slice 8 of 8 is slice 0. */
+static kt_status parse_slice(const char *text, kt_sweep_plan *plan)
 {
     char *slash, *end;
+    plan->n_slices = 1;
+    if (text == NULL)
+        return KT_OK;
     const long i = strtol(text, &slash, 10);
     const long n = *slash == '/' ? strtol(slash + 1, &end, 10) : 0;
     if (slash == text || n < 1 || n > 1000000 || *end != '\0' || i < 0 || i > n)
-        return kt_fail(KT_USAGE, "sweep: --shard %s: must be i/n, part i of n, with i from 1 to n (or from 0 to n - 1)",
-                       text);
-    plan->shard = (size_t)(i % n);
-    plan->n_shards = (size_t)n;
+        return kt_fail(KT_USAGE,
+                       "sweep: --slice %s: must be i/n, slice i of n, with i from 1 to n (or from 0 to n - 1)", text);
+    plan->slice = (size_t)(i % n);
+    plan->n_slices = (size_t)n;
     return KT_OK;
 }
 
-static kt_status parse_ranks(const char *text, size_t *out)
+static kt_status parse_flags(int argc, char **argv, sweep_arguments *a, int *first)
 {
-    char *end;
-    const long n = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || n < 1 || n > 1000000)
-        return kt_fail(KT_USAGE, "sweep: --ranks %s: must be a whole number from 1 to 1000000", text);
-    *out = (size_t)n;
-    return KT_OK;
-}
-
-static kt_status parse_options(int argc, char **argv, sweep_arguments *a)
-{
-    static const struct option options[] = {{"shard", required_argument, NULL, 's'},
-                                            {"merge", no_argument, NULL, 'm'},
-                                            {"dry-run", no_argument, NULL, 'd'},
-                                            {"list", no_argument, NULL, 'l'},
-                                            {"retry-failed", no_argument, NULL, 'f'},
-                                            {"ranks", required_argument, NULL, 'r'},
-                                            {0}};
-    int letter;
-    opterr = 0;
-    optind = 1;
-    a->plan.n_shards = 1;
-    while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (letter == '?')
-            return kt_fail(KT_USAGE, "sweep: %s is not an option, or lacks its value (ktrain sweep --help shows them)",
-                           argv[optind - 1]);
-        if (letter == 's')
-            KT_TRY(parse_shard(optarg, &a->plan));
-        if (letter == 'r')
-            KT_TRY(parse_ranks(optarg, &a->n_ranks));
-        a->plan.merge |= letter == 'm';
-        a->plan.retry |= letter == 'f';
-        a->plan.list |= letter == 'l';
-        a->dry_run |= letter == 'd' || letter == 'l';
-    }
-    return KT_OK;
+    const char *slice = NULL, *ranks = NULL;
+    const kt_flag flags[] = {{"slice", .value = &slice},
+                             {"shard", .value = &slice}, /* its older name */
+                             {"ranks", .value = &ranks},
+                             {"merge", .given = &a->plan.merge},
+                             {"dry-run", .given = &a->dry_run},
+                             {"list", .given = &a->plan.list},
+                             {"retry-failed", .given = &a->plan.retry}};
+    KT_TRY(kt_flags_take(argc, argv, sizeof flags / sizeof flags[0], flags, first));
+    a->dry_run |= a->plan.list;
+    KT_TRY(parse_slice(slice, &a->plan));
+    return kt_flags_count("sweep", "ranks", ranks, &a->n_ranks);
 }
 
 /* The job, then overrides, and for --merge directories, in any order. */
 static kt_status parse(int argc, char **argv, sweep_arguments *a)
 {
-    KT_TRY(parse_options(argc, argv, a));
-    if (optind == argc)
+    int first;
+    KT_TRY(parse_flags(argc, argv, a, &first));
+    if (first == argc)
         return kt_fail(KT_USAGE, "sweep takes a job with a [sweep] section: ktrain sweep JOB.ini");
-    a->path = argv[optind];
-    char **rest = argv + optind + 1;
-    const size_t n = (size_t)(argc - optind - 1);
+    a->path = argv[first];
+    char **rest = argv + first + 1;
+    const size_t n = (size_t)(argc - first - 1);
     a->overrides = rest;
     for (size_t i = 0; i < n; i++)
         if (strchr(rest[i], '=') != NULL) { /* overrides to the front, in their order */
@@ -97,18 +77,18 @@ static kt_status parse(int argc, char **argv, sweep_arguments *a)
                        a->plan.sources[0]);
     if (a->n_ranks > 0 && !a->dry_run)
         return kt_fail(KT_USAGE, "sweep: --ranks goes with --dry-run only: the ranks of a sweep are those of mpirun");
-    if (a->plan.merge && (a->plan.n_shards > 1 || a->dry_run || a->plan.retry))
+    if (a->plan.merge && (a->plan.n_slices > 1 || a->dry_run || a->plan.retry))
         return kt_fail(KT_USAGE, "sweep: --merge only joins journals: it goes with no other option");
     return KT_OK;
 }
 
-static kt_status check_shard(const kt_space *space, const kt_sweep_plan *plan)
+static kt_status check_slice(const kt_space *space, const kt_sweep_plan *plan)
 {
     const kt_strategy_kind *kind = kt_strategies[space->settings.strategy];
-    if (plan->n_shards > 1 && kind->adapts)
+    if (plan->n_slices > 1 && kind->adapts)
         return kt_fail(KT_CONFIG,
-                       "sweep.strategy = %s cannot be cut in shards, since what it tries depends on what came before: "
-                       "must be grid, random or list for --shard",
+                       "sweep.strategy = %s cannot be cut in slices, since what it tries depends on what came before: "
+                       "must be grid, random or list for --slice",
                        kind->name);
     return KT_OK;
 }
@@ -123,9 +103,8 @@ kt_status kt_command_sweep(kt_comm *world, int argc, char **argv, kt_log *log)
     if (status == KT_OK)
         status = kt_space_read(world, a.path, a.n_overrides, a.overrides, space);
     if (status == KT_OK) {
-        const int64_t threads = space->base.parallel.threads;
-        kt_linalg_start(threads == KT_AUTO ? 1 : (int)threads);
-        status = check_shard(space, &a.plan);
+        kt_linalg_start(kt_config_threads(&space->base));
+        status = check_slice(space, &a.plan);
         if (status == KT_OK)
             status = kt_comm_agree(world, kt_linalg_self_test());
         if (!a.dry_run)

@@ -16,7 +16,7 @@ kt_status kt_command_train(kt_comm *world, int argc, char **argv, kt_log *log)
             return kt_fail(KT_USAGE, "train: %.200s is not an option (ktrain train --help shows what there is)",
                            argv[i]);
     KT_TRY(kt_config_read(world, argv[1], (size_t)argc - 2, argv + 2, &config));
-    kt_linalg_start(config.parallel.threads == KT_AUTO ? 1 : (int)config.parallel.threads);
+    kt_linalg_start(kt_config_threads(&config));
     KT_TRY(kt_comm_agree(world, kt_linalg_self_test()));
     kt_stop_listen();
     return kt_run_train(world, &config, log, NULL);

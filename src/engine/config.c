@@ -395,6 +395,11 @@ size_t kt_config_batch_size(const kt_config *config)
     return config->train.batch_size == KT_BATCH_FULL ? 0 : (size_t)config->train.batch_size;
 }
 
+int kt_config_threads(const kt_config *config)
+{
+    return config->parallel.threads == KT_AUTO ? 1 : (int)config->parallel.threads;
+}
+
 bool kt_config_restores_best(const kt_config *config)
 {
     if (config->train.restore_best == KT_RESTORE_AUTO)

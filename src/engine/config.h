@@ -108,6 +108,9 @@ size_t kt_config_batch_size(const kt_config *config);
 /* Samples that a batch must have: one has no spread to normalize by. */
 size_t kt_config_fewest_samples(const kt_config *config);
 
+/* OpenBLAS's threads of a rank: one unless asked for more. */
+int kt_config_threads(const kt_config *config);
+
 /* Whether a run leaves its best weights rather than its last. */
 bool kt_config_restores_best(const kt_config *config);
 

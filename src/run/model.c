@@ -76,6 +76,12 @@ kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_log
     return status;
 }
 
+kt_status kt_model_table_rules(const kt_model *model, const char *header, kt_table_rules *rules)
+{
+    *rules = kt_config_table_rules(&model->head.config);
+    return header != NULL ? kt_decision_parse("--header", header, &rules->header) : KT_OK;
+}
+
 kt_status kt_model_check_data(const kt_model *model, const kt_data *data, const char *name, kt_log *log)
 {
     const kt_dataset *set = &data->set;

@@ -23,6 +23,10 @@ typedef struct kt_model {
 kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_log *log, kt_model *out);
 void kt_model_free(kt_model *model); /* collective */
 
+/* How tables for the model are read: as its own were, unless `header` ("auto", "true", "false"; NULL) says otherwise.
+ * KT_USAGE. Local. */
+kt_status kt_model_table_rules(const kt_model *model, const char *header, kt_table_rules *rules);
+
 /* KT_DATA when the data have another number of features or, labelled, more classes; warns when their range, type or
  * statistics do not look like what was trained on. Local. */
 kt_status kt_model_check_data(const kt_model *model, const kt_data *data, const char *name, kt_log *log);

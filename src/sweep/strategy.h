@@ -68,7 +68,7 @@ typedef struct kt_strategy_kind {
     const char *name;
     const char *help; /* a few words */
     bool draws;       /* takes n_draws points rather than all */
-    bool adapts;      /* what comes next depends on what came before: cannot be cut in shards */
+    bool adapts;      /* what comes next depends on what came before: cannot be cut in slices */
     bool names;       /* needs named points, and is reported in their order */
     kt_status (*create)(const kt_search *search, void **state); /* the search lives as long as the state */
     kt_answer (*propose)(void *state, kt_proposal *out);

@@ -7,7 +7,7 @@
 #include "sweep/space.h"
 
 typedef struct kt_sweep_plan {
-    size_t shard, n_shards; /* this start's part: 0 <= shard < n_shards; n_shards = 1: all */
+    size_t slice, n_slices; /* of the points, this start's: 0 <= slice < n_slices; n_slices = 1: all */
     bool retry;             /* trials on record as failed are run again */
     bool merge;             /* no training: joins journals */
     bool list;              /* a dry run shows all points, not only the first and the last few */
@@ -16,7 +16,7 @@ typedef struct kt_sweep_plan {
 } kt_sweep_plan;
 
 /* Runs what is missing of a sweep in space->base.run.dir and leaves its files there (sweep_report.h), the journal
- * (journal.jsonl, or journal-I-of-N.jsonl of a shard) and trials/. A sweep that is finished is only reported.
+ * (journal.jsonl, or journal-I-of-N.jsonl of a slice) and trials/. A sweep that is finished is only reported.
  * Collective. KT_CONFIG: ranks_per_trial does not divide the ranks, or the directory holds another sweep's journal, or
  * is in use; KT_NO_INPUT, KT_DATA: of the data, or of journals from other data; KT_IO: the journal cannot be written,
  * or a trial's files; KT_NO_MEMORY. Trials that were done by then stay on record. */

@@ -203,7 +203,7 @@ static kt_status dry_run(kt_comm *world, kt_comm *group, const kt_space *space, 
     double seconds[2] = {0};
     kt_status status = KT_NEW(config, 1);
     if (status == KT_OK && root)
-        status = kt_trials_create(&trials, space, plan->shard, plan->n_shards, source);
+        status = kt_trials_create(&trials, space, plan->slice, plan->n_slices, source);
     if (status == KT_OK && root)
         status = choose(&trials, &n_certain, samples);
     status = kt_comm_agree(world, status);

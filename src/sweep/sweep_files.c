@@ -50,12 +50,12 @@ static kt_status read_journal(reading *r, const char *path, kt_log *log)
     return KT_OK;
 }
 
-static int is_shards_journal(const struct dirent *entry)
+static int is_slices_journal(const struct dirent *entry)
 {
     return fnmatch("journal-*-of-*.jsonl", entry->d_name, 0) == 0;
 }
 
-/* All journals of a directory: that of whole sweeps first, then those of shards. What target lacks goes there. */
+/* All journals of a directory: that of whole sweeps first, then those of slices. What target lacks goes there. */
 static kt_status read_directory(reading *r, const char *dir, kt_journal *target, bool is_targets, kt_log *log)
 {
     char path[KT_PATH_BYTES];
@@ -65,7 +65,7 @@ static kt_status read_directory(reading *r, const char *dir, kt_journal *target,
     KT_TRY(read_journal(r, path, log));
     r->target = target;
     kt_status status = KT_OK;
-    const int n = scandir(dir, &found, is_shards_journal, alphasort);
+    const int n = scandir(dir, &found, is_slices_journal, alphasort);
     for (int i = 0; i < n; free(found[i++])) {
         if (status == KT_OK)
             status = kt_file_path(path, "%s/%s", dir, found[i]->d_name);
@@ -80,24 +80,24 @@ static kt_status read_directory(reading *r, const char *dir, kt_journal *target,
 void kt_sweep_list_absent(const kt_sweep_files *files, char *text, size_t size)
 {
     struct dirent **found;
-    size_t part, n_parts = 0, n_absent = 0;
-    const int n = scandir(files->dir, &found, is_shards_journal, alphasort);
+    size_t slice, n_slices = 0, n_absent = 0;
+    const int n = scandir(files->dir, &found, is_slices_journal, alphasort);
     for (int i = 0; i < n; free(found[i++]))
-        if (sscanf(found[i]->d_name, "journal-%zu-of-%zu", &part, &n_parts) != 2)
-            n_parts = 0;
+        if (sscanf(found[i]->d_name, "journal-%zu-of-%zu", &slice, &n_slices) != 2)
+            n_slices = 0;
     if (n >= 0)
         free(found);
     text[0] = '\0';
-    for (size_t p = 1, length = 0; p <= n_parts && length < size; p++) {
+    for (size_t p = 1, length = 0; p <= n_slices && length < size; p++) {
         char path[KT_PATH_BYTES];
-        if (kt_file_path(path, "%s/journal-%zu-of-%zu.jsonl", files->dir, p, n_parts) != KT_OK || kt_file_exists(path))
+        if (kt_file_path(path, "%s/journal-%zu-of-%zu.jsonl", files->dir, p, n_slices) != KT_OK || kt_file_exists(path))
             continue;
         length += (size_t)snprintf(text + length, size - length, "%s%zu",
-                                   n_absent++ == 0 ? "; there is no journal of part " : ", ", p);
+                                   n_absent++ == 0 ? "; there is no journal of slice " : ", ", p);
     }
     const size_t length = strlen(text);
     if (n_absent > 0)
-        snprintf(text + length, size - length, " of %zu", n_parts);
+        snprintf(text + length, size - length, " of %zu", n_slices);
 }
 
 static kt_status check_own(const reading *r, const char *dir)
@@ -114,7 +114,7 @@ static kt_status check_own(const reading *r, const char *dir)
     return KT_OK;
 }
 
-/* Shards share the directory among themselves, not with the whole sweep. */
+/* Slices share the directory among themselves, not with the whole sweep. */
 static kt_status lock(kt_sweep_files *f, const char *name, bool shared, int *lock)
 {
     char path[KT_PATH_BYTES];
@@ -221,9 +221,9 @@ kt_status kt_sweep_open_files(kt_sweep_files *files, const kt_space *space, cons
                               kt_trials *trials, kt_log *log)
 {
     *files = (kt_sweep_files){.dir = space->base.run.dir, .locks = {-1, -1}};
-    if (plan->n_shards > 1) /* part 0 is the last one, as people count */
-        snprintf(files->suffix, sizeof files->suffix, "-%zu-of-%zu", plan->shard == 0 ? plan->n_shards : plan->shard,
-                 plan->n_shards);
+    if (plan->n_slices > 1) /* slice 0 is the last one, as people count */
+        snprintf(files->suffix, sizeof files->suffix, "-%zu-of-%zu", plan->slice == 0 ? plan->n_slices : plan->slice,
+                 plan->n_slices);
     const kt_status status = open_all(files, space, plan, trials, log);
     if (status != KT_OK)
         kt_sweep_close_files(files);

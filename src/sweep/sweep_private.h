@@ -59,7 +59,7 @@ kt_status kt_sweep_open_files(kt_sweep_files *files, const kt_space *space, cons
                               kt_trials *trials, kt_log *log);
 void kt_sweep_close_files(kt_sweep_files *files);
 
-/* "; there is no journal of part 2, 5 of 8" in text[size], "" when nothing tells of one that is absent. */
+/* "; there is no journal of slice 2, 5 of 8" in text[size], "" when nothing tells of one that is absent. */
 void kt_sweep_list_absent(const kt_sweep_files *files, char *text, size_t size);
 
 /* Removes the directories of trials that are done and not needed any more: but for the point `best` (the number of a

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "sweep/trials.h"
 
-/* trials.csv and points.csv. suffix stands before ".csv": "" or that of a shard's files ("-1-of-4"). KT_IO. */
+/* trials.csv and points.csv. suffix stands before ".csv": "" or that of a slice's files ("-1-of-4"). KT_IO. */
 kt_status kt_sweep_write_trials(const kt_trials *trials, const char *suffix);
 
 /* best.ini, a job that can be run as it is: the best point's first repetition, with the trial's own directory. When no

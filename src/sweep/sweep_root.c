@@ -220,7 +220,7 @@ kt_status kt_sweep_open(kt_sweep *s)
     KT_TRY(KT_NEW(s->waits, (size_t)kt_comm_size(s->world)));
     KT_TRY(KT_NEW(s->told, (size_t)kt_comm_size(s->world)));
     KT_TRY(KT_NEW(s->waits_since, (size_t)kt_comm_size(s->world)));
-    KT_TRY(kt_trials_create(&s->trials, s->space, s->plan->shard, s->plan->n_shards, s->source));
+    KT_TRY(kt_trials_create(&s->trials, s->space, s->plan->slice, s->plan->n_slices, s->source));
     s->trials.retry = s->plan->retry;
     KT_TRY(kt_sweep_open_files(&s->files, s->space, s->plan, &s->trials, s->log));
     return kt_trials_plan(&s->trials);
@@ -233,8 +233,8 @@ void kt_sweep_report_start(kt_sweep *s)
                 kt_strategies[settings->strategy]->name, (unsigned long long)s->space->n_points, s->space->n_axes,
                 s->space->n_axes == 1 ? "i" : "e", (long long)settings->seeds, settings->seeds == 1 ? "" : "s",
                 s->files.dir);
-    if (s->plan->n_shards > 1)
-        kt_log_line(s->log, "shard  part%s: every %zu-th point", s->files.suffix, s->plan->n_shards);
+    if (s->plan->n_slices > 1)
+        kt_log_line(s->log, "slice  %s: every %zu-th point", s->files.suffix + 1, s->plan->n_slices);
     kt_log_line(s->log, "groups %zu of %lld rank%s, a trial each at a time", s->n_groups,
                 (long long)settings->ranks_per_trial, settings->ranks_per_trial == 1 ? "" : "s");
 }
@@ -254,7 +254,7 @@ void kt_sweep_take_what_is_there(kt_sweep *s)
         kt_sweep_list_absent(&s->files, absent, sizeof absent);
     fail(s,
          kt_fail(KT_NO_INPUT,
-                 "%s: %zu of %zu trials are missing, the first of the point %s%s: run the shards again that have not "
+                 "%s: %zu of %zu trials are missing, the first of the point %s%s: run the slices again that have not "
                  "ended, or the whole sweep",
                  s->files.dir, s->n_missing, s->trials.n, point, absent));
 }
@@ -302,13 +302,13 @@ static kt_status check_success(const kt_sweep *s)
                    t->n_done, t->n_done == 1 ? "" : "s", t->n_diverged, t->n_failed, t->all[i].outcome.error);
 }
 
-/* Directories that earlier starts, or shards, have left. */
+/* Directories that earlier starts, or slices, have left. */
 static void clear_all(kt_sweep *s)
 {
     for (size_t i = 0; i < s->trials.n; i++)
         s->trials.all[i].has_directory = s->trials.all[i].state == KT_TRIAL_DONE;
     clear_directories(s);
-    const bool whole = s->plan->n_shards == 1 && s->failure == KT_OK;
+    const bool whole = s->plan->n_slices == 1 && s->failure == KT_OK;
     if (whole && s->space->settings.keep_trials == KT_KEEP_BEST && s->space->settings.seeds == 1)
         kt_sweep_clear_strangers(&s->files, &s->trials, isfinite(s->best.mean) ? &s->trials.all[s->best.first] : NULL);
 }

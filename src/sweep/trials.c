@@ -39,15 +39,15 @@ static kt_status describe_search(kt_trials *t)
         .rounds = s->rounds,
         .cost = expected_seconds,
         .context = t,
-        .bytes_each = (size_t)s->seeds * sizeof *t->all / t->n_shards,
+        .bytes_each = (size_t)s->seeds * sizeof *t->all / t->n_slices,
     };
     return KT_OK;
 }
 
-kt_status kt_trials_create(kt_trials *out, const kt_space *space, size_t shard, size_t n_shards,
+kt_status kt_trials_create(kt_trials *out, const kt_space *space, size_t slice, size_t n_slices,
                            kt_trials_source source)
 {
-    *out = (kt_trials){.space = space, .source = source, .shard = shard, .n_shards = n_shards};
+    *out = (kt_trials){.space = space, .source = source, .slice = slice, .n_slices = n_slices};
     if (strlen(space->base.run.dir) + BELOW_DIR > KT_PATH_BYTES)
         return kt_fail(KT_CONFIG, "run.dir = %s is too long for a sweep: must be of fewer than %d bytes",
                        space->base.run.dir, KT_PATH_BYTES - BELOW_DIR);
@@ -244,7 +244,7 @@ static bool next_of_proposal(kt_trials *t, size_t *i)
     return false;
 }
 
-/* One more proposal of this shard. */
+/* One more proposal of this slice. */
 static kt_answer propose(kt_trials *t, kt_status *status)
 {
     kt_proposal proposal;
@@ -254,7 +254,7 @@ static kt_answer propose(kt_trials *t, kt_status *status)
         t->finished = answer == KT_DONE;
         if (answer != KT_PROPOSED)
             return answer;
-    } while (t->n_proposals++ % t->n_shards != t->shard);
+    } while (t->n_proposals++ % t->n_slices != t->slice);
     *status = add(t, &proposal);
     return *status == KT_OK ? KT_PROPOSED : KT_DONE;
 }
@@ -347,5 +347,5 @@ bool kt_trials_may_go_on(const kt_trials *t, size_t i)
 uint64_t kt_trials_expected(const kt_trials *t)
 {
     const uint64_t all = kt_strategy_expected(t->strategy);
-    return (all + t->n_shards - 1 - t->shard) / t->n_shards * n_seeds(t);
+    return (all + t->n_slices - 1 - t->slice) / t->n_slices * n_seeds(t);
 }

@@ -48,8 +48,8 @@ typedef struct kt_trials {
     size_t n, capacity, n_done, n_from_journal, n_failed, n_diverged;
     size_t *n_left;         /* [capacity / seeds]: repetitions of a proposal still to be done */
     size_t next;            /* the first trial not yet handed out of the proposal made last; n: none */
-    size_t shard, n_shards; /* only every n_shards-th proposal from number `shard` is run here */
-    size_t n_proposals;     /* made by the strategy, of all shards */
+    size_t slice, n_slices; /* only every n_slices-th proposal from number `slice` is run here */
+    size_t n_proposals;     /* made by the strategy, of all slices */
     void *record;           /* tsearch(3) tree of owned kt_outcome by key: what the journals have */
     bool finished;          /* the strategy has nothing more to propose */
     kt_trials_source source;
@@ -59,7 +59,7 @@ typedef struct kt_trials {
 } kt_trials;
 
 /* *out is zeroed on failure, and must not move after. KT_NO_MEMORY; KT_CONFIG when run.dir is too long. */
-kt_status kt_trials_create(kt_trials *out, const kt_space *space, size_t shard, size_t n_shards,
+kt_status kt_trials_create(kt_trials *out, const kt_space *space, size_t slice, size_t n_slices,
                            kt_trials_source source);
 void kt_trials_free(kt_trials *trials);
 
@@ -98,7 +98,7 @@ kt_status kt_trials_points(const kt_trials *trials, bool by_point, size_t *n, kt
 /* Whether the directory of trial i is still needed: by a strategy that may go on with it. */
 bool kt_trials_may_go_on(const kt_trials *trials, size_t i);
 
-/* Trials in all, as far as can be told now, of this shard. */
+/* Trials in all, as far as can be told now, of this slice. */
 uint64_t kt_trials_expected(const kt_trials *trials);
 
 #endif

@@ -1,4 +1,4 @@
-"""ktrain sweep: every trial is an ordinary run, once, whatever the ranks, the shards and the starts."""
+"""ktrain sweep: every trial is an ordinary run, once, whatever the ranks, the slices and the starts."""
 import configparser
 import csv
 import itertools
@@ -303,36 +303,36 @@ def by_accuracy():
     check_best("accuracy", best_of(found))
 
 
-def shards():
-    """Parts of a sweep, in one directory or several, join to the whole; what is missing is told."""
-    sweep("shards-whole")
+def slices():
+    """Slices of a sweep, in one directory or several, join to the whole; what is missing is told."""
+    sweep("slices-whole")
     for part, ranks in ((1, 1), (2, 2)):
-        check_trained(sweep("shards", "--shard", f"{part}/3", ranks=ranks), 4, 0)
-        assert len(journal("shards", f"journal-{part}-of-3.jsonl")) == 4
-        assert len(rows("shards", f"trials-{part}-of-3.csv")) == 4
-    told = sweep("shards", "--merge", code=e2e.NO_INPUT, ranks=2,
-                 words=("shards: 4 of 12 trials are missing, the first of the point model.hidden = ", "no journal of part 3 of 3"))
+        check_trained(sweep("slices", "--slice", f"{part}/3", ranks=ranks), 4, 0)
+        assert len(journal("slices", f"journal-{part}-of-3.jsonl")) == 4
+        assert len(rows("slices", f"trials-{part}-of-3.csv")) == 4
+    told = sweep("slices", "--merge", code=e2e.NO_INPUT, ranks=2,
+                 words=("slices: 4 of 12 trials are missing, the first of the point model.hidden = ", "no journal of slice 3 of 3"))
     assert "8 trials: 0 trained" in told.out and "the sweep is not finished" in told.out, told.out
-    assert len(rows("shards")) == 8
-    check_trained(sweep("shards", "--shard=0/3"), 4, 0)  # the last one, as people who count from 0 name the first
-    check_trained(sweep("shards", "--shard", "3/3"), 0, 4)
-    merged = sweep("shards", "--merge", ranks=2)
+    assert len(rows("slices")) == 8
+    check_trained(sweep("slices", "--shard=0/3"), 4, 0)  # an older name of --slice; the last one, as people who count from 0 name the first
+    check_trained(sweep("slices", "--slice", "3/3"), 0, 4)
+    merged = sweep("slices", "--merge", ranks=2)
     assert "missing" not in merged.err
     check_trained(merged, 0, 12)
-    same_rows("shards", "shards-whole")
-    assert len(journal("shards")) == 12
-    check_best("shards", best_of(rows("shards")))
-    sweep("shards", "--merge")
-    same_rows("shards", "shards-whole")
-    assert len(journal("shards")) == 12
-    check_trained(sweep("shards"), 0, 12)
+    same_rows("slices", "slices-whole")
+    assert len(journal("slices")) == 12
+    check_best("slices", best_of(rows("slices")))
+    sweep("slices", "--merge")
+    same_rows("slices", "slices-whole")
+    assert len(journal("slices")) == 12
+    check_trained(sweep("slices"), 0, 12)
 
 
-def shards_elsewhere():
-    """Shards in directories of their own, and whole sweeps of a part of the grid, join by --merge DIR ..."""
+def slices_elsewhere():
+    """Slices in directories of their own, and whole sweeps of a part of the grid, join by --merge DIR ..."""
     sweep("elsewhere-whole")
     for part in (1, 2, 3):
-        sweep(f"elsewhere-{part}", f"--shard={part}/3")
+        sweep(f"elsewhere-{part}", f"--slice={part}/3")
     sweep("elsewhere", "--merge", "elsewhere-1", "elsewhere-2", code=e2e.NO_INPUT, words=("4 of 12 trials are missing",))
     sweep("elsewhere", "--merge", "elsewhere-1", "elsewhere-2", "elsewhere-3")
     same_rows("elsewhere", "elsewhere-whole")
@@ -409,7 +409,7 @@ def named_points():
     best = min(points[:3], key=lambda row: float(row[LOSS + "_mean"]))["point"]
     assert f"\n; Its name is {best}.\n" in open("list-1/best.ini").read()
     for part in (1, 2):
-        sweep("list-parts", f"--shard={part}/2", job="list.ini")
+        sweep("list-parts", f"--slice={part}/2", job="list.ini")
         if part == 1:
             sweep("list-parts", "--merge", job="list.ini", code=e2e.NO_INPUT, words=("6 of 12 trials are missing, the first of the point ",))
     sweep("list-parts", "--merge", job="list.ini")
@@ -466,5 +466,5 @@ def dry_run():
 e2e.write_data()
 e2e.write_job()
 e2e.write_job("grid.ini", GRID)
-e2e.main(any_ranks, dry_run, again, shards_elsewhere, halving, seeds, trials_without_a_result, named_points, shards, greedy, halving_keeps_what_it_needs,
+e2e.main(any_ranks, dry_run, again, slices_elsewhere, halving, seeds, trials_without_a_result, named_points, slices, greedy, halving_keeps_what_it_needs,
          data_as_axes, random, grid, by_accuracy)

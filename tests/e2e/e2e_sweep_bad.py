@@ -111,17 +111,17 @@ def bad_ranks():
 
 
 def bad_arguments():
-    """What is no part, no option or no directory is refused; so are parts of a strategy that adapts."""
+    """What is no part, no option or no directory is refused; so are slices of a strategy that adapts."""
     for part in ("5/4", "x", "1/0", "1", "1/2x", "-1/3", "/3"):
-        sweep("never-part", "--shard", part, code=e2e.USAGE, words=("--shard", part, "i/n"))
-    sweep("never-part", "--shard=5/4", ranks=2, code=e2e.USAGE, words=("--shard 5/4",))
+        sweep("never-part", "--slice", part, code=e2e.USAGE, words=("--slice", part, "i/n"))
+    sweep("never-part", "--slice=5/4", ranks=2, code=e2e.USAGE, words=("--slice 5/4",))
     for strategy in ("greedy", "halving"):
-        sweep("never-part", "--shard=1/2", f"sweep.strategy={strategy}", ranks=1 + (strategy == "greedy"), code=e2e.CONFIG,
+        sweep("never-part", "--slice=1/2", f"sweep.strategy={strategy}", ranks=1 + (strategy == "greedy"), code=e2e.CONFIG,
               words=(f"sweep.strategy = {strategy}", "grid, random or list"))
-    sweep("never-part", "--shart=1/2", code=e2e.USAGE, words=("--shart",))
+    sweep("never-part", "--slize=1/2", code=e2e.USAGE, words=("--slize",))
     sweep("never-part", "--ranks=0", "--dry-run", code=e2e.USAGE, words=("--ranks 0",))
     sweep("never-part", "somewhere", code=e2e.USAGE, words=("somewhere", "section.key=value"))
-    sweep("never-part", "--merge", "--shard=1/2", code=e2e.USAGE, words=("--merge",))
+    sweep("never-part", "--merge", "--slice=1/2", code=e2e.USAGE, words=("--merge",))
     e2e.ktrain("sweep", code=e2e.USAGE, words=("JOB.ini",))
     assert not os.path.exists("never-part")
 

@@ -80,31 +80,31 @@ def a_run_is_no_sweep():
 
 
 def in_use():
-    """A second sweep in the same directory is refused while the first runs; so is a shard; not after."""
+    """A second sweep in the same directory is refused while the first runs; so is a slice; not after."""
     first = e2e.Process(["sweep", "sweep.ini", "run.dir=shared"], 2, point="step@0:3:wait")
     first.wait_at_point()
-    for n, more in ((1, ()), (2, ()), (1, ("--shard=1/2",)), (1, ("--merge",))):
+    for n, more in ((1, ()), (2, ()), (1, ("--slice=1/2",)), (1, ("--merge",))):
         sweep("shared", *more, ranks=n, code=e2e.CONFIG, words=("shared", "in use"))
     sweep("shared", "--dry-run")
     first.let_go()
     assert "6 trials: 6 trained" in e2e.expect(first).out
 
 
-def shards_at_a_time():
-    """Two parts run in one directory at a time, but neither twice, nor the whole meanwhile."""
-    first = e2e.Process(["sweep", "sweep.ini", "run.dir=parts", "--shard=1/3"], point="step:3:wait")
+def slices_at_a_time():
+    """Two slices run in one directory at a time, but neither twice, nor the whole meanwhile."""
+    first = e2e.Process(["sweep", "sweep.ini", "run.dir=parts", "--slice=1/3"], point="step:3:wait")
     first.wait_at_point()
-    sweep("parts", "--shard=2/3")
-    for more in ((), ("--shard=1/3",), ("--merge",)):
+    sweep("parts", "--slice=2/3")
+    for more in ((), ("--slice=1/3",), ("--merge",)):
         sweep("parts", *more, code=e2e.CONFIG, words=("parts", "in use"))
     first.let_go()
     e2e.expect(first)
 
 
 def names_are_no_patterns():
-    """Shards and directories are found where the directory's name has wildcards."""
+    """Slices and directories are found where the directory's name has wildcards."""
     for part in (1, 2):
-        sweep("g[1]*", "--shard", f"{part}/2")
+        sweep("g[1]*", "--slice", f"{part}/2")
     done = sweep("g[1]*", "--merge")
     assert "6 trials: 0 trained" in done.out and "missing" not in done.err, done.out + done.err
     assert len(os.listdir("g[1]*/trials")) == 1
@@ -124,4 +124,4 @@ np.save("y2.npy", x + 1)
 e2e.write_job()
 e2e.write_job("sweep.ini", JOB)
 e2e.needs_points()
-e2e.main(in_use, shards_at_a_time, another_strategy, other_files, fewer_values, fewer_seeds, a_trial_in_use, a_run_is_no_sweep, names_are_no_patterns, no_journal)
+e2e.main(in_use, slices_at_a_time, another_strategy, other_files, fewer_values, fewer_seeds, a_trial_in_use, a_run_is_no_sweep, names_are_no_patterns, no_journal)

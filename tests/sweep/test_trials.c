@@ -31,12 +31,12 @@ static uint64_t fingerprint(void *context, const kt_config *config)
 
 static const kt_trials_source source = {cost, fingerprint, NULL};
 
-static void create(fixture *f, const char *sweep, size_t shard, size_t n_shards)
+static void create(fixture *f, const char *sweep, size_t slice, size_t n_slices)
 {
     char text[1024];
     const int n = snprintf(text, sizeof text, "%s%s", head, sweep);
     KT_CHECK_STATUS(KT_OK, kt_space_parse("x.ini", text, (size_t)n, 0, NULL, &f->space));
-    KT_CHECK_STATUS(KT_OK, kt_trials_create(&f->trials, &f->space, shard, n_shards, source));
+    KT_CHECK_STATUS(KT_OK, kt_trials_create(&f->trials, &f->space, slice, n_slices, source));
 }
 
 static void destroy(fixture *f)
@@ -181,14 +181,14 @@ static void a_point_with_a_failed_repetition_is_last(void)
     destroy(&f);
 }
 
-static void shards_are_the_whole_and_do_not_overlap(void)
+static void slices_are_the_whole_and_do_not_overlap(void)
 {
-    for (size_t n_shards = 1; n_shards < 9; n_shards++) {
+    for (size_t n_slices = 1; n_slices < 9; n_slices++) {
         int times[6] = {0};
         size_t expected = 0;
-        for (size_t shard = 0; shard < n_shards; shard++) {
+        for (size_t slice = 0; slice < n_slices; slice++) {
             fixture f;
-            create(&f, "seeds = 2\n", shard, n_shards);
+            create(&f, "seeds = 2\n", slice, n_slices);
             expected += kt_trials_expected(&f.trials);
             run_all(&f);
             for (size_t i = 0; i < f.trials.n; i++)
@@ -224,7 +224,7 @@ const kt_test kt_tests[] = {
     {"success outweighs failure in any order", success_outweighs_failure_in_any_order},
     {"points are ranked by mean over repetitions", points_are_ranked_by_mean_over_repetitions},
     {"a point with a failed repetition is last", a_point_with_a_failed_repetition_is_last},
-    {"shards are the whole and do not overlap", shards_are_the_whole_and_do_not_overlap},
+    {"slices are the whole and do not overlap", slices_are_the_whole_and_do_not_overlap},
     {"a promoted trial keeps its directory", a_promoted_trial_keeps_its_directory},
     {NULL, NULL},
 };

@@ -1,16 +1,10 @@
-/* Showing things without running any: options, info. */
+/* options: the keys of the configuration. */
 #include <string.h>
-#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "edge/hdf5_file.h"
-#include "edge/linalg.h"
 #include "engine/config.h"
-#include "engine/placement.h"
-#include "run/provenance.h"
-#include "run/run_directory.h"
 #include "sweep/space.h"
 
 static const char markdown_head[] = "# The configuration\n"
@@ -65,40 +59,4 @@ kt_status kt_command_options(kt_comm *world, int argc, char **argv, kt_log *log)
     kt_log_text(log, text);
     kt_memory_free(text);
     return KT_OK;
-}
-
-/* By whom a run's model, or a model file, was made. Local, for rank 0. */
-static kt_status show_model(const char *run, kt_log *log)
-{
-    kt_hdf5 *file;
-    char path[KT_PATH_BYTES];
-    kt_provenance made;
-    KT_TRY(kt_run_directory_open_model(run, log, &file, path));
-    const kt_status status = kt_checkpoint_read_provenance(file, &made);
-    kt_hdf5_close(file);
-    KT_TRY(status);
-    kt_log_line(log, "%-8s %s", "model", path);
-    for (size_t i = 0; i < kt_n_provenance_rows; i++)
-        kt_log_line(log, "%-8s %s", kt_provenance_rows[i].name, kt_provenance_text(&made, &kt_provenance_rows[i]));
-    return KT_OK;
-}
-
-kt_status kt_command_info(kt_comm *world, int argc, char **argv, kt_log *log)
-{
-    if (argc > 2 || (argc == 2 && argv[1][0] == '-'))
-        return kt_fail(
-            KT_USAGE, "info takes a run or a model file, or nothing: ktrain info [RUN] (ktrain info --help says more)");
-    if (argc == 2)
-        return kt_comm_agree(world, kt_comm_rank(world) == 0 ? show_model(argv[1], log) : KT_OK);
-    kt_linalg_start(1);
-    kt_log_line(log, "ktrain   %s", kt_provenance_version());
-    kt_log_line(log, "MPI      %s, %d rank%s", kt_comm_version(), kt_comm_size(world),
-                kt_comm_size(world) == 1 ? "" : "s");
-    kt_log_line(log, "BLAS     %s; kernels %s, %d thread%s a rank", kt_linalg_version(), kt_linalg_core(),
-                kt_linalg_threads(), kt_linalg_threads() == 1 ? "" : "s");
-    kt_log_line(log, "HDF5     %s", kt_hdf5_version());
-    kt_log_line(log, "host     %s, %ld cores online, %.1f GiB of memory", kt_comm_host(world),
-                sysconf(_SC_NPROCESSORS_ONLN),
-                (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE) / (1 << 30));
-    return kt_placement_report(world, kt_linalg_threads(), log);
 }
