@@ -1,5 +1,6 @@
 #include "base/intern.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ static struct {
     entry **chains; /* [n_chains], a power of two */
     size_t n_chains, n;
 } set;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void put(entry **chains, size_t n_chains, entry *e)
 {
@@ -42,9 +44,8 @@ static kt_status grow(void)
     return KT_OK;
 }
 
-const void *kt_intern(const void *bytes, size_t n_bytes)
+static const void *find_or_add(const void *bytes, size_t n_bytes, uint64_t hash)
 {
-    const uint64_t hash = kt_hash_bytes(KT_HASH_START, bytes, n_bytes);
     if (set.n >= set.n_chains && grow() != KT_OK)
         return NULL;
     for (const entry *e = set.chains[hash & (set.n_chains - 1)]; e != NULL; e = e->next)
@@ -59,6 +60,15 @@ const void *kt_intern(const void *bytes, size_t n_bytes)
     put(set.chains, set.n_chains, e);
     set.n++;
     return e->bytes;
+}
+
+const void *kt_intern(const void *bytes, size_t n_bytes)
+{
+    const uint64_t hash = kt_hash_bytes(KT_HASH_START, bytes, n_bytes);
+    pthread_mutex_lock(&lock);
+    const void *kept = find_or_add(bytes, n_bytes, hash);
+    pthread_mutex_unlock(&lock);
+    return kept;
 }
 
 const char *kt_intern_text(const char *text)

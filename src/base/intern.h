@@ -1,6 +1,6 @@
 /* Values that stay: equal bytes are kept once, at one address, for as long as the process lives. A struct with pointers
  * to them is copied, compared and dropped like one of numbers. For settings, which are few: nothing is given back.
- * Local. */
+ * Local; several threads may call it. */
 #ifndef KTRAIN_INTERN_H
 #define KTRAIN_INTERN_H
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One record per process: ranks are processes, and ktrain's own code runs in one thread. */
-static char message[KT_MESSAGE_BYTES];
+/* One record per thread: ktrain's own code runs in one, but a program may use several models at a time. */
+static _Thread_local char message[KT_MESSAGE_BYTES];
 
 /* Control characters become '?', whatever the input held; with `lines` all but the newline. */
 static void record(bool lines, const char *format, va_list args)

@@ -1,6 +1,7 @@
 /* Status codes and the error record.
  *
- * A status is also the program's exit code (sysexits.h where it has one). Everything here is local.
+ * A status is also the program's exit code (sysexits.h where it has one). Everything here is local, and the record is
+ * each thread's own.
  * A function that fails leaves one sentence in the error record and returns its code; callers pass the
  * code up unchanged with KT_TRY. Nothing below main() exits or aborts. */
 #ifndef KTRAIN_STATUS_H

@@ -45,6 +45,26 @@ kt_status kt_comm_world_start(int *argc, char ***argv, kt_comm **world)
     return kt_comm_wrap(mpi, NULL, world);
 }
 
+kt_status kt_comm_join(const void *mpi, kt_comm **out)
+{
+    const MPI_Comm theirs = *(const MPI_Comm *)mpi;
+    int started, ended, is_inter = 0;
+    MPI_Comm own;
+    *out = NULL;
+    MPI_Initialized(&started);
+    MPI_Finalized(&ended);
+    if (!started || ended)
+        return kt_fail(KT_USAGE, "MPI is not running: must be between MPI_Init and MPI_Finalize");
+    if (theirs != MPI_COMM_NULL)
+        MPI_Comm_test_inter(theirs, &is_inter);
+    if (theirs == MPI_COMM_NULL || is_inter)
+        return kt_fail(KT_USAGE, "the communicator is %s: must be a group of ranks",
+                       is_inter ? "one between two groups" : "MPI_COMM_NULL");
+    MPI_Comm_dup(theirs, &own);
+    MPI_Comm_set_errhandler(own, MPI_ERRORS_ARE_FATAL);
+    return kt_comm_wrap(own, NULL, out);
+}
+
 void kt_comm_world_stop(kt_comm *world)
 {
     kt_comm_free(world);

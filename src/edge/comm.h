@@ -19,6 +19,11 @@ kt_status kt_comm_world_start(int *argc, char ***argv, kt_comm **world);
 /* Ends MPI and frees the world. */
 void kt_comm_world_stop(kt_comm *world);
 
+/* The ranks of *mpi, an MPI_Comm of a program that has started MPI itself: on a communicator of its own, so that no
+ * message meets the program's. Freed with kt_comm_free. Collective over *mpi. KT_USAGE: MPI is not running, or there is
+ * no such group. */
+kt_status kt_comm_join(const void *mpi, kt_comm **out);
+
 /* Ranks with the same color form a new group, in the old order. The caller frees *out with kt_comm_free (collective
  * over *out). */
 kt_status kt_comm_split(kt_comm *comm, int color, kt_comm **out);

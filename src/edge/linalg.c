@@ -1,6 +1,7 @@
 #include "edge/linalg.h"
 
 #include <cblas.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,23 +17,79 @@
  * our thread when it needs them. */
 extern int blas_thread_shutdown_(void) __attribute__((weak));
 
-static void flush_denormals(void)
+/* How this thread rounds, and the bits of it that flush to zero and take denormals for zero. */
+#if defined(__SSE__)
+enum { FLUSH = 0x8040 };
+#elif defined(__aarch64__)
+enum { FLUSH = 1 << 24 }; /* FZ does both */
+#else
+enum { FLUSH = 0 };
+#endif
+
+static uint64_t rounding(void)
+{
+    uint64_t mode = 0;
+#if defined(__SSE__)
+    mode = _mm_getcsr();
+#elif defined(__aarch64__)
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+#endif
+    return mode;
+}
+
+static void set_rounding(uint64_t mode)
 {
 #if defined(__SSE__)
-    _mm_setcsr(_mm_getcsr() | 0x8040u); /* flush to zero, denormals are zero */
+    _mm_setcsr((unsigned)mode);
 #elif defined(__aarch64__)
-    uint64_t fpcr;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-    __asm__ volatile("msr fpcr, %0" : : "r"(fpcr | UINT64_C(1) << 24)); /* FZ does both */
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+#else
+    (void)mode;
 #endif
+}
+
+static void set_threads(int threads)
+{
+    openblas_set_num_threads(threads < 1 ? 1 : threads);
+    if (blas_thread_shutdown_ != NULL)
+        blas_thread_shutdown_(); /* after setting the number, which would make them again */
 }
 
 void kt_linalg_start(int threads)
 {
-    flush_denormals();
-    openblas_set_num_threads(threads < 1 ? 1 : threads);
-    if (blas_thread_shutdown_ != NULL)
-        blas_thread_shutdown_(); /* after setting the number, which would make them again */
+    set_rounding(rounding() | FLUSH);
+    set_threads(threads);
+}
+
+/* Who is inside, and the number of threads that the program had before. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int n_inside, threads_before;
+
+kt_linalg_mode kt_linalg_enter(int threads)
+{
+    const kt_linalg_mode before = {rounding(), threads > 0};
+    set_rounding(before.rounding | FLUSH);
+    if (threads <= 0)
+        return before;
+    pthread_mutex_lock(&lock);
+    if (n_inside++ == 0) {
+        threads_before = openblas_get_num_threads();
+        if (threads_before != 1 || threads > 1)
+            set_threads(threads);
+    }
+    pthread_mutex_unlock(&lock);
+    return before;
+}
+
+void kt_linalg_leave(kt_linalg_mode before)
+{
+    set_rounding(before.rounding);
+    if (!before.multiplies)
+        return;
+    pthread_mutex_lock(&lock);
+    if (--n_inside == 0 && openblas_get_num_threads() != threads_before)
+        set_threads(threads_before);
+    pthread_mutex_unlock(&lock);
 }
 
 const char *kt_linalg_core(void)

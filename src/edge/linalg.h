@@ -2,13 +2,25 @@
 #ifndef KTRAIN_LINALG_H
 #define KTRAIN_LINALG_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
 /* Sets the number of BLAS threads (>= 1) and flush-to-zero, denormals-are-zero in this thread and in OpenBLAS's own.
  * Call once at the start, before any product. */
 void kt_linalg_start(int threads);
+
+/* The same for the time until kt_linalg_leave, in a program that is not ktrain's. Several threads may be inside at a
+ * time: the first that enters sets the number of threads, and the last that leaves gives the program its own back. threads 0:
+ * no product will be asked for, and OpenBLAS stays as it is. */
+typedef struct kt_linalg_mode {
+    uint64_t rounding; /* of this thread, as it was before */
+    bool multiplies;   /* threads was above 0 */
+} kt_linalg_mode;
+kt_linalg_mode kt_linalg_enter(int threads);
+void kt_linalg_leave(kt_linalg_mode before);
 
 /* The kernels OpenBLAS chose for this processor ("SkylakeX"), its version line, and its threads. Never NULL. */
 const char *kt_linalg_core(void);

@@ -252,14 +252,24 @@ static kt_status refuse_sweep(void *context, const char *where, const char *key,
     return kt_fail(KT_CONFIG, "%s: [sweep] is for ktrain sweep: say ktrain sweep %s", where, *name);
 }
 
+kt_status kt_config_defaults(kt_config *out)
+{
+    memset(out, 0, sizeof *out); /* padding too: two equal configurations are equal bytes */
+    return kt_options_defaults(&kt_config_options, out);
+}
+
+void kt_config_take(const char *name, const char *text, size_t n_bytes, kt_config *config, kt_mistakes *mistakes)
+{
+    const kt_option_section sweep = {"sweep", refuse_sweep, &name};
+    kt_options_read_ini(&kt_config_options, config, &sweep, name, text, n_bytes, mistakes);
+}
+
 kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides,
                           char *const *overrides, kt_config *out)
 {
-    const kt_option_section sweep = {"sweep", refuse_sweep, &name};
     kt_mistakes mistakes = {0};
-    memset(out, 0, sizeof *out); /* padding too: two equal configurations are equal bytes */
-    KT_TRY(kt_options_defaults(&kt_config_options, out));
-    kt_options_read_ini(&kt_config_options, out, &sweep, name, text, n_bytes, &mistakes);
+    KT_TRY(kt_config_defaults(out));
+    kt_config_take(name, text, n_bytes, out, &mistakes);
     for (size_t i = 0; i < n_overrides; i++)
         kt_mistakes_add(&mistakes, kt_options_override(&kt_config_options, out, overrides[i]));
     KT_TRY(kt_mistakes_tell(&mistakes, name));

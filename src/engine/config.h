@@ -70,6 +70,12 @@ typedef struct kt_config {
 extern const kt_option_table kt_config_options;
 extern const kt_option_synonym kt_config_synonyms[]; /* in config_names.c */
 
+/* Every key at its default. */
+kt_status kt_config_defaults(kt_config *out);
+
+/* Sets the keys of an INI text; what is wrong goes to `mistakes`. Whether they fit together is not asked. Local. */
+void kt_config_take(const char *name, const char *text, size_t n_bytes, kt_config *config, kt_mistakes *mistakes);
+
 /* Rank 0 reads the file; everyone parses the same bytes, then the overrides ("section.key=value"), then checks the
  * whole; all mistakes are told. Collective. KT_NO_INPUT, KT_CONFIG, KT_USAGE. */
 kt_status kt_config_read(kt_comm *comm, const char *path, size_t n_overrides, char *const *overrides, kt_config *out);

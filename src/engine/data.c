@@ -8,15 +8,15 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/data_private.h"
 
 void kt_data_free(kt_data *data)
 {
     kt_split_free(&data->split);
-    if (!data->view) {
+    if (!data->view)
         kt_dataset_free(&data->set);
-        kt_shared_free(data->window);
-        kt_comm_free(data->host);
-    }
+    kt_shared_free(data->window);
+    kt_comm_free(data->host);
     *data = (kt_data){0};
 }
 
@@ -86,8 +86,27 @@ static kt_status take_own_rows(kt_data *data, int part)
     return KT_OK;
 }
 
-/* Everything that is not in the files: the parts, and whether inputs of this scale can be used. */
-static kt_status cut(const kt_config *config, kt_data *data)
+/* The parts as data->parts says, each in the order of the rows. */
+static kt_status take_given_parts(kt_data *data)
+{
+    size_t n[KT_N_PARTS] = {0};
+    for (size_t i = 0; i < data->set.n; i++) {
+        if (data->parts[i] >= KT_N_PARTS)
+            return kt_fail(KT_DATA, "the part of row %zu is %d; must be 0 (training), 1 (validation) or 2 (test)",
+                           i + 1, data->parts[i]);
+        n[data->parts[i]]++;
+    }
+    for (int p = KT_TRAIN; p <= KT_VALIDATION; p++)
+        if (n[p] == 0)
+            return kt_fail(KT_DATA, "no row is of the %s part: must be one at least", kt_part_names[p]);
+    KT_TRY(kt_split_allocate(&data->split, n));
+    memset(n, 0, sizeof n);
+    for (size_t i = 0; i < data->set.n; i++)
+        data->split.index[data->parts[i]][n[data->parts[i]]++] = (uint32_t)i;
+    return KT_OK;
+}
+
+static kt_status cut_by_fractions(const kt_config *config, kt_data *data)
 {
     double fractions[KT_N_PARTS];
     size_t n_main = data->set.n;
@@ -100,6 +119,13 @@ static kt_status cut(const kt_config *config, kt_data *data)
     for (int p = 0; p < KT_N_PARTS; p++)
         if (data->own_files[p].n > 0)
             KT_TRY(take_own_rows(data, p));
+    return KT_OK;
+}
+
+/* Everything that is not in the files: the parts, and whether inputs of this scale can be used. */
+static kt_status cut(const kt_config *config, kt_data *data)
+{
+    KT_TRY(data->parts != NULL ? take_given_parts(data) : cut_by_fractions(config, data));
     double largest = fmax(fabs(data->statistics.min), fabs(data->statistics.max)) / config->data.scale;
     if (largest > 1e18)
         return kt_fail(
@@ -107,6 +133,12 @@ static kt_status cut(const kt_config *config, kt_data *data)
             "data.scale = %g makes inputs as large as %g: must leave them below 1e18, and does best below 10",
             config->data.scale, largest);
     return check_classes(data);
+}
+
+void kt_data_describe(kt_data *data)
+{
+    data->statistics = kt_dataset_describe(&data->set);
+    data->fingerprint = kt_dataset_fingerprint(&data->set);
 }
 
 static kt_status read_all(const kt_config *config, kt_data *data)
@@ -123,8 +155,7 @@ static kt_status read_all(const kt_config *config, kt_data *data)
     if (kt_config_has_files(config, KT_TEST))
         KT_TRY(name_keys("data.test_features, data.test_labels",
                          append_part(data, KT_TEST, config->data.test_features, config->data.test_labels, &rules)));
-    data->statistics = kt_dataset_describe(&data->set);
-    data->fingerprint = kt_dataset_fingerprint(&data->set);
+    kt_data_describe(data);
     return cut(config, data);
 }
 
@@ -177,6 +208,8 @@ kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *ou
     *out = *data;
     out->split = (kt_split){0};
     out->view = true;
+    out->host = NULL;
+    out->window = NULL;
     const kt_status status = cut(config, out);
     if (status != KT_OK)
         kt_data_free(out);
@@ -186,8 +219,7 @@ kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *ou
 static kt_status read_file(const char *features, const char *labels, const kt_table_rules *rules, kt_data *data)
 {
     KT_TRY(kt_dataset_read(features, labels, NULL, rules, &data->set));
-    data->statistics = kt_dataset_describe(&data->set);
-    data->fingerprint = kt_dataset_fingerprint(&data->set);
+    kt_data_describe(data);
     size_t n[KT_N_PARTS] = {[KT_TEST] = data->set.n};
     KT_TRY(kt_split_allocate(&data->split, n));
     for (size_t i = 0; i < data->set.n; i++)
@@ -195,158 +227,17 @@ static kt_status read_file(const char *features, const char *labels, const kt_ta
     return KT_OK;
 }
 
-static size_t features_bytes(const kt_dataset *set)
-{
-    return set->n * set->d * kt_type_bytes(set->type);
-}
-
-/* Labels follow the features, on a cache line of their own. */
-static size_t labels_offset(const kt_dataset *set)
-{
-    return (features_bytes(set) / 64 + 1) * 64;
-}
-
-/* The ranks of each host, and the first ranks of all hosts. */
-static kt_status group(kt_comm *comm, kt_data *data, kt_comm **firsts)
-{
-    KT_TRY(kt_comm_agree(comm, kt_comm_split_host(comm, &data->host)));
-    return kt_comm_agree(comm, kt_comm_split(comm, kt_comm_rank(data->host) == 0 ? 0 : 1, firsts));
-}
-
-/* A copy of the rank's own, for what rank 0 will send; rank 0 has it. */
-static kt_status allocate_copy(kt_dataset *set, bool labelled)
-{
-    if (set->features != NULL)
-        return KT_OK;
-    set->features = kt_memory_new(features_bytes(set), 1);
-    if (set->features == NULL)
-        return KT_NO_MEMORY;
-    return labelled ? KT_NEW(set->labels, set->n) : KT_OK;
-}
-
-/* The set's arrays lie in the window from now on; what rank 0 has read moves there. */
-static void use_window(kt_data *data, bool labelled)
-{
-    kt_dataset *set = &data->set;
-    char *memory = kt_shared_memory(data->window);
-    kt_dataset own = {.features = set->features, .labels = set->labels};
-    set->borrowed = true;
-    set->features = memory;
-    set->labels = labelled ? (int32_t *)(void *)(memory + labels_offset(set)) : NULL;
-    if (own.features != NULL)
-        memcpy(set->features, own.features, features_bytes(set));
-    if (own.labels != NULL)
-        memcpy(set->labels, own.labels, set->n * sizeof *own.labels);
-    kt_dataset_free(&own);
-}
-
-/* Room for rank 0's data: one window for the ranks of a host, else (one rank, or no room for a window) a copy each. */
-static kt_status make_room(kt_comm *comm, kt_data *data, const size_t n_split[KT_N_PARTS], bool labelled)
-{
-    size_t n_bytes = labels_offset(&data->set) + (labelled ? data->set.n * sizeof *data->set.labels : 0);
-    kt_status status = kt_comm_rank(comm) == 0 ? KT_OK : kt_split_allocate(&data->split, n_split);
-    if (kt_comm_size(data->host) > 1 && kt_shared_create(data->host, n_bytes, &data->window) == KT_OK)
-        use_window(data, labelled);
-    else if (status == KT_OK)
-        status = allocate_copy(&data->set, labelled);
-    return kt_comm_agree(comm, status);
-}
-
-static void send(kt_comm *comm, kt_dataset *set)
-{
-    kt_comm_broadcast(comm, 0, set->features, features_bytes(set));
-    if (set->labels != NULL)
-        kt_comm_broadcast(comm, 0, set->labels, set->n * sizeof *set->labels);
-}
-
-static kt_status fill(kt_comm *comm, kt_comm *firsts, kt_data *data, const size_t n_split[KT_N_PARTS], bool labelled)
-{
-    KT_TRY(make_room(comm, data, n_split, labelled));
-    if (kt_comm_rank(data->host) == 0)
-        send(firsts, &data->set);
-    if (data->window != NULL)
-        kt_shared_barrier(data->window);
-    else
-        send(data->host, &data->set);
-    for (int p = 0; p < KT_N_PARTS; p++)
-        kt_comm_broadcast(comm, 0, data->split.index[p], data->split.n[p] * sizeof *data->split.index[p]);
-    return KT_OK;
-}
-
-/* Rank 0's class names, one after the other with their NULs, to all. */
-static kt_status send_names(kt_comm *comm, kt_dataset *set)
-{
-    uint64_t n_bytes = 0;
-    char *text = NULL;
-    for (size_t c = 0; set->class_names != NULL && c < set->n_classes; c++)
-        n_bytes += strlen(set->class_names[c]) + 1;
-    kt_comm_broadcast(comm, 0, &n_bytes, sizeof n_bytes);
-    if (n_bytes == 0)
-        return KT_OK;
-    kt_status status = KT_NEW(text, n_bytes);
-    if (status == KT_OK && set->class_names == NULL)
-        status = KT_NEW(set->class_names, set->n_classes);
-    else if (status == KT_OK)
-        for (size_t c = 0, at = 0; c < set->n_classes; at += strlen(set->class_names[c++]) + 1)
-            strcpy(text + at, set->class_names[c]);
-    status = kt_comm_agree(comm, status);
-    if (status == KT_OK) {
-        kt_comm_broadcast(comm, 0, text, n_bytes);
-        for (size_t c = 0, at = 0; c < set->n_classes && status == KT_OK; at += strlen(text + at) + 1, c++)
-            if (set->class_names[c] == NULL && (status = KT_NEW(set->class_names[c], strlen(text + at) + 1)) == KT_OK)
-                strcpy(set->class_names[c], text + at);
-        status = kt_comm_agree(comm, status);
-    }
-    kt_memory_free(text);
-    return status;
-}
-
-/* Everyone gets rank 0's data. */
-static kt_status distribute(kt_comm *comm, kt_data *data)
-{
-    bool root = kt_comm_rank(comm) == 0;
-    bool labelled = root && data->set.labels != NULL;
-    kt_data head = *data;
-    kt_comm *firsts = NULL;
-    kt_comm_broadcast(comm, 0, &head, sizeof head);
-    kt_comm_broadcast(comm, 0, &labelled, sizeof labelled);
-    if (!root) {
-        *data = head;
-        data->set.features = NULL;
-        data->set.labels = NULL;
-        data->set.class_names = NULL;
-        data->split = (kt_split){0};
-    }
-    kt_status status = group(comm, data, &firsts);
-    if (status == KT_OK)
-        status = fill(comm, firsts, data, head.split.n, labelled);
-    if (status == KT_OK)
-        status = send_names(comm, &data->set);
-    kt_comm_free(firsts);
-    return status;
-}
-
-static kt_status share(kt_comm *comm, kt_status read_status, kt_data *data)
-{
-    kt_status status = kt_comm_agree(comm, read_status);
-    if (status == KT_OK && kt_comm_size(comm) > 1)
-        status = distribute(comm, data);
-    if (status != KT_OK)
-        kt_data_free(data);
-    return status;
-}
-
 kt_status kt_data_load(kt_comm *comm, const kt_config *config, kt_data *out)
 {
     *out = (kt_data){0};
-    return share(comm, kt_comm_rank(comm) == 0 ? read_for_job(config, out) : KT_OK, out);
+    return kt_data_give(comm, kt_comm_rank(comm) == 0 ? read_for_job(config, out) : KT_OK, out);
 }
 
 kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, const kt_table_rules *rules,
                             kt_data *out)
 {
     *out = (kt_data){0};
-    return share(comm, kt_comm_rank(comm) == 0 ? read_file(features, labels, rules, out) : KT_OK, out);
+    return kt_data_give(comm, kt_comm_rank(comm) == 0 ? read_file(features, labels, rules, out) : KT_OK, out);
 }
 
 kt_status kt_data_summary(const kt_data *data, const kt_config *config, char **text)

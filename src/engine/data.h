@@ -19,7 +19,9 @@ typedef struct kt_data {
     kt_dataset_statistics statistics; /* of all samples */
     kt_comm *host;                    /* the ranks of this host; NULL when there is one rank in all */
     kt_shared *window;                /* of host, where the set's arrays lie; NULL: this rank has its own */
-    bool view;                        /* all but the split belongs to another kt_data */
+    bool view;                        /* the set belongs to another kt_data */
+    const uint8_t *parts; /* [n], borrowed: each row's part (kt_part), chosen by who has the arrays; NULL: cut as the
+                           * configuration says */
 } kt_data;
 
 /* Rank 0 reads and checks the files, every host gets a copy that its ranks share (every rank one of its own where a
@@ -34,9 +36,17 @@ kt_status kt_data_fail_where(kt_status status, const kt_config *config, const ch
 /* The samples of `data` split as another configuration says, which names the same files (kt_data_same_files): what
  * kt_data_load of it would give. Borrows data. Local. KT_DATA, KT_CONFIG. *out is zeroed on failure. */
 kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *out);
+
 bool kt_data_same_files(const kt_config *a, const kt_config *b);
 
-/* The same for one file of samples, labelled or not ("" or NULL), all of it the test part; tables are read by `rules`.
+/* Statistics and fingerprint of data->set, which the caller has filled; what kt_data_view needs. Local. */
+void kt_data_describe(kt_data *data);
+
+/* Everyone gets rank 0's data (NULL elsewhere; its set is borrowed for the lifetime of *out), cut as the configuration
+ * says, like kt_data_load. Collective. KT_DATA, KT_CONFIG. *out is zeroed on failure. */
+kt_status kt_data_share(kt_comm *comm, const kt_config *config, const kt_data *data, kt_data *out);
+
+/* The same as kt_data_load for one file of samples, labelled or not ("" or NULL), all of it the test part; tables are read by `rules`.
  * Collective. */
 kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, const kt_table_rules *rules,
                             kt_data *out);

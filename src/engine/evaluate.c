@@ -30,13 +30,15 @@ static kt_status infer(kt_network *network, const kt_dataset *set, const uint32_
 
 /* Chunks of a data set, of which each replica has some neighbours. */
 typedef struct chunks {
-    size_t n, count, begin, end; /* samples, chunks, this replica's chunks */
+    size_t n, count, begin, end; /* samples, chunks, this replica's chunks: all without a replica */
 } chunks;
 
 static chunks cut(const kt_replica *replica, size_t n)
 {
     chunks c = {.n = n, .count = (n + KT_EVALUATION_ROWS - 1) / KT_EVALUATION_ROWS};
-    kt_share(c.count, replica->number, replica->n_replicas, &c.begin, &c.end);
+    c.end = c.count;
+    if (replica != NULL)
+        kt_share(c.count, replica->number, replica->n_replicas, &c.begin, &c.end);
     return c;
 }
 
@@ -44,6 +46,12 @@ static size_t rows_of(const chunks *c, size_t chunk)
 {
     const size_t left = c->n - chunk * KT_EVALUATION_ROWS;
     return left < KT_EVALUATION_ROWS ? left : KT_EVALUATION_ROWS;
+}
+
+/* Among the ranks of the replica's run, if any. */
+static kt_status agree(kt_replica *replica, kt_status status)
+{
+    return replica != NULL ? kt_comm_agree(replica->world, status) : status;
 }
 
 /* A chunk's samples into the replica's counts; *cross_entropy is its sum. */
@@ -73,11 +81,14 @@ static kt_status score_chunks(kt_network *network, const kt_dataset *set, const 
 }
 
 /* Each chunk has one sum that is not 0, so adding over the ranks keeps its bits. */
-static void add_over_ranks(kt_comm *world, const kt_metrics *counts, double *sums, size_t n_sums, kt_metrics *metrics)
+static void add_over_ranks(kt_replica *replica, const kt_metrics *counts, double *sums, size_t n_sums,
+                           kt_metrics *metrics)
 {
     const size_t n_cells = counts->n_classes * counts->n_classes;
-    kt_comm_sum_i64(world, counts->confusion, n_cells);
-    kt_comm_sum_f64(world, sums, n_sums);
+    if (replica != NULL) {
+        kt_comm_sum_i64(replica->world, counts->confusion, n_cells);
+        kt_comm_sum_f64(replica->world, sums, n_sums);
+    }
     for (size_t i = 0; i < n_cells; i++)
         metrics->confusion[i] += counts->confusion[i];
     for (size_t i = 0; i < n_sums; i++)
@@ -93,11 +104,11 @@ kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_dataset
     kt_status status = kt_metrics_create(&counts, metrics->n_classes);
     if (status == KT_OK)
         status = KT_NEW(sums, c.count);
-    status = kt_comm_agree(replica->world, status);
+    status = agree(replica, status);
     if (status == KT_OK) /* what can fail in it fails on all ranks alike */
         status = score_chunks(network, set, index, &c, scale, &counts, sums);
     if (status == KT_OK)
-        add_over_ranks(replica->world, &counts, sums, c.count, metrics);
+        add_over_ranks(replica, &counts, sums, c.count, metrics);
     kt_metrics_free(&counts);
     kt_memory_free(sums);
     return status;
@@ -126,8 +137,9 @@ kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, co
 {
     const size_t n_classes = kt_network_n_classes(network);
     const chunks c = cut(replica, set->n);
+    const bool gathers = replica != NULL && replica->leaders != NULL;
     size_t n_rows = 0;
-    float *own = NULL;
+    float *own = replica == NULL ? probabilities : NULL;
     kt_status status = KT_OK;
     for (size_t chunk = c.begin; chunk < c.end; chunk++)
         n_rows += rows_of(&c, chunk);
@@ -135,13 +147,14 @@ kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, co
         status =
             kt_fail(KT_DATA, "%zu samples x %zu classes are too many at once: must be fewer than 2^31 probabilities",
                     set->n, n_classes);
-    else if (replica->leaders != NULL)
+    else if (gathers)
         status = KT_NEW(own, n_rows * n_classes);
-    status = kt_comm_agree(replica->world, status);
+    status = agree(replica, status);
     if (status == KT_OK)
         status = own_probabilities(network, set, &c, scale, own);
-    if (status == KT_OK && replica->leaders != NULL)
+    if (status == KT_OK && gathers)
         kt_comm_gather_rows(replica->leaders, n_rows, n_classes, own, probabilities);
-    kt_memory_free(own);
+    if (gathers)
+        kt_memory_free(own);
     return status;
 }

@@ -16,11 +16,13 @@ size_t kt_evaluate_max_rows(size_t largest_batch, const kt_split *split);
 
 /* Adds samples index[n] of the set to *metrics: each exactly once, and summed in the same order, whatever the number of
  * ranks. Inputs are divided by scale. The network is the replica's, with room for KT_EVALUATION_ROWS or n rows.
- * Collective; every rank gets the same metrics. */
+ * Collective; every rank gets the same metrics. replica NULL: the network is this rank's own, and
+ * no other is asked. */
 kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n,
                       double scale, kt_metrics *metrics);
 
-/* Rank 0's probabilities[set->n x n_classes] (NULL elsewhere), rows in the set's order. Collective. */
+/* Rank 0's probabilities[set->n x n_classes] (NULL elsewhere), rows in the set's order. Collective; replica NULL as
+ * above. */
 kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, const kt_dataset *set, double scale,
                                     float *probabilities);
 

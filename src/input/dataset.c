@@ -162,6 +162,33 @@ kt_status kt_dataset_read(const char *features, const char *labels, const char *
     return status;
 }
 
+static kt_status borrow_labels(const int32_t *labels, size_t n_classes, const char *name, kt_dataset *out)
+{
+    out->labels = (int32_t *)labels; /* read only */
+    out->n_classes = n_classes;
+    for (size_t i = 0; i < out->n; i++) {
+        if (labels[i] < 0 || (n_classes > 0 && (size_t)labels[i] >= n_classes))
+            return kt_fail(KT_DATA, "%s: the label of row %zu is %d; must be from 0, and below the number of classes",
+                           name, i + 1, (int)labels[i]);
+        out->n_classes = (size_t)labels[i] >= out->n_classes ? (size_t)labels[i] + 1 : out->n_classes;
+    }
+    return KT_OK;
+}
+
+kt_status kt_dataset_borrow(const kt_array *features, const int32_t *labels, size_t n_classes, const char *name,
+                            kt_dataset *out)
+{
+    *out = (kt_dataset){.borrowed = true, .type = features->type, .features = features->data};
+    kt_status status = take_shape(features, name, out);
+    if (status == KT_OK && features->type == KT_F32)
+        status = check_finite(features, name, out->d);
+    if (status == KT_OK && labels != NULL)
+        status = borrow_labels(labels, n_classes, name, out);
+    if (status != KT_OK)
+        *out = (kt_dataset){0};
+    return status;
+}
+
 static void free_arrays(kt_dataset *dataset)
 {
     if (dataset->borrowed)

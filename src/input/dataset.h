@@ -39,6 +39,12 @@ typedef struct kt_dataset_statistics {
 kt_status kt_dataset_read(const char *features, const char *labels, const char *class_names,
                           const kt_table_rules *rules, kt_dataset *out);
 
+/* A data set around arrays of the caller, borrowed: features of KT_U8 or KT_F32 and shape (n, d), labels[n] or NULL.
+ * n_classes 0: the largest label + 1. `name` is the features' in messages. KT_DATA as above, or a label outside the
+ * classes. *out is zeroed on failure. */
+kt_status kt_dataset_borrow(const kt_array *features, const int32_t *labels, size_t n_classes, const char *name,
+                            kt_dataset *out);
+
 void kt_dataset_free(kt_dataset *dataset);
 
 /* Adds the samples of `extra`, labelled like `dataset` and read from `name`, after its own; bytes become floats when

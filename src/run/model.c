@@ -82,6 +82,26 @@ kt_status kt_model_table_rules(const kt_model *model, const char *header, kt_tab
     return header != NULL ? kt_decision_parse("--header", header, &rules->header) : KT_OK;
 }
 
+static kt_status open_alone(const char *path, size_t max_rows, kt_log *log, kt_model *model, kt_hdf5 **file)
+{
+    KT_TRY(open_model(path, log, model, file));
+    kt_network_spec spec = kt_config_network(&model->head.config, model->head.n_in, model->head.n_classes);
+    spec.kernels = 0; /* the best of this processor */
+    const kt_status status = kt_network_create(&model->network, &spec, max_rows);
+    return status == KT_OK ? read_tensors(*file, model->network) : kt_fail_context(status, "%s", model->path);
+}
+
+kt_status kt_model_open(const char *path, size_t max_rows, kt_log *log, kt_model *out)
+{
+    kt_hdf5 *file = NULL;
+    memset(out, 0, sizeof *out);
+    const kt_status status = open_alone(path, max_rows, log, out, &file);
+    kt_hdf5_close(file);
+    if (status != KT_OK)
+        kt_model_free(out);
+    return status;
+}
+
 kt_status kt_model_check_data(const kt_model *model, const kt_data *data, const char *name, kt_log *log)
 {
     const kt_dataset *set = &data->set;

@@ -12,7 +12,7 @@
 
 typedef struct kt_model {
     kt_checkpoint_head head;  /* class names on rank 0 only */
-    kt_replica replica;       /* one a host */
+    kt_replica replica;       /* one a host; zeroed without ranks */
     kt_network *network;      /* owned, in the replica's memory */
     char path[KT_PATH_BYTES]; /* of the file it came from, on rank 0 */
 } kt_model;
@@ -21,6 +21,8 @@ typedef struct kt_model {
  * them once, in a network with room for max_rows rows. *out must not move after. Collective. *out is zeroed on
  * failure. */
 kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_log *log, kt_model *out);
+/* The same for a program without ranks: the network is in memory of its own. Local; so is kt_model_free of it. */
+kt_status kt_model_open(const char *path, size_t max_rows, kt_log *log, kt_model *out);
 void kt_model_free(kt_model *model); /* collective */
 
 /* How tables for the model are read: as its own were, unless `header` ("auto", "true", "false"; NULL) says otherwise.

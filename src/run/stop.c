@@ -35,3 +35,8 @@ bool kt_stop_asked(void)
 {
     return asked != 0;
 }
+
+void kt_stop_forget(void)
+{
+    asked = 0;
+}

@@ -15,7 +15,8 @@ void kt_stop_listen(void);
 /* Asks this rank, as a signal does: another one was asked. */
 void kt_stop_ask(void);
 
-/* Whether this rank was asked. */
+/* Whether this rank was asked; and from now on it was not. */
 bool kt_stop_asked(void);
+void kt_stop_forget(void);
 
 #endif
