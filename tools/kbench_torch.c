@@ -13,8 +13,6 @@
 #include "base/text.h"
 #include "kbench.h"
 
-extern char **environ;
-
 /* Plain PyTorch, as one writes it. Arguments: threads, then a shape each as "784,128,49 batch samples dropout l2 rate
  * optimizer". */
 static const char script[] =

@@ -119,8 +119,8 @@ static kt_status print_classes(const int32_t *labels, size_t n, size_t n_classes
 static kt_status inspect_labels(const arguments *a, const char *name, size_t n_samples)
 {
     kt_array array;
-    int32_t *labels;
-    size_t n, n_classes;
+    int32_t *labels = NULL;
+    size_t n = 0, n_classes = 0;
     printf("\n");
     KT_TRY(kdata_read(a, name, n_samples, &array));
     kt_status status = print_array(name, &array);

@@ -72,7 +72,9 @@ if step gcc "gcc, release, warnings are errors" make_tree ci-gcc; then
     step gcc-tests "every test" run_tests ci-gcc "$many" || true
     step install "installation" install_tree || true
 fi
-step clang "clang, release, warnings are errors" make_tree ci-clang || true
+if step clang "clang, release, warnings are errors" make_tree ci-clang; then
+    step lint "clang-format, clang-tidy, cppcheck" "$root/tools/lint.sh" "$work/build/ci-clang" || true
+fi
 # shellcheck disable=SC2317
 make_mpich_tree() { # what the tests with ranks need, and no more
     configure ci-mpich -DKTRAIN_OTHER_BUILD="$work/build/ci-gcc" &&

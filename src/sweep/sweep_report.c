@@ -28,6 +28,7 @@ double kt_sweep_number_of(const kt_outcome *outcome, kt_sweep_number number)
         [KT_SWEEP_EPOCHS] = (double)outcome->epochs,
         [KT_SWEEP_SECONDS] = outcome->seconds,
     };
+    // cppcheck-suppress arrayIndexOutOfBoundsCond
     return number < KT_SWEEP_N_SCORES && !scored ? NAN : numbers[number];
 }
 
