@@ -91,11 +91,10 @@ double kt_bench_cache_bytes(size_t n_ranks)
 static float *own_part(const kt_bench_machine *machine, size_t *n)
 {
     enum { WHOLE = 64 };
-    size_t begin, end;
-    kt_share(machine->n_floats / WHOLE, (size_t)kt_comm_rank(machine->host), (size_t)kt_comm_size(machine->host),
-             &begin, &end);
-    *n = (end - begin) * WHOLE;
-    return (float *)kt_shared_memory(machine->shared) + begin * WHOLE;
+    const kt_range own =
+        kt_share(machine->n_floats / WHOLE, (size_t)kt_comm_rank(machine->host), (size_t)kt_comm_size(machine->host));
+    *n = (own.end - own.begin) * WHOLE;
+    return (float *)kt_shared_memory(machine->shared) + own.begin * WHOLE;
 }
 
 /* Memory as a replica has it; where that fails, each rank's own, as the trainer does. */

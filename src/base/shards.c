@@ -23,10 +23,11 @@ size_t kt_shards_nodes(size_t begin, size_t end, kt_shard_node nodes[KT_MAX_SHAR
 
 void kt_shards_rows(size_t M, size_t V, kt_shard_node node, size_t row[KT_MAX_SHARDS + 1])
 {
-    size_t end = 0;
-    for (size_t i = 0; i < node.count; i++)
-        kt_share(M, node.first + i, V, &row[i], &end);
-    row[node.count] = end;
+    for (size_t i = 0; i < node.count; i++) {
+        const kt_range rows = kt_share(M, node.first + i, V);
+        row[i] = rows.begin;
+        row[i + 1] = rows.end;
+    }
 }
 
 KT_CLONES

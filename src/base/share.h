@@ -4,12 +4,20 @@
 
 #include <stddef.h>
 
-/* Part `i` of `n_parts` of n things: *begin inclusive, *end exclusive. Contiguous, in order, sizes differ by one at
- * most (the first n % n_parts parts are the larger), empty when there are fewer things than parts. */
-void kt_share(size_t n, size_t i, size_t n_parts, size_t *begin, size_t *end);
+/* begin inclusive, end exclusive. */
+typedef struct kt_range {
+    size_t begin, end;
+} kt_range;
+
+/* Part `i` of `n_parts` of n things. Contiguous, in order, sizes differ by one at most (the first n % n_parts parts are
+ * the larger), empty when there are fewer things than parts. */
+kt_range kt_share(size_t n, size_t i, size_t n_parts);
 
 /* The same in whole tiles of `tile` things, of which the last may be cut short: bounds between parts are multiples of
  * tile. */
-void kt_share_tiles(size_t n, size_t tile, size_t i, size_t n_parts, size_t *begin, size_t *end);
+kt_range kt_share_tiles(size_t n, size_t tile, size_t i, size_t n_parts);
+
+/* n from begin, or what is left of them up to end. */
+kt_range kt_range_from(size_t begin, size_t n, size_t end);
 
 #endif

@@ -98,9 +98,8 @@ static double adding_vectors(const kt_forecast *j, const kt_layout *layout, doub
     kt_shard_node nodes[KT_MAX_SHARD_NODES];
     size_t most = 1, total = 0;
     for (size_t r = 0; r < layout->n_replicas; r++) {
-        size_t first, end;
-        kt_share(j->exchange.n_shards, r, layout->n_replicas, &first, &end);
-        const size_t n = kt_shards_nodes(first, end, nodes);
+        const kt_range own = kt_share(j->exchange.n_shards, r, layout->n_replicas);
+        const size_t n = kt_shards_nodes(own.begin, own.end, nodes);
         most = n > most ? n : most;
         total += n;
     }

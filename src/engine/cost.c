@@ -20,9 +20,9 @@ kt_layout kt_cost_layout(size_t n_ranks, size_t n_hosts, size_t ranks_per_replic
 {
     kt_layout layout = {.n_hosts = n_hosts < n_ranks ? n_hosts : n_ranks, .n_ranks = n_ranks};
     for (size_t h = 0; h < layout.n_hosts; h++) {
-        size_t begin, end;
-        kt_share(n_ranks, h, layout.n_hosts, &begin, &end);
-        const size_t n = end - begin, most = ranks_per_replica > 0 && ranks_per_replica < n ? ranks_per_replica : n;
+        const kt_range ranks = kt_share(n_ranks, h, layout.n_hosts);
+        const size_t n = ranks.end - ranks.begin;
+        const size_t most = ranks_per_replica > 0 && ranks_per_replica < n ? ranks_per_replica : n;
         layout.n_replicas += (n + most - 1) / most;
         layout.ranks_per_replica = most > layout.ranks_per_replica ? most : layout.ranks_per_replica;
     }
@@ -70,8 +70,8 @@ kt_exchange_cost kt_cost_factors(const kt_machine *machine, const kt_layout *lay
     const double R = (double)layout->n_replicas, n = parameters_of(layer);
     double most_rows = 0;
     for (size_t r = 0; r < layout->n_replicas; r++) {
-        kt_rows rows = {.M = job->batch_size, .shards = job->n_shards};
-        kt_share(job->n_shards, r, layout->n_replicas, &rows.first, &rows.end);
+        const kt_range own = kt_share(job->n_shards, r, layout->n_replicas);
+        const kt_rows rows = {job->batch_size, job->n_shards, own.begin, own.end};
         most_rows = larger(most_rows, (double)(kt_rows_end(&rows) - kt_rows_begin(&rows)));
     }
     kt_exchange_cost cost = {.messages = 2};
@@ -109,9 +109,8 @@ kt_exchange_cost kt_cost_allreduce(const kt_machine *machine, const kt_layout *l
     kt_exchange_cost cost = {.messages = 2, .total_bytes = (R - 1) * n * sizeof(float)};
     double n_parts = 1;
     for (size_t r = 0; r < layout->n_replicas; r++) {
-        size_t first, last;
-        kt_share(job->n_shards, r, layout->n_replicas, &first, &last);
-        const double own = job->reproducible ? (double)kt_shards_nodes(first, last, nodes) : 1;
+        const kt_range shards = kt_share(job->n_shards, r, layout->n_replicas);
+        const double own = job->reproducible ? (double)kt_shards_nodes(shards.begin, shards.end, nodes) : 1;
         n_parts = larger(n_parts, own);
         cost.total_bytes += own * (n - (job->rank0 ? (r == 0 ? n : 0) : slice)) * sizeof(float);
     }

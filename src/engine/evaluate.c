@@ -21,24 +21,23 @@ static kt_status infer(kt_network *network, const kt_dataset *set, const uint32_
                        const float **logits)
 {
     const kt_team *team = kt_network_team(network);
-    size_t begin, end;
-    kt_share(n, team->part, team->n_parts, &begin, &end);
-    kt_dataset_gather(set, index + begin, end - begin, (float)scale, kt_network_input(network) + begin * set->d);
+    const kt_range own = kt_share(n, team->part, team->n_parts);
+    kt_dataset_gather(set, index + own.begin, own.end - own.begin, (float)scale,
+                      kt_network_input(network) + own.begin * set->d);
     kt_team_barrier(team);
     return kt_network_forward(network, &(kt_pass){.rows = {n, 1, 0, 1}}, logits);
 }
 
 /* Chunks of a data set, of which each replica has some neighbours. */
 typedef struct chunks {
-    size_t n, count, begin, end; /* samples, chunks, this replica's chunks: all without a replica */
+    size_t n, count; /* samples, chunks */
+    kt_range own;    /* this replica's chunks: all without a replica */
 } chunks;
 
 static chunks cut(const kt_replica *replica, size_t n)
 {
     chunks c = {.n = n, .count = (n + KT_EVALUATION_ROWS - 1) / KT_EVALUATION_ROWS};
-    c.end = c.count;
-    if (replica != NULL)
-        kt_share(c.count, replica->number, replica->n_replicas, &c.begin, &c.end);
+    c.own = replica == NULL ? (kt_range){0, c.count} : kt_share(c.count, replica->number, replica->n_replicas);
     return c;
 }
 
@@ -70,7 +69,7 @@ static kt_status score_chunks(kt_network *network, const kt_dataset *set, const 
                               double scale, kt_metrics *counts, double *sums)
 {
     const bool counts_here = kt_network_team(network)->part == 0;
-    for (size_t chunk = c->begin; chunk < c->end; chunk++) {
+    for (size_t chunk = c->own.begin; chunk < c->own.end; chunk++) {
         const uint32_t *samples = index + chunk * KT_EVALUATION_ROWS;
         const float *logits;
         KT_TRY(infer(network, set, samples, rows_of(c, chunk), scale, &logits));
@@ -119,7 +118,7 @@ static kt_status own_probabilities(kt_network *network, const kt_dataset *set, c
                                    float *own)
 {
     const size_t n_classes = kt_network_n_classes(network);
-    for (size_t chunk = c->begin; chunk < c->end; chunk++) {
+    for (size_t chunk = c->own.begin; chunk < c->own.end; chunk++) {
         const size_t n = rows_of(c, chunk), first = chunk * KT_EVALUATION_ROWS;
         uint32_t index[KT_EVALUATION_ROWS];
         const float *logits;
@@ -127,7 +126,7 @@ static kt_status own_probabilities(kt_network *network, const kt_dataset *set, c
             index[i] = (uint32_t)(first + i);
         KT_TRY(infer(network, set, index, n, scale, &logits));
         if (own != NULL)
-            kt_loss_probabilities(n, n_classes, logits, own + (first - c->begin * KT_EVALUATION_ROWS) * n_classes);
+            kt_loss_probabilities(n, n_classes, logits, own + (first - c->own.begin * KT_EVALUATION_ROWS) * n_classes);
     }
     return KT_OK;
 }
@@ -141,7 +140,7 @@ kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, co
     size_t n_rows = 0;
     float *own = replica == NULL ? probabilities : NULL;
     kt_status status = KT_OK;
-    for (size_t chunk = c.begin; chunk < c.end; chunk++)
+    for (size_t chunk = c.own.begin; chunk < c.own.end; chunk++)
         n_rows += rows_of(&c, chunk);
     if (set->n > INT_MAX / n_classes)
         status =

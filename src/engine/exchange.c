@@ -234,10 +234,10 @@ static void update_run(kt_exchange *x, const kt_run *run, const step *s)
 {
     const size_t *slice = run->bounds + x->replica->number, begin = run->begin + slice[0];
     float *w = kt_network_parameters(x->network);
-    size_t first, last;
-    kt_share_tiles(slice[1] - slice[0], KT_LINE_FLOATS, x->replica->team.part, x->replica->team.n_parts, &first, &last);
-    kt_optimizer_update(x->optimizer, s->number, s->rate, s->scale, s->M, begin + first, begin + last, w,
-                        x->gradient + begin + first);
+    const kt_range own =
+        kt_share_tiles(slice[1] - slice[0], KT_LINE_FLOATS, x->replica->team.part, x->replica->team.n_parts);
+    kt_optimizer_update(x->optimizer, s->number, s->rate, s->scale, s->M, begin + own.begin, begin + own.end, w,
+                        x->gradient + begin + own.begin);
     kt_replica_barrier(x->replica);
     if (x->replica->leaders != NULL)
         kt_comm_share_slices(x->replica->leaders, run->bounds, w + run->begin);

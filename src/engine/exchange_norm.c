@@ -16,10 +16,9 @@ static void sum_gram_rows(kt_exchange *x, size_t M, size_t l, double *sums)
     const kt_factors *f = kt_exchange_factors(x, l);
     const kt_kernels *kernels = kt_network_products(x->network, l, M).kernels;
     const double bias = f->lost_bias ? 0 : 1;
-    size_t begin, end;
-    kt_share(M, x->replica->team.part, x->replica->team.n_parts, &begin, &end);
-    for (size_t s = begin; s < end; s += KT_GRAM_ROWS) {
-        const size_t m = end - s < KT_GRAM_ROWS ? end - s : KT_GRAM_ROWS;
+    const kt_range own = kt_share(M, x->replica->team.part, x->replica->team.n_parts);
+    for (size_t s = own.begin; s < own.end; s += KT_GRAM_ROWS) {
+        const size_t m = own.end - s < KT_GRAM_ROWS ? own.end - s : KT_GRAM_ROWS;
         float *of_x = x->gram, *of_delta = x->gram + KT_GRAM_ROWS * M;
         kernels->forward(m, f->n_in, M, f->x + s * f->n_in, f->n_in, f->x, f->n_in, of_x, M);
         kernels->forward(m, f->n_out, M, f->delta + s * f->n_out, f->n_out, f->delta, f->n_out, of_delta, M);

@@ -28,8 +28,7 @@ static kt_status cut_run(kt_exchange *x, kt_run *run)
     const size_t n = run->end - run->begin, n_replicas = x->replica->n_replicas;
     KT_TRY(KT_NEW(run->bounds, n_replicas + 1));
     for (size_t r = 0; r < n_replicas; r++) {
-        size_t end;
-        kt_share_tiles(n, KT_LINE_FLOATS, r, n_replicas, &run->bounds[r], &end);
+        run->bounds[r] = kt_share_tiles(n, KT_LINE_FLOATS, r, n_replicas).begin;
         if (x->plan->rank0)
             run->bounds[r] = r == 0 ? 0 : n;
     }

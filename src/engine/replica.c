@@ -26,11 +26,8 @@ static void share(void *context, void *values, size_t n_rows, size_t n_bytes)
     kt_replica *replica = context;
     kt_replica_barrier(replica);
     if (replica->leaders != NULL) {
-        for (size_t r = 0; r < replica->n_replicas; r++) {
-            size_t end;
-            kt_share(n_rows, r, replica->n_replicas, &replica->bounds[r], &end);
-            replica->bounds[r] *= n_bytes;
-        }
+        for (size_t r = 0; r < replica->n_replicas; r++)
+            replica->bounds[r] = kt_share(n_rows, r, replica->n_replicas).begin * n_bytes;
         replica->bounds[replica->n_replicas] = n_rows * n_bytes;
         kt_comm_share_bytes(replica->leaders, replica->bounds, values);
     }
@@ -40,12 +37,9 @@ static void share(void *context, void *values, size_t n_rows, size_t n_bytes)
 /* The group of a host that its rank number `rank` is in. */
 static int group_of(size_t rank, size_t n_ranks, size_t n_groups)
 {
-    for (size_t group = 0; group < n_groups; group++) {
-        size_t begin, end;
-        kt_share(n_ranks, group, n_groups, &begin, &end);
-        if (rank < end)
+    for (size_t group = 0; group < n_groups; group++)
+        if (rank < kt_share(n_ranks, group, n_groups).end)
             return (int)group;
-    }
     return (int)n_groups;
 }
 
@@ -145,9 +139,8 @@ void kt_replica_barrier(kt_replica *replica)
 
 kt_rows kt_replica_rows(const kt_replica *replica, size_t number, size_t M, size_t n_shards)
 {
-    kt_rows rows = {.M = M, .shards = n_shards};
-    kt_share(n_shards, number, replica->n_replicas, &rows.first, &rows.end);
-    return rows;
+    const kt_range own = kt_share(n_shards, number, replica->n_replicas);
+    return (kt_rows){M, n_shards, own.begin, own.end};
 }
 
 void kt_replica_start_rows(kt_replica *replica, const kt_rows *rows, size_t width, float *values, kt_transfer **out)

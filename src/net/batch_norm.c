@@ -8,7 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/share.h"
 #include "base/simd.h"
 
 /* layer->scratch: mean [n], 1 / deviation [n], totals [2 x n], then the shards' sums [shards x 2 x n]. A rank reads and
@@ -104,12 +103,11 @@ static void sum_batch(const kt_layer *layer, const kt_work *work, kt_range own, 
     const kt_rows *rows = &work->pass->rows;
     double *sums = scratch_of(layer).sums;
     for (size_t v = rows->first; v < rows->end; v++) {
-        size_t begin, end;
+        const kt_range in = kt_share(rows->M, v, rows->shards);
         double *shard = sums + v * n_sums * n;
-        kt_share(rows->M, v, rows->shards, &begin, &end);
         for (size_t k = 0; k < n_sums; k++)
             memset(shard + k * n + own.begin, 0, n_own * sizeof *shard);
-        for (size_t r = begin; r < end; r++)
+        for (size_t r = in.begin; r < in.end; r++)
             add(layer, own, x + r * n, dy == NULL ? NULL : dy + r * n, shard);
     }
     if (work->team->share != NULL)

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/share.h"
 #include "base/simd.h"
 #include "edge/linalg.h"
 
@@ -15,34 +14,19 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-kt_range kt_range_from(size_t begin, size_t n, size_t end)
-{
-    return (kt_range){begin, smaller(begin + n, end)};
-}
-
 size_t kt_rows_begin(const kt_rows *rows)
 {
-    size_t begin, end;
-    if (rows->first == rows->shards)
-        return rows->M;
-    kt_share(rows->M, rows->first, rows->shards, &begin, &end);
-    return begin;
+    return rows->first == rows->shards ? rows->M : kt_share(rows->M, rows->first, rows->shards).begin;
 }
 
 size_t kt_rows_end(const kt_rows *rows)
 {
-    size_t begin, end;
-    if (rows->first == rows->end)
-        return kt_rows_begin(rows);
-    kt_share(rows->M, rows->end - 1, rows->shards, &begin, &end);
-    return end;
+    return rows->first == rows->end ? kt_rows_begin(rows) : kt_share(rows->M, rows->end - 1, rows->shards).end;
 }
 
 kt_range kt_dense_own(size_t n_units, bool thin, const kt_team *team)
 {
-    kt_range own;
-    kt_share_tiles(n_units, thin ? THIN_TILE : BLAS_TILE, team->part, team->n_parts, &own.begin, &own.end);
-    return own;
+    return kt_share_tiles(n_units, thin ? THIN_TILE : BLAS_TILE, team->part, team->n_parts);
 }
 
 /* What one call computes: rows [begin, begin + m) and units [unit, unit + n). */
@@ -62,9 +46,9 @@ static bool cut(bool thin, const kt_rows *rows, kt_range own, size_t k, block *o
     out->m = end - out->begin;
     out->n = smaller(tile, own.end - out->unit);
     if (!thin) {
-        size_t shard_end;
-        kt_share(rows->M, rows->first + k / n_tiles, rows->shards, &out->begin, &shard_end);
-        out->m = shard_end - out->begin;
+        const kt_range shard = kt_share(rows->M, rows->first + k / n_tiles, rows->shards);
+        out->begin = shard.begin;
+        out->m = shard.end - shard.begin;
     }
     return true;
 }
@@ -139,10 +123,9 @@ static size_t width(kt_range range)
 static void add_up(const tile *t, kt_shard_node node, float *g, float *scratch)
 {
     if (node.count == 1) {
-        size_t begin, end;
-        kt_share(t->rows->M, node.first, t->rows->shards, &begin, &end);
-        kt_linalg_gradient(end - begin, width(t->wide), width(t->tall), t->d + begin * t->ld_d + t->tall.begin, t->ld_d,
-                           t->x + begin * t->ld_x + t->wide.begin, t->ld_x, g, width(t->wide));
+        const kt_range r = kt_share(t->rows->M, node.first, t->rows->shards);
+        kt_linalg_gradient(width(r), width(t->wide), width(t->tall), t->d + r.begin * t->ld_d + t->tall.begin, t->ld_d,
+                           t->x + r.begin * t->ld_x + t->wide.begin, t->ld_x, g, width(t->wide));
         return;
     }
     const size_t half = node.count / 2;
@@ -193,9 +176,8 @@ void kt_dense_bias_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard
     const size_t n = units.end - units.begin;
     float other[KT_DENSE_UNITS];
     if (node.count == 1) {
-        size_t begin, end;
-        kt_share(rows->M, node.first, rows->shards, &begin, &end);
-        sum_rows(end - begin, n, dense->n_out, d + begin * dense->n_out + units.begin, g);
+        const kt_range r = kt_share(rows->M, node.first, rows->shards);
+        sum_rows(width(r), n, dense->n_out, d + r.begin * dense->n_out + units.begin, g);
         return;
     }
     const size_t half = node.count / 2;

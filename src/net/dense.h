@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/shards.h"
+#include "base/share.h"
 #include "net/kernels.h"
 #include "net/team.h"
 
@@ -21,13 +22,6 @@ typedef struct kt_rows {
 
 size_t kt_rows_begin(const kt_rows *rows);
 size_t kt_rows_end(const kt_rows *rows);
-
-typedef struct kt_range {
-    size_t begin, end;
-} kt_range;
-
-/* n from begin, or what is left of them up to end. */
-kt_range kt_range_from(size_t begin, size_t n, size_t end);
 
 typedef struct kt_dense {
     size_t n_in, n_out;

@@ -15,8 +15,7 @@
 /* The shards of the batch that this rank gathers and scores: its share of its replica's. */
 static kt_range own_shards(const kt_trainer *t, const kt_rows *rows)
 {
-    kt_range own;
-    kt_share(rows->end - rows->first, t->replica.team.part, t->replica.team.n_parts, &own.begin, &own.end);
+    const kt_range own = kt_share(rows->end - rows->first, t->replica.team.part, t->replica.team.n_parts);
     return (kt_range){rows->first + own.begin, rows->first + own.end};
 }
 
@@ -28,11 +27,10 @@ static void gather_batch(kt_trainer *t, const kt_pass *pass)
     if (kt_stop_asked())
         atomic_store_explicit(&t->board->asked, 1, memory_order_relaxed);
     for (size_t v = own.begin; v < own.end; v++) {
-        size_t begin, end;
-        kt_share(pass->rows.M, v, pass->rows.shards, &begin, &end);
-        kt_dataset_gather(set, pass->sample + begin, end - begin, (float)t->config->data.scale,
-                          kt_network_input(t->network) + begin * set->d);
-        for (size_t i = begin; i < end; i++)
+        const kt_range rows = kt_share(pass->rows.M, v, pass->rows.shards);
+        kt_dataset_gather(set, pass->sample + rows.begin, rows.end - rows.begin, (float)t->config->data.scale,
+                          kt_network_input(t->network) + rows.begin * set->d);
+        for (size_t i = rows.begin; i < rows.end; i++)
             t->labels[i] = set->labels[pass->sample[i]];
     }
     kt_team_barrier(&t->replica.team);
@@ -46,11 +44,11 @@ static void score_batch(kt_trainer *t, const kt_pass *pass, const float *logits,
     kt_shard_result *shards = t->board->shards;
     const kt_range own = own_shards(t, &pass->rows);
     for (size_t v = own.begin; v < own.end; v++) {
-        size_t begin, end;
-        kt_share(pass->rows.M, v, V, &begin, &end);
+        const kt_range rows = kt_share(pass->rows.M, v, V);
+        const size_t begin = rows.begin;
         shards[v] = (kt_shard_result){.asked = atomic_load_explicit(&t->board->asked, memory_order_relaxed)};
-        kt_loss_softmax(&t->loss, end - begin, pass->rows.M, logits + begin * C, t->labels + begin, &shards[v].sums,
-                        kt_network_d_logits(t->network) + begin * C);
+        kt_loss_softmax(&t->loss, rows.end - begin, pass->rows.M, logits + begin * C, t->labels + begin,
+                        &shards[v].sums, kt_network_d_logits(t->network) + begin * C);
     }
     kt_team_share(&t->replica.team, shards, V, sizeof *shards);
     double parts[2 * KT_MAX_SHARDS], total[2];

@@ -40,9 +40,8 @@ static size_t owners_parts(size_t V, size_t owners, const float *shards, kt_shar
 {
     size_t n = 0;
     for (size_t r = 0; r < owners; r++) {
-        size_t begin, end;
-        kt_share(V, r, owners, &begin, &end);
-        n += kt_shards_nodes(begin, end, nodes + n);
+        const kt_range own = kt_share(V, r, owners);
+        n += kt_shards_nodes(own.begin, own.end, nodes + n);
     }
     for (size_t k = 0; k < n; k++)
         for (size_t i = 0; i < N; i++)
@@ -149,15 +148,15 @@ static void rows_of_a_node_are_the_shares_of_its_shards(void)
     bool good = true, all = true;
     for (size_t V = 1; V <= KT_MAX_SHARDS; V *= 2)
         for (size_t M = 0; M < 200; M += M < 70 ? 1 : 37) { /* also fewer rows than shards: the last ones are empty */
-            size_t row[KT_MAX_SHARDS + 1], begin, end;
+            size_t row[KT_MAX_SHARDS + 1];
             kt_shards_rows(M, V, (kt_shard_node){0, V}, row);
             all = all && row[0] == 0 && row[V] == M;
             for (size_t c = 1; c <= V; c *= 2)
                 for (size_t first = 0; first < V; first += c) {
                     kt_shards_rows(M, V, (kt_shard_node){first, c}, row);
                     for (size_t i = 0; i < c; i++) {
-                        kt_share(M, first + i, V, &begin, &end);
-                        good = good && row[i] == begin && row[i + 1] == end;
+                        const kt_range rows = kt_share(M, first + i, V);
+                        good = good && row[i] == rows.begin && row[i + 1] == rows.end;
                     }
                 }
         }

@@ -10,11 +10,11 @@ static void shares_cover_everything_once_in_order(void)
         for (size_t parts = 1; parts < 12; parts++) {
             size_t next = 0;
             for (size_t i = 0; i < parts; i++) {
-                size_t begin, end;
-                kt_share(n, i, parts, &begin, &end);
-                covered = covered && begin == next && end >= begin;
-                even = even && end - begin >= n / parts && end - begin <= n / parts + 1;
-                next = end;
+                const kt_range own = kt_share(n, i, parts);
+                const size_t n_own = own.end - own.begin;
+                covered = covered && own.begin == next && own.end >= own.begin;
+                even = even && n_own >= n / parts && n_own <= n / parts + 1;
+                next = own.end;
             }
             covered = covered && next == n;
         }
@@ -22,7 +22,28 @@ static void shares_cover_everything_once_in_order(void)
     CU_ASSERT(even);
 }
 
+static void shares_in_tiles_cover_everything_and_meet_between_tiles(void)
+{
+    bool covered = true, whole = true;
+    for (size_t n = 0; n < 100; n++)
+        for (size_t tile = 1; tile < 20; tile += 3)
+            for (size_t parts = 1; parts < 8; parts++) {
+                size_t next = 0;
+                for (size_t i = 0; i < parts; i++) {
+                    const kt_range own = kt_share_tiles(n, tile, i, parts);
+                    covered = covered && own.begin == next && own.end >= own.begin;
+                    whole = whole && (own.end % tile == 0 || own.end == n);
+                    next = own.end;
+                }
+                covered = covered && next == n;
+            }
+    CU_ASSERT(covered);
+    CU_ASSERT(whole);
+}
+
 const kt_test kt_tests[] = {
     {"shares cover everything once, in order, and differ by one at most", shares_cover_everything_once_in_order},
+    {"shares in whole tiles cover everything once and meet between tiles",
+     shares_in_tiles_cover_everything_and_meet_between_tiles},
     {NULL, NULL},
 };

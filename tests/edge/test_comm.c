@@ -107,11 +107,11 @@ enum { MAX_RANKS = 16 };
 /* Bounds of the slices: even shares; all for the last rank; or none for every other rank. */
 static void cut(size_t n, int way, size_t bounds[MAX_RANKS + 1])
 {
-    size_t ranks = (size_t)size(), begin;
+    const size_t ranks = (size_t)size();
     bounds[0] = 0;
     for (size_t r = 0; r < ranks; r++) {
         if (way == 0)
-            kt_share(n, r, ranks, &begin, &bounds[r + 1]);
+            bounds[r + 1] = kt_share(n, r, ranks).end;
         else if (way == 1)
             bounds[r + 1] = r + 1 == ranks ? n : 0;
         else

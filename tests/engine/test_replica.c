@@ -41,12 +41,12 @@ static bool is_as_described(const place *all, size_t ranks_per_replica)
     const size_t n = world_size(), n_replicas = (n + ranks_per_replica - 1) / ranks_per_replica;
     size_t rank = 0;
     for (size_t r = 0; r < n_replicas; r++) {
-        size_t begin, end;
-        kt_share(n, r, n_replicas, &begin, &end); /* neighbours, larger groups first */
-        if (end - begin > ranks_per_replica || begin == end)
+        const kt_range own = kt_share(n, r, n_replicas); /* neighbours, larger groups first */
+        const size_t n_own = own.end - own.begin;
+        if (n_own > ranks_per_replica || n_own == 0)
             return false;
-        for (; rank < end; rank++) {
-            const place wanted = {r, rank - begin, end - begin, n_replicas, 1, rank == begin};
+        for (; rank < own.end; rank++) {
+            const place wanted = {r, rank - own.begin, n_own, n_replicas, 1, rank == own.begin};
             if (memcmp(&all[rank], &wanted, sizeof wanted) != 0)
                 return false;
         }
@@ -112,12 +112,12 @@ static void each_replica_has_memory_of_its_own(void)
     for (size_t k = 1; k <= MOST_PER_REPLICA; k++) {
         bool zero = true, own = true;
         create(k, N * sizeof(size_t));
-        size_t *x = kt_replica_memory(&replica), begin, end;
-        kt_share(N, replica.team.part, replica.team.n_parts, &begin, &end);
+        size_t *x = kt_replica_memory(&replica);
+        const kt_range share = kt_share(N, replica.team.part, replica.team.n_parts);
         for (size_t i = 0; i < N; i++)
             zero = zero && x[i] == 0;
         kt_replica_barrier(&replica);
-        for (size_t i = begin; i < end; i++)
+        for (size_t i = share.begin; i < share.end; i++)
             x[i] = i + replica.number;
         kt_comm_barrier(kt_test_world);
         for (size_t i = 0; i < N; i++)
@@ -168,11 +168,11 @@ static void a_team_shares_its_rows(void)
         for (size_t n = 1; n <= MOST; n *= 2) {
             create(k, MOST * WIDTH * sizeof(double));
             double *x = kt_replica_memory(&replica);
-            size_t begin, end, first, last, n_wrong = 0;
-            kt_share(n, replica.number, replica.n_replicas, &begin, &end);
-            kt_share(WIDTH, replica.team.part, replica.team.n_parts, &first, &last);
-            for (size_t r = begin; r < end; r++)
-                for (size_t j = first; j < last; j++)
+            size_t n_wrong = 0;
+            const kt_range rows = kt_share(n, replica.number, replica.n_replicas);
+            const kt_range own = kt_share(WIDTH, replica.team.part, replica.team.n_parts);
+            for (size_t r = rows.begin; r < rows.end; r++)
+                for (size_t j = own.begin; j < own.end; j++)
                     x[r * WIDTH + j] = (double)(100 * r + j + 1);
             kt_team_share(&replica.team, x, n, WIDTH * sizeof *x);
             for (size_t i = 0; i < MOST * WIDTH; i++)

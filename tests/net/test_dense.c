@@ -265,9 +265,8 @@ static void check_owners(sum_over_node *f, const kt_dense *dense, const kt_rows 
     for (size_t owners = 1; owners <= MOST_OWNERS; owners++) {
         size_t n_nodes = 0;
         for (size_t r = 0; r < owners; r++) {
-            size_t begin, end;
-            kt_share(rows->shards, r, owners, &begin, &end);
-            n_nodes += kt_shards_nodes(begin, end, nodes + n_nodes);
+            const kt_range own = kt_share(rows->shards, r, owners);
+            n_nodes += kt_shards_nodes(own.begin, own.end, nodes + n_nodes);
         }
         CU_ASSERT_FATAL(n_nodes * n <= sizeof parts / sizeof parts[0]);
         for (size_t k = 0; k < n_nodes; k++)
