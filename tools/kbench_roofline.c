@@ -8,7 +8,7 @@
 static void count_layer(const kt_bench_case *c, size_t l, const kt_factors *f, kt_bench_need *need)
 {
     const kt_exchange_plan *plan = kt_trainer_plan(c->trainer);
-    const double weights = (double)f->n_in * (double)f->n_out, R = (double)need->n_replicas;
+    const double weights = (double)f->dense.n_in * (double)f->dense.n_out, R = (double)need->n_replicas;
     const double product = 2 * weights * (double)plan->batch_size, reading = R * weights * sizeof(float);
     const double times = plan->by_factors[l] ? R : 1;
     need->flops[KT_BENCH_FORWARD] += product;
@@ -16,7 +16,7 @@ static void count_layer(const kt_bench_case *c, size_t l, const kt_factors *f, k
     need->flops[KT_BENCH_BACKWARD] += l > 0 ? product : 0;
     need->bytes[KT_BENCH_BACKWARD] += l > 0 ? reading : 0;
     need->flops[KT_BENCH_EXCHANGE] += times * product;
-    need->bytes[KT_BENCH_EXCHANGE] += times * (weights + (double)f->n_out) * (8 + 8 * (double)plan->n_slots);
+    need->bytes[KT_BENCH_EXCHANGE] += times * (weights + (double)f->dense.n_out) * (8 + 8 * (double)plan->n_slots);
     need->n_by_factors += plan->by_factors[l];
 }
 
@@ -51,7 +51,7 @@ kt_bench_need kt_bench_case_need(const kt_bench_case *c)
     const kt_factors *factors = kt_network_factors(kt_trainer_network(c->trainer), &need.n_layers);
     for (size_t l = 0; l < need.n_layers; l++) {
         count_layer(c, l, &factors[l], &need);
-        need.sent_bytes += sent_bytes(c, l, (kt_layer_shape){factors[l].n_in, factors[l].n_out});
+        need.sent_bytes += sent_bytes(c, l, (kt_layer_shape){factors[l].dense.n_in, factors[l].dense.n_out});
     }
     need.data_bytes = (double)(need.n_replicas * plan->n_parameters * (1 + plan->n_slots) * sizeof(float));
     return need;

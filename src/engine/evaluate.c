@@ -25,7 +25,8 @@ static kt_status infer(kt_network *network, const kt_dataset *set, const uint32_
     kt_dataset_gather(set, index + own.begin, own.end - own.begin, (float)scale,
                       kt_network_input(network) + own.begin * set->d);
     kt_team_barrier(team);
-    return kt_network_forward(network, &(kt_pass){.rows = {n, 1, 0, 1}}, logits);
+    const kt_pass pass = kt_network_pass(network, (kt_rows){n, 1, 0, 1});
+    return kt_network_forward(network, &pass, logits);
 }
 
 /* Chunks of a data set, of which each replica has some neighbours. */

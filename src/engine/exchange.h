@@ -32,6 +32,7 @@ typedef struct kt_exchange_plan {
     bool keeps_gradient; /* whole vectors of it are needed: allreduce, or clipping a large batch */
     size_t n_parameters;
     size_t batch_size; /* of the largest batch */
+    bool thin;         /* all batches go through own kernels */
     size_t n_row_sums; /* most sums of squares that a layer has: of samples, or of a weight's rows and of biases */
     kt_link link;      /* between replicas, as measured; zeros when there was nothing to measure */
 } kt_exchange_plan;

@@ -155,6 +155,7 @@ kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const k
     out->n_shards = job.n_shards;
     out->n_slots = job.n_slots;
     out->rank0 = job.rank0;
+    out->thin = job.thin;
     kt_status status = kt_network_shared_bytes(spec, 1, &n_bytes, &out->n_parameters);
     if (status == KT_OK)
         status = KT_NEW(out->by_factors, out->n_layers);

@@ -4,6 +4,7 @@
 #define KTRAIN_EXCHANGE_PRIVATE_H
 
 #include "engine/exchange.h"
+#include "engine/gradient.h"
 
 /* Neighbouring layers that allreduce: elements [begin, end) of the parameter vector, in one message. */
 typedef struct kt_run {
@@ -11,23 +12,27 @@ typedef struct kt_run {
     size_t *bounds; /* [n_replicas + 1], relative to begin: who owns what */
 } kt_run;
 
-/* Tiles of a gradient as it goes into the optimizer: small enough for the first cache with own kernels, large enough
- * for OpenBLAS. */
-typedef struct kt_tile_size {
-    size_t units, columns;
-} kt_tile_size;
-
-extern const kt_tile_size kt_exchange_thin_tile, kt_exchange_blas_tile;
+/* What is settled where a step begins. */
+typedef struct kt_step {
+    const kt_pass *pass;
+    kt_rows whole;      /* the batch as gradients are summed over it */
+    bool by_gradient;   /* it is clipped by the norm of gradients, which are kept for that; else by that of factors */
+    kt_updates updates; /* known after clipping */
+} kt_step;
 
 struct kt_exchange {
     kt_replica *replica; /* borrowed, as are plan and network */
     const kt_exchange_plan *plan;
-    kt_network *network;
+    const kt_factors *factors; /* [plan->n_layers], of the network as are the next */
+    size_t n_formed;
+    const kt_formed *formed;
+    float *parameters;
     kt_optimizer *optimizer;
     int optimizer_kind; /* row of kt_optimizers */
-    bool reproducible, decay_biases;
+    bool reproducible;
     double clip_norm, norm;
-    kt_rows rows; /* of the pass that is listened to */
+    const kt_pass *pass; /* that is listened to */
+    kt_gradient tiles;
     size_t n_runs;
     kt_run *runs;
     kt_shard_node nodes[KT_MAX_SHARD_NODES]; /* the partial sums of this replica */
@@ -41,8 +46,6 @@ struct kt_exchange {
     kt_transfer **transfers; /* leaders: [n_layers x 2], of inputs and of deltas, while they are under way */
     bool *sent;              /* leaders: [n_layers x 2], in this step */
     float *received;         /* leaders: [all nodes x longest slice] */
-    float *tile;             /* own: one tile of a gradient */
-    float *scratch;          /* own: for OpenBLAS's tiles */
     float *gram;             /* own: rows of two Gram matrices [2 x KT_GRAM_ROWS x batch_size] */
 };
 
@@ -51,17 +54,8 @@ enum { KT_GRAM_ROWS = 8 };
 /* Floats of a vector of all parameters, in whole cache lines. */
 size_t kt_exchange_vector(const kt_exchange_plan *plan);
 
-/* What the gradient of dense layer l is made of. */
-const kt_factors *kt_exchange_factors(const kt_exchange *x, size_t l);
-
-/* Rows of the whole batch, as gradients are summed over. */
-kt_rows kt_exchange_whole(const kt_exchange *x, const kt_pass *pass);
-
-/* Forms gradient[own units of layer l] over the node's rows, into `vector` (in the parameters' places). */
-void kt_exchange_form(const kt_exchange *x, const kt_rows *rows, kt_shard_node node, size_t l, float *vector);
-
 /* The factor that brings the gradient's norm down to clip_norm; sets x->norm. Needs all samples' factors of every layer
  * of a thin batch, or the whole gradient. Collective over the replica, the same on every replica. */
-double kt_exchange_clip(kt_exchange *x, const kt_pass *pass);
+double kt_exchange_clip(kt_exchange *x, const kt_step *step);
 
 #endif

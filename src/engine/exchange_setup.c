@@ -8,11 +8,7 @@
 static kt_status allocate(kt_exchange *x)
 {
     const size_t n_replicas = x->replica->n_replicas;
-    const bool thin = kt_network_is_thin(x->network, x->plan->batch_size);
-    const kt_tile_size size = thin ? kt_exchange_thin_tile : kt_exchange_blas_tile;
-    KT_TRY(KT_NEW(x->tile, size.units * size.columns));
-    if (!thin)
-        KT_TRY(KT_NEW(x->scratch, kt_dense_scratch()));
+    KT_TRY(kt_gradient_create(&x->tiles, x->plan->thin));
     if (x->clip_norm > 0) /* also for the last batch of an epoch, which may be thin where the others are not */
         KT_TRY(KT_NEW(x->gram, 2 * KT_GRAM_ROWS * x->plan->batch_size));
     KT_TRY(KT_NEW(x->transfers, 2 * x->plan->n_layers));
@@ -43,10 +39,9 @@ static kt_status cut_run(kt_exchange *x, kt_run *run)
 
 static kt_status find_runs(kt_exchange *x)
 {
-    size_t n, longest = 0;
-    const kt_factors *factors = kt_network_factors(x->network, &n);
-    for (size_t l = 0; l < n && x->replica->n_replicas > 1; l++) {
-        const size_t begin = factors[l].weight, end = factors[l].bias + factors[l].n_out;
+    size_t longest = 0;
+    for (size_t l = 0; l < x->plan->n_layers && x->replica->n_replicas > 1; l++) {
+        const size_t begin = x->factors[l].weight, end = x->factors[l].bias + x->factors[l].dense.n_out;
         if (x->plan->by_factors[l])
             continue;
         if (x->n_runs > 0 && x->runs[x->n_runs - 1].end == begin && end - x->runs[x->n_runs - 1].begin <= INT_MAX)
@@ -94,28 +89,29 @@ static void take_memory(kt_exchange *x, float *memory)
 /* Each rank writes the state of its units first: that is where its pages will lie. */
 static void touch_state(const kt_exchange *x)
 {
-    size_t n;
-    const kt_factors *factors = kt_network_factors(x->network, &n);
-    const bool thin = kt_network_is_thin(x->network, x->plan->batch_size);
-    for (size_t l = 0; l < n; l++) {
-        const kt_range own = kt_dense_own(factors[l].tall, thin, &x->replica->team);
-        const size_t width = factors[l].wide, begin = factors[l].weight + own.begin * width;
+    for (size_t l = 0; l < x->plan->n_layers; l++) {
+        const kt_factors *f = &x->factors[l];
+        const kt_range own = kt_dense_own(f->tall, x->plan->thin, &x->replica->team);
+        const size_t width = f->wide, begin = f->weight + own.begin * width;
         for (size_t s = 0; x->plan->by_factors[l] && s < x->plan->n_slots; s++)
             memset(x->slots[s] + begin, 0, (own.end - own.begin) * width * sizeof(float));
     }
 }
 
-static kt_status build(kt_exchange *x, const kt_config *config, void *memory)
+static kt_status build(kt_exchange *x, const kt_config *config, kt_network *network, void *memory)
 {
-    size_t n_tensors;
-    const kt_tensor *tensors = kt_network_parameter_tensors(x->network, &n_tensors);
+    size_t n_tensors, n_layers;
+    const kt_tensor *tensors = kt_network_parameter_tensors(network, &n_tensors);
+    x->factors = kt_network_factors(network, &n_layers);
+    x->formed = kt_network_formed(network, &x->n_formed);
+    x->parameters = kt_network_parameters(network);
     take_memory(x, memory);
     touch_state(x);
     KT_TRY(allocate(x));
     find_nodes(x);
     KT_TRY(find_runs(x));
     kt_optimizer_spec spec = config->optimizer;
-    spec.portable = kt_network_kernels(x->network) != kt_kernels_best(); /* other ranks may lack what we have */
+    spec.portable = kt_network_kernels(network) != kt_kernels_best(); /* other ranks may lack what we have */
     return kt_optimizer_create(&x->optimizer, &spec, tensors, n_tensors, x->slots);
 }
 
@@ -128,12 +124,10 @@ kt_status kt_exchange_create(kt_exchange **out, kt_replica *replica, const kt_co
     if (status == KT_OK) {
         x->replica = replica;
         x->plan = plan;
-        x->network = network;
         x->optimizer_kind = config->optimizer.kind;
         x->reproducible = config->parallel.reproducible;
-        x->decay_biases = config->optimizer.l2_biases;
         x->clip_norm = config->train.clip_norm;
-        status = build(x, config, memory);
+        status = build(x, config, network, memory);
     }
     status = kt_comm_agree(replica->world, status);
     if (status == KT_OK)
@@ -150,8 +144,8 @@ void kt_exchange_free(kt_exchange *x)
     kt_optimizer_free(x->optimizer);
     for (size_t i = 0; i < x->n_runs; i++)
         kt_memory_free(x->runs[i].bounds);
-    void *const parts[] = {x->runs,    x->n_parts, x->all_nodes, x->received, x->tile,
-                           x->scratch, x->gram,    x->transfers, x->sent,     x};
+    kt_gradient_free(&x->tiles);
+    void *const parts[] = {x->runs, x->n_parts, x->all_nodes, x->received, x->gram, x->transfers, x->sent, x};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         kt_memory_free(parts[i]);
 }

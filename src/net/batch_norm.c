@@ -96,11 +96,11 @@ static void add_derivatives(const kt_layer *layer, kt_range own, const float *x,
 }
 
 /* total[n_sums x n], own columns = the sum over the whole batch. Collective over the teams. */
-static void sum_batch(const kt_layer *layer, const kt_work *work, kt_range own, add_function *add, size_t n_sums,
+static void sum_batch(const kt_layer *layer, const kt_pass *pass, kt_range own, add_function *add, size_t n_sums,
                       const float *x, const float *dy, double *total)
 {
     const size_t n = layer->n_out, n_own = own.end - own.begin;
-    const kt_rows *rows = &work->pass->rows;
+    const kt_rows *rows = &pass->rows;
     double *sums = scratch_of(layer).sums;
     for (size_t v = rows->first; v < rows->end; v++) {
         const kt_range in = kt_share(rows->M, v, rows->shards);
@@ -110,8 +110,8 @@ static void sum_batch(const kt_layer *layer, const kt_work *work, kt_range own, 
         for (size_t r = in.begin; r < in.end; r++)
             add(layer, own, x + r * n, dy == NULL ? NULL : dy + r * n, shard);
     }
-    if (work->team->share != NULL)
-        work->team->share(work->team->context, sums, rows->shards, n_sums * n * sizeof *sums);
+    if (pass->team->share != NULL)
+        pass->team->share(pass->team->context, sums, rows->shards, n_sums * n * sizeof *sums);
     for (size_t k = 0; k < n_sums; k++)
         kt_shards_add_f64(rows->shards, n_own, n_sums * n, sums + k * n + own.begin, total + k * n + own.begin);
 }
@@ -123,13 +123,13 @@ static void divide(kt_range own, double *values, double by)
 }
 
 /* Mean, and the biased variance into total. */
-static void batch_statistics(kt_layer *layer, const kt_work *work, kt_range own, const float *x)
+static void batch_statistics(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x)
 {
     const scratch s = scratch_of(layer);
-    const double M = (double)work->pass->rows.M;
-    sum_batch(layer, work, own, add_values, 1, x, NULL, s.mean);
+    const double M = (double)pass->rows.M;
+    sum_batch(layer, pass, own, add_values, 1, x, NULL, s.mean);
     divide(own, s.mean, M);
-    sum_batch(layer, work, own, add_deviations, 1, x, NULL, s.total);
+    sum_batch(layer, pass, own, add_deviations, 1, x, NULL, s.total);
     divide(own, s.total, M);
 }
 
@@ -146,15 +146,15 @@ static void update_running(kt_layer *layer, kt_range own, size_t n_rows)
     }
 }
 
-static kt_status batch_norm_forward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, float *y)
+static kt_status batch_norm_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
 {
     const scratch s = scratch_of(layer);
-    const kt_rows *rows = &work->pass->rows;
+    const kt_rows *rows = &pass->rows;
     const size_t n = layer->n_out, end = kt_rows_end(rows);
     if (rows->M == 0)
         return KT_OK;
-    if (work->pass->training) {
-        batch_statistics(layer, work, own, x);
+    if (pass->training) {
+        batch_statistics(layer, pass, own, x);
         update_running(layer, own, rows->M);
     } else {
         for (size_t j = own.begin; j < own.end; j++) {
@@ -170,22 +170,22 @@ static kt_status batch_norm_forward(kt_layer *layer, const kt_work *work, kt_ran
     return KT_OK;
 }
 
-static kt_status batch_norm_backward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, const float *y,
+static kt_status batch_norm_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
                                      const float *dy, float *dx)
 {
     (void)y;
     const scratch s = scratch_of(layer);
-    const kt_rows *rows = &work->pass->rows;
+    const kt_rows *rows = &pass->rows;
     const size_t n = layer->n_out, end = kt_rows_end(rows);
     double *sum_dy = s.total, *sum_dy_xhat = s.total + n;
-    sum_batch(layer, work, own, add_derivatives, 2, x, dy, s.total);
+    sum_batch(layer, pass, own, add_derivatives, 2, x, dy, s.total);
     for (size_t j = own.begin; j < own.end; j++) {
         layer->d_bias[j] = (float)sum_dy[j];
         layer->d_weight[j] = (float)sum_dy_xhat[j];
     }
     /* Outside training the statistics do not depend on x. */
-    divide(own, sum_dy, work->pass->training && rows->M > 0 ? (double)rows->M : HUGE_VAL);
-    divide(own, sum_dy_xhat, work->pass->training && rows->M > 0 ? (double)rows->M : HUGE_VAL);
+    divide(own, sum_dy, pass->training && rows->M > 0 ? (double)rows->M : HUGE_VAL);
+    divide(own, sum_dy_xhat, pass->training && rows->M > 0 ? (double)rows->M : HUGE_VAL);
     for (size_t at = kt_rows_begin(rows) * n + own.begin; at < end * n; at += n)
         propagate(own.end - own.begin, x + at, dy + at, s.mean + own.begin, s.inverse + own.begin,
                   layer->weight + own.begin, sum_dy + own.begin, sum_dy_xhat + own.begin, dx + at);

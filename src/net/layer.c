@@ -15,15 +15,15 @@ static void add_bias(size_t n, const float *restrict bias, float *restrict y)
         y[j] += bias[j];
 }
 
-static kt_dense products_of(const kt_layer *layer, const kt_work *work)
+static kt_dense products_of(const kt_layer *layer, const kt_pass *pass)
 {
-    return (kt_dense){layer->n_in, layer->n_out, work->kernels, layer->transposed};
+    return (kt_dense){layer->n_in, layer->n_out, pass->kernels, layer->transposed};
 }
 
-static kt_status dense_forward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, float *y)
+static kt_status dense_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
 {
-    const kt_rows *rows = &work->pass->rows;
-    const kt_dense products = products_of(layer, work);
+    const kt_rows *rows = &pass->rows;
+    const kt_dense products = products_of(layer, pass);
     const size_t end = kt_rows_end(rows);
     kt_dense_forward(&products, rows, own, x, layer->weight, y);
     for (size_t r = kt_rows_begin(rows); r < end; r++)
@@ -31,12 +31,12 @@ static kt_status dense_forward(kt_layer *layer, const kt_work *work, kt_range ow
     return KT_OK;
 }
 
-static kt_status dense_backward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, const float *y,
+static kt_status dense_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
                                 const float *dy, float *dx)
 {
     (void)x, (void)y;
-    const kt_dense products = products_of(layer, work);
-    kt_dense_backward(&products, &work->pass->rows, own, dy, layer->weight, dx);
+    const kt_dense products = products_of(layer, pass);
+    kt_dense_backward(&products, &pass->rows, own, dy, layer->weight, dx);
     return KT_OK;
 }
 
@@ -49,27 +49,27 @@ typedef struct runs {
     size_t first, count, n, stride; /* run k starts at first + k * stride */
 } runs;
 
-static runs runs_of(const kt_layer *layer, const kt_work *work, kt_range own)
+static runs runs_of(const kt_layer *layer, const kt_pass *pass, kt_range own)
 {
-    const size_t width = layer->n_out, begin = kt_rows_begin(&work->pass->rows);
-    const size_t m = kt_rows_end(&work->pass->rows) - begin;
+    const size_t width = layer->n_out, begin = kt_rows_begin(&pass->rows);
+    const size_t m = kt_rows_end(&pass->rows) - begin;
     if (own.begin == 0 && own.end == width)
         return (runs){begin * width, 1, m * width, 0};
     return (runs){begin * width + own.begin, m, own.end - own.begin, width};
 }
 
-static kt_status activation_forward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, float *y)
+static kt_status activation_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
 {
-    const runs all = runs_of(layer, work, own);
+    const runs all = runs_of(layer, pass, own);
     for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
         layer->activation->forward(all.n, x + at, y + at);
     return KT_OK;
 }
 
-static kt_status activation_backward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, const float *y,
+static kt_status activation_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
                                      const float *dy, float *dx)
 {
-    const runs all = runs_of(layer, work, own);
+    const runs all = runs_of(layer, pass, own);
     for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
         layer->activation->backward(all.n, x + at, y + at, dy + at, dx + at);
     return KT_OK;
@@ -117,9 +117,8 @@ static void draw_row(const kt_layer *layer, const kt_pass *pass, size_t row, kt_
     }
 }
 
-static kt_status dropout_forward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, float *y)
+static kt_status dropout_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
 {
-    const kt_pass *pass = work->pass;
     const size_t n = layer->n_out, begin = kt_rows_begin(&pass->rows), end = kt_rows_end(&pass->rows);
     if (pass->training && pass->sample == NULL && pass->rows.M > 0)
         return kt_fail(KT_INTERNAL, "dropout in training needs the sample index of every row");
@@ -132,14 +131,14 @@ static kt_status dropout_forward(kt_layer *layer, const kt_work *work, kt_range 
 }
 
 /* The mask is kept: a zero output does not tell a dropped unit from a zero input. */
-static kt_status dropout_backward(kt_layer *layer, const kt_work *work, kt_range own, const float *x, const float *y,
+static kt_status dropout_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
                                   const float *dy, float *dx)
 {
     (void)x, (void)y;
     const float scale = (float)(1 / (1 - layer->rate));
-    const runs all = runs_of(layer, work, own);
+    const runs all = runs_of(layer, pass, own);
     for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
-        if (work->pass->training)
+        if (pass->training)
             mask_derivatives(all.n, layer->kept + at, scale, dy + at, dx + at);
         else if (dx != dy)
             memcpy(dx + at, dy + at, all.n * sizeof *dx);

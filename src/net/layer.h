@@ -15,35 +15,30 @@
 #include "net/dense.h"
 #include "net/initializer.h"
 
-/* What the layers need to know of the step they are in. */
+/* What is settled where a pass through the network begins: kt_network_pass fills the first three, the caller the rest. */
 typedef struct kt_pass {
-    bool training; /* dropout drops, batch norm uses the batch's statistics and updates the running ones */
-    uint64_t seed; /* with epoch and sample: the place of the dropout draws */
+    kt_rows rows; /* may be none; such a rank still makes every call */
+    const kt_team *team;
+    const kt_kernels *kernels; /* for the products; NULL: OpenBLAS */
+    bool training;             /* dropout drops, batch norm uses the batch's statistics and updates the running ones */
+    uint64_t seed;             /* with epoch and sample: the place of the dropout draws */
     uint32_t epoch;
     const uint32_t *sample; /* M: index of each row in the data set; may be NULL when not training */
-    kt_rows rows;           /* may be none; such a rank still makes every call */
-    /* Called by every part when the inputs (or the deltas) of dense layer `layer` are complete in the whole team, so
+    /* Called by every rank of the team when the inputs (or the deltas) of dense layer `layer` are complete in the whole team, so
      * that they can be on their way while the next product is computed; NULL: nobody wants to know */
     void (*announce)(void *context, size_t layer, bool deltas);
     void *announce_context;
 } kt_pass;
-
-/* The same with what the network adds. */
-typedef struct kt_work {
-    const kt_pass *pass;
-    const kt_team *team;
-    const kt_kernels *kernels; /* for the products; NULL: OpenBLAS */
-} kt_work;
 
 typedef struct kt_layer kt_layer;
 
 typedef struct kt_layer_kind {
     const char *name; /* "dense" */
     /* y[M x n_out] from x[M x n_in]. y may not alias x. Collective over the teams when the layer uses their calls. */
-    kt_status (*forward)(kt_layer *layer, const kt_work *work, kt_range own, const float *x, float *y);
+    kt_status (*forward)(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y);
     /* dx[M x n_in] from dy[M x n_out], for the inputs `own`; x and y are forward's. dx may be dy, but for dense. Batch
      * norm also leaves its gradients, summed over the whole batch. */
-    kt_status (*backward)(kt_layer *layer, const kt_work *work, kt_range own, const float *x, const float *y,
+    kt_status (*backward)(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
                           const float *dy, float *dx);
 } kt_layer_kind;
 

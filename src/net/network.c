@@ -165,9 +165,7 @@ static void add_dense(kt_network *net, const kt_network_spec *spec, const char *
     const size_t weight = give_parameters(net, layer, name, n_out, n_in);
     layer->transposed = spec->transposed_input && net->n_dense == 0;
     net->tensors[net->n_tensors - 2].transposed = layer->transposed;
-    net->factors[net->n_dense++] = (kt_factors){.n_in = n_in,
-                                                .n_out = n_out,
-                                                .transposed = layer->transposed,
+    net->factors[net->n_dense++] = (kt_factors){.dense = {n_in, n_out, NULL, layer->transposed},
                                                 .tall = layer->transposed ? n_in : n_out,
                                                 .wide = layer->transposed ? n_out : n_in,
                                                 .weight = weight,

@@ -75,17 +75,21 @@ size_t kt_network_max_rows(const kt_network *network);
 float *kt_network_input(kt_network *network);
 float *kt_network_d_logits(kt_network *network);
 
+/* A pass of these rows through this network; what else it needs is 0. Local. */
+kt_pass kt_network_pass(const kt_network *network, kt_rows rows);
+
 /* *logits[M x n_classes] of the rows here; valid until the next forward. */
 kt_status kt_network_forward(kt_network *network, const kt_pass *pass, const float **logits);
 
 /* From d_logits, the loss's derivative for the forward just made (same pass), to the factors of every gradient. */
 kt_status kt_network_backward(kt_network *network, const kt_pass *pass);
 
-/* What the gradient of a dense layer is made of, filled for the rows of the pass: d_weight = delta^T x, d_bias = the
- * sum of delta's rows. */
+/* What the gradient of a dense layer is made of, as the last pass has left it: d_weight = delta^T x, d_bias = the sum
+ * of delta's rows. */
 typedef struct kt_factors {
-    size_t n_in, n_out;
-    bool transposed;
+    kt_dense dense;      /* its kernels are the pass's */
+    kt_range own_rows;   /* of the weight as it is kept: this rank's in this pass */
+    kt_range own_units;  /* of the bias: this rank's in this pass */
     size_t tall, wide;   /* the weight as it is kept: [n_out x n_in], or transposed */
     size_t weight, bias; /* offsets in the parameter vector; bias = weight + n_in n_out */
     float *x, *delta;    /* [max_rows x n_in], [max_rows x n_out] */
@@ -102,13 +106,7 @@ typedef struct kt_formed {
 
 const kt_formed *kt_network_formed(const kt_network *network, size_t *n);
 
-/* Whether a pass of M rows goes through own kernels. */
-bool kt_network_is_thin(const kt_network *network, size_t M);
-
 /* The row of kt_kernels_table that it uses for thin batches. */
 const kt_kernels *kt_network_kernels(const kt_network *network);
-
-/* One layer's products, as dense.h wants them, for a batch of M rows. */
-kt_dense kt_network_products(const kt_network *network, size_t layer, size_t M);
 
 #endif

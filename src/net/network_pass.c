@@ -1,31 +1,32 @@
-#include "net/network_private.h"
+/* Running a network. */
+#include <assert.h>
 
-bool kt_network_is_thin(const kt_network *net, size_t M)
-{
-    return M <= net->thin_rows;
-}
+#include "net/network_private.h"
 
 const kt_kernels *kt_network_kernels(const kt_network *net)
 {
     return net->kernels;
 }
 
-kt_dense kt_network_products(const kt_network *net, size_t layer, size_t M)
+kt_pass kt_network_pass(const kt_network *net, kt_rows rows)
 {
-    const kt_factors *f = &net->factors[layer];
-    return (kt_dense){f->n_in, f->n_out, kt_network_is_thin(net, M) ? net->kernels : NULL, f->transposed};
+    return (kt_pass){.rows = rows, .team = &net->team, .kernels = rows.M <= net->thin_rows ? net->kernels : NULL};
 }
 
-static kt_work work_of(const kt_network *net, const kt_pass *pass)
+/* Columns of a layer of `width` units that are this rank's. */
+static kt_range own_columns(const kt_pass *pass, size_t width)
 {
-    const bool thin = kt_network_is_thin(net, pass->rows.M);
-    return (kt_work){pass, &net->team, thin ? net->kernels : NULL};
+    return kt_dense_own(width, pass->kernels != NULL, pass->team);
 }
 
-/* Columns of a layer of `width` units that are this part's, in this pass. */
-static kt_range own_columns(const kt_network *net, const kt_work *work, size_t width)
+static void settle_factors(kt_network *net, const kt_pass *pass)
 {
-    return kt_dense_own(width, work->kernels != NULL, &net->team);
+    assert(pass->team == &net->team); /* it was made by kt_network_pass */
+    for (kt_factors *f = net->factors; f < net->factors + net->n_dense; f++) {
+        f->dense.kernels = pass->kernels;
+        f->own_rows = own_columns(pass, f->tall);
+        f->own_units = own_columns(pass, f->dense.n_out);
+    }
 }
 
 static void announce(const kt_pass *pass, size_t layer, bool deltas)
@@ -36,12 +37,12 @@ static void announce(const kt_pass *pass, size_t layer, bool deltas)
 
 kt_status kt_network_forward(kt_network *net, const kt_pass *pass, const float **logits)
 {
-    const kt_work work = work_of(net, pass);
     const float *x = net->factors[0].x;
     size_t dense = 0;
     *logits = NULL;
     if (pass->rows.M > net->max_rows)
         return kt_fail(KT_INTERNAL, "a batch of %zu rows in a network made for %zu", pass->rows.M, net->max_rows);
+    settle_factors(net, pass);
     for (size_t l = 0; l < net->n_layers; l++) {
         kt_layer *layer = &net->layers[l];
         if (layer->kind == &kt_layer_dense) {
@@ -49,7 +50,7 @@ kt_status kt_network_forward(kt_network *net, const kt_pass *pass, const float *
                 kt_team_barrier(&net->team); /* it reads what all parts have made */
             announce(pass, dense++, false);
         }
-        KT_TRY(layer->kind->forward(layer, &work, own_columns(net, &work, layer->n_out), x, net->outputs[l]));
+        KT_TRY(layer->kind->forward(layer, pass, own_columns(pass, layer->n_out), x, net->outputs[l]));
         x = net->outputs[l];
     }
     kt_team_barrier(&net->team);
@@ -61,7 +62,6 @@ kt_status kt_network_forward(kt_network *net, const kt_pass *pass, const float *
  * layers between change it in place. */
 kt_status kt_network_backward(kt_network *net, const kt_pass *pass)
 {
-    const kt_work work = work_of(net, pass);
     size_t dense = net->n_dense - 1;
     for (size_t l = net->n_layers; l-- > 1;) {
         kt_layer *layer = &net->layers[l];
@@ -73,8 +73,8 @@ kt_status kt_network_backward(kt_network *net, const kt_pass *pass)
             announce(pass, dense, true);
         }
         float *dx = is_dense ? net->factors[--dense].delta : net->factors[dense].delta;
-        KT_TRY(layer->kind->backward(layer, &work, own_columns(net, &work, layer->n_in), net->outputs[l - 1],
-                                     net->outputs[l], dy, dx));
+        KT_TRY(layer->kind->backward(layer, pass, own_columns(pass, layer->n_in), net->outputs[l - 1], net->outputs[l],
+                                     dy, dx));
     }
     kt_team_barrier(&net->team);
     announce(pass, 0, true);

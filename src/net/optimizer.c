@@ -167,8 +167,8 @@ void kt_optimizer_free(kt_optimizer *optimizer)
     kt_memory_free(optimizer);
 }
 
-kt_update kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale,
-                               size_t M, bool decays)
+static kt_update prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale, size_t M,
+                         bool decays)
 {
     const kt_optimizer_spec *spec = &optimizer->spec;
     const int form = effective_form(spec);
@@ -190,6 +190,13 @@ kt_update kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, doub
                        .epsilon = (float)(spec->epsilon * correction2)};
 }
 
+kt_updates kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale,
+                                size_t M)
+{
+    return (kt_updates){prepare(optimizer, step, rate, gradient_scale, M, true),
+                        prepare(optimizer, step, rate, gradient_scale, M, optimizer->spec.l2_biases)};
+}
+
 void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_update *update, size_t begin, size_t n, float *w,
                         const float *g)
 {
@@ -199,18 +206,16 @@ void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_update *update, 
     optimizer->update(update, n, w + begin, g, slot);
 }
 
-void kt_optimizer_update(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale, size_t M,
-                         size_t begin, size_t end, float *w, const float *g)
+void kt_optimizer_update(const kt_optimizer *optimizer, const kt_updates *updates, size_t begin, size_t end, float *w,
+                         const float *g)
 {
-    const kt_update updates[2] = {kt_optimizer_prepare(optimizer, step, rate, gradient_scale, M, false),
-                                  kt_optimizer_prepare(optimizer, step, rate, gradient_scale, M, true)};
     for (size_t t = 0; t < optimizer->n_tensors; t++) {
         const kt_tensor *tensor = &optimizer->tensors[t];
         const size_t tensor_end = tensor->offset + tensor->count;
         const size_t first = tensor->offset > begin ? tensor->offset : begin,
                      last = tensor_end < end ? tensor_end : end;
         if (first < last)
-            kt_optimizer_apply(optimizer, &updates[kt_optimizer_decays(&optimizer->spec, tensor)], first, last - first,
+            kt_optimizer_apply(optimizer, tensor->is_weight ? &updates->weights : &updates->others, first, last - first,
                                w, g + (first - begin));
     }
 }

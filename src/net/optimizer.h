@@ -72,10 +72,15 @@ void kt_optimizer_free(kt_optimizer *optimizer);
 /* True when L2 applies to the tensor: to dense weights, or to all with l2_biases. */
 bool kt_optimizer_decays(const kt_optimizer_spec *spec, const kt_tensor *tensor);
 
-/* The constants of step `step` (from 1) for elements that do, or do not, decay. rate: the schedule's learning rate
- * (eta). gradient_scale: the clipping factor, applied before L2. Once per step and not per tile. */
-kt_update kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale,
-                               size_t M, bool decays);
+/* The constants of a step: of weights, and of all else, which decays with l2_biases only. */
+typedef struct kt_updates {
+    kt_update weights, others;
+} kt_updates;
+
+/* Of step `step` (from 1), once per step. rate: the schedule's learning rate (eta). gradient_scale: the clipping
+ * factor, applied before L2. */
+kt_updates kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale,
+                                size_t M);
 
 /* Updates elements [begin, begin + n), all of which do or do not decay, of the whole vector w[n_parameters] from g[n],
  * these elements' gradient of the data loss (a mean over M samples). Ranks may update disjoint ranges at the same
@@ -83,10 +88,9 @@ kt_update kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, doub
 void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_update *update, size_t begin, size_t n, float *w,
                         const float *g);
 
-/* Prepares and applies for elements [begin, end) of any tensors, of the whole vector w[n_parameters], from
- * g[end - begin]. */
-void kt_optimizer_update(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale, size_t M,
-                         size_t begin, size_t end, float *w, const float *g);
+/* The same for elements [begin, end) of any tensors, each with the constants that are its own. */
+void kt_optimizer_update(const kt_optimizer *optimizer, const kt_updates *updates, size_t begin, size_t end, float *w,
+                         const float *g);
 
 /* The L2 term of the objective for the whole vector parameters[n_parameters]: lambda/(2M) sum w^2 (batch),
  * lambda/2 sum w^2 (coupled), 0 (decoupled), sums in double. Reads each decaying parameter once, at the speed of

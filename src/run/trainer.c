@@ -98,13 +98,11 @@ static kt_status train_step(kt_trainer *t, size_t step, double *rate)
     const uint32_t *samples;
     size_t M = kt_batches_step(&t->batches, step, &samples);
     kt_loss_sums sums = {0};
-    kt_pass pass = {
-        .training = true,
-        .seed = (uint64_t)t->config->run.seed,
-        .epoch = (uint32_t)p->epoch,
-        .sample = samples,
-        .rows = kt_replica_rows(&t->replica, t->replica.number, M, t->plan.n_shards),
-    };
+    kt_pass pass = kt_network_pass(t->network, kt_replica_rows(&t->replica, t->replica.number, M, t->plan.n_shards));
+    pass.training = true;
+    pass.seed = (uint64_t)t->config->run.seed;
+    pass.epoch = (uint32_t)p->epoch;
+    pass.sample = samples;
     kt_exchange_listen(t->exchange, &pass);
     KT_TRY(compute_factors(t, &pass, &sums));
     if (!isfinite(sums.loss)) {

@@ -260,7 +260,7 @@ void kt_trainer_report(const kt_trainer *t)
 {
     const kt_replica *r = &t->replica;
     const kt_batch_sizes *sizes = &t->batches.sizes;
-    const kt_kernels *kernels = kt_network_products(t->network, 0, sizes->each).kernels;
+    const kt_kernels *kernels = kt_network_pass(t->network, (kt_rows){.M = sizes->each}).kernels;
     char exchange[128], last[80] = "";
     if (sizes->largest > sizes->each)
         snprintf(last, sizeof last, " (the last of %zu: batch norm takes no batch of 1)", sizes->largest);

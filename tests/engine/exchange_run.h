@@ -104,13 +104,17 @@ typedef struct run {
     kt_exchange *exchange;
 } run;
 
-static kt_pass pass_of(const kt_config *config, int step, kt_rows rows)
+static kt_pass pass_of(const kt_network *network, const kt_config *config, int step, kt_rows rows)
 {
     static uint32_t sample[MAX_ROWS];
     for (uint32_t i = 0; i < MAX_ROWS; i++)
         sample[i] = i;
-    return (kt_pass){
-        .training = true, .seed = (uint64_t)config->run.seed, .epoch = (uint32_t)step, .sample = sample, .rows = rows};
+    kt_pass pass = kt_network_pass(network, rows);
+    pass.training = true;
+    pass.seed = (uint64_t)config->run.seed;
+    pass.epoch = (uint32_t)step;
+    pass.sample = sample;
+    return pass;
 }
 
 /* Forward, loss and backward of the rows here, on data that step and row alone decide. */
@@ -156,7 +160,7 @@ static void do_step(run *r, const kt_config *config, int step)
 {
     const kt_replica *replica = r->replica;
     const kt_rows rows = kt_replica_rows(replica, replica->number, rows_of_step[step], r->plan.n_shards);
-    kt_pass pass = pass_of(config, step, rows);
+    kt_pass pass = pass_of(r->network, config, step, rows);
     if (step != 1) /* without it nothing is sent before its time, which changes no bit either */
         kt_exchange_listen(r->exchange, &pass);
     make_factors(r->network, &pass);
@@ -236,15 +240,16 @@ static void train_plainly(const kt_config *config, result *out)
     float *slots[2] = {out->slots[0], out->slots[1]};
     KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, &config->optimizer, tensors, n_tensors, slots));
     for (int step = 0; step < STEPS; step++) {
-        const kt_pass pass = pass_of(config, step, (kt_rows){rows_of_step[step], V, 0, V});
+        const kt_pass pass = pass_of(network, config, step, (kt_rows){rows_of_step[step], V, 0, V});
         double squares = 0, clip = config->train.clip_norm;
         make_factors(network, &pass);
         KT_CHECK_STATUS(KT_OK, network_whole_gradient(network, &pass, gradient));
         for (size_t i = 0; i < out->n; i++)
             squares += (double)gradient[i] * (double)gradient[i];
         out->norm[step] = sqrt(squares);
-        kt_optimizer_update(optimizer, step + 1, 0.01, clip > 0 && clip < sqrt(squares) ? clip / sqrt(squares) : 1,
-                            rows_of_step[step], 0, out->n, kt_network_parameters(network), gradient);
+        const double scale = clip > 0 && clip < sqrt(squares) ? clip / sqrt(squares) : 1;
+        const kt_updates updates = kt_optimizer_prepare(optimizer, step + 1, 0.01, scale, rows_of_step[step]);
+        kt_optimizer_update(optimizer, &updates, 0, out->n, kt_network_parameters(network), gradient);
     }
     memcpy(out->parameters, kt_network_parameters(network), out->n * sizeof(float));
     memcpy(out->state, kt_network_state(network), out->n_state * sizeof(float));

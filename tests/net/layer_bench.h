@@ -17,7 +17,6 @@ typedef struct bench {
     size_t width;
     kt_layer layer;
     kt_pass pass;
-    kt_work work;
     uint32_t sample[ROWS];
     float x[N_WIDE], y[N_WIDE], r[N_WIDE], dx[N_WIDE];
     float weight[WIDE * WIDE], bias[WIDE], d_weight[WIDE], d_bias[WIDE], mean[WIDE], variance[WIDE];
@@ -53,9 +52,8 @@ static inline void prepare(bench *b, const kt_layer_kind *kind, size_t width, bo
                           .kept = b->kept,
                           .activation = &kt_activations[kt_n_activations - 1],
                           .scratch = b->scratch};
-    b->pass = (kt_pass){.training = training, .seed = 5, .epoch = 3, .sample = b->sample};
+    b->pass = (kt_pass){.training = training, .seed = 5, .epoch = 3, .sample = b->sample, .team = &kt_team_alone};
     b->pass.rows = (kt_rows){ROWS, SHARDS, 0, SHARDS};
-    b->work = (kt_work){.pass = &b->pass, .team = &kt_team_alone};
     for (uint32_t i = 0; i < ROWS; i++)
         b->sample[i] = 1000 - 7 * i;
     draw(1, ROWS * width, b->x);
@@ -74,12 +72,12 @@ static inline kt_range all_units(const bench *b)
 
 static inline kt_status forward(bench *b)
 {
-    return b->layer.kind->forward(&b->layer, &b->work, all_units(b), b->x, b->y);
+    return b->layer.kind->forward(&b->layer, &b->pass, all_units(b), b->x, b->y);
 }
 
 static inline kt_status backward(bench *b)
 {
-    return b->layer.kind->backward(&b->layer, &b->work, all_units(b), b->x, b->y, b->r, b->dx);
+    return b->layer.kind->backward(&b->layer, &b->pass, all_units(b), b->x, b->y, b->r, b->dx);
 }
 
 static inline double objective(void *context)

@@ -76,13 +76,14 @@ static kt_status run_seat(const seat *me, void *context)
 {
     bench *b = &copies[me->number];
     kt_pass pass = alone.pass;
-    const kt_work work = {&pass, &me->team, kt_kernels_best()};
     const kt_range own = kt_dense_own(WIDE, true, &me->team);
     (void)context;
+    pass.team = &me->team;
+    pass.kernels = kt_kernels_best();
     pass.rows.first = me->first;
     pass.rows.end = me->end;
-    KT_TRY(b->layer.kind->forward(&b->layer, &work, own, b->x, b->y));
-    return b->layer.kind->backward(&b->layer, &work, own, b->x, b->y, b->r, b->r);
+    KT_TRY(b->layer.kind->forward(&b->layer, &pass, own, b->x, b->y));
+    return b->layer.kind->backward(&b->layer, &pass, own, b->x, b->y, b->r, b->r);
 }
 
 /* The rows of a team are the lone rank's; it has written no others. */

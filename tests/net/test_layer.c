@@ -28,7 +28,7 @@ static void check_kind(const kt_layer_kind *kind, const kt_kernels *kernels, boo
     bench b;
     float d_weight[NARROW * NARROW], d_bias[NARROW];
     prepare(&b, kind, NARROW, training);
-    b.work.kernels = kernels;
+    b.pass.kernels = kernels;
     KT_CHECK_STATUS(KT_OK, forward(&b));
     KT_CHECK_STATUS(KT_OK, backward(&b));
     check_gradient(&b, ROWS * NARROW, b.x, b.dx);
@@ -60,11 +60,11 @@ static void in_pieces(bench *b, bool back, size_t n_parts, size_t cut)
     for (size_t call = cut == 0; call < 2; call++)
         for (size_t part = n_parts; part-- > 0;) {
             const kt_team team = {.part = part, .n_parts = n_parts};
-            const kt_work work = {&b->pass, &team, b->work.kernels};
-            const kt_range own = kt_dense_own(b->width, b->work.kernels != NULL, &team);
+            b->pass.team = &team;
+            const kt_range own = kt_dense_own(b->width, b->pass.kernels != NULL, &team);
             b->pass.rows.first = bound[call], b->pass.rows.end = bound[call + 1];
-            KT_CHECK_STATUS(KT_OK, back ? b->layer.kind->backward(&b->layer, &work, own, b->x, b->y, b->r, b->dx)
-                                        : b->layer.kind->forward(&b->layer, &work, own, b->x, b->y));
+            KT_CHECK_STATUS(KT_OK, back ? b->layer.kind->backward(&b->layer, &b->pass, own, b->x, b->y, b->r, b->dx)
+                                        : b->layer.kind->forward(&b->layer, &b->pass, own, b->x, b->y));
         }
 }
 
@@ -72,13 +72,13 @@ static void check_pieces(const kt_layer_kind *kind, const kt_kernels *kernels)
 {
     static bench alone, b;
     prepare(&alone, kind, WIDE, true);
-    alone.work.kernels = kernels;
+    alone.pass.kernels = kernels;
     KT_CHECK_STATUS(KT_OK, forward(&alone));
     KT_CHECK_STATUS(KT_OK, backward(&alone));
     for (size_t n_parts = 1; n_parts <= 5; n_parts++)
         for (size_t cut = 0; cut <= (kind == &kt_layer_batch_norm ? 0 : SHARDS); cut += 3) {
             prepare(&b, kind, WIDE, true);
-            b.work.kernels = kernels;
+            b.pass.kernels = kernels;
             mark(N_WIDE, b.y);
             mark(N_WIDE, b.dx);
             in_pieces(&b, false, n_parts, cut);
@@ -109,7 +109,7 @@ static void in_place(void)
             KT_CHECK_STATUS(KT_OK, backward(&apart));
             prepare(&b, kinds[k], WIDE, training);
             KT_CHECK_STATUS(KT_OK, forward(&b));
-            KT_CHECK_STATUS(KT_OK, b.layer.kind->backward(&b.layer, &b.work, (kt_range){0, WIDE}, b.x, b.y, b.r, b.r));
+            KT_CHECK_STATUS(KT_OK, b.layer.kind->backward(&b.layer, &b.pass, (kt_range){0, WIDE}, b.x, b.y, b.r, b.r));
             CU_ASSERT(same(N_WIDE, b.r, apart.dx));
             CU_ASSERT(same(WIDE, b.d_weight, apart.d_weight) && same(WIDE, b.d_bias, apart.d_bias));
         }
@@ -125,13 +125,13 @@ static void writes_its_own(void)
     for (size_t k = 0; k < N_KINDS; k++)
         for (size_t n_shards = 0; n_shards <= 2; n_shards++) {
             prepare(&b, kinds[k], WIDE, kinds[k] != &kt_layer_batch_norm);
-            b.work.kernels = kt_kernels_best();
+            b.pass.kernels = kt_kernels_best();
             b.pass.rows.first = 3, b.pass.rows.end = 3 + n_shards; /* a row each */
             mark(N_WIDE, b.y);
             mark(N_WIDE, b.dx);
-            KT_CHECK_STATUS(KT_OK, b.layer.kind->forward(&b.layer, &b.work, own, b.x, b.y));
-            KT_CHECK_STATUS(KT_OK, b.layer.kind->backward(&b.layer, &b.work, own, b.x, b.y, b.r, b.dx));
-            KT_CHECK_STATUS(KT_OK, b.layer.kind->forward(&b.layer, &b.work, (kt_range){WIDE, WIDE}, b.x, b.y));
+            KT_CHECK_STATUS(KT_OK, b.layer.kind->forward(&b.layer, &b.pass, own, b.x, b.y));
+            KT_CHECK_STATUS(KT_OK, b.layer.kind->backward(&b.layer, &b.pass, own, b.x, b.y, b.r, b.dx));
+            KT_CHECK_STATUS(KT_OK, b.layer.kind->forward(&b.layer, &b.pass, (kt_range){WIDE, WIDE}, b.x, b.y));
             for (size_t i = 0; i < N_WIDE; i++) {
                 const bool is_own = i / WIDE >= 3 && i / WIDE < 3 + n_shards && i % WIDE >= 16 && i % WIDE < 32;
                 CU_ASSERT(same(1, &b.y[i], marked) == !is_own && same(1, &b.dx[i], marked) == !is_own);
@@ -194,15 +194,14 @@ static void dropout_wide(void)
     static uint8_t kept[UNITS];
     const uint32_t sample = 9;
     kt_layer layer = {.kind = &kt_layer_dropout, .n_in = UNITS, .n_out = UNITS, .number = 1, .rate = 0.5, .kept = kept};
-    const kt_pass pass = {.training = true, .seed = 1, .sample = &sample, .rows = {1, 1, 0, 1}};
-    const kt_work work = {&pass, &kt_team_alone, NULL};
+    const kt_pass pass = {.training = true, .seed = 1, .sample = &sample, .rows = {1, 1, 0, 1}, .team = &kt_team_alone};
     const kt_random_place place = {.seed = 1, .purpose = KT_RANDOM_DROPOUT, .layer = 1, .sample = 9};
     for (size_t i = 0; i < UNITS; i++)
         x[i] = 1;
     kt_random_uniform(&place, 0, UNITS, u);
     for (size_t begin = 0; begin < UNITS; begin += 592) {
         mark(UNITS, y);
-        KT_CHECK_STATUS(KT_OK, kt_layer_dropout.forward(&layer, &work, (kt_range){begin, UNITS}, x, y));
+        KT_CHECK_STATUS(KT_OK, kt_layer_dropout.forward(&layer, &pass, (kt_range){begin, UNITS}, x, y));
         for (size_t i = 0; i < UNITS; i++)
             CU_ASSERT(i < begin ? isnan(y[i]) : y[i] == (u[i] < 0.5f ? 0 : 2.0f));
     }

@@ -47,11 +47,14 @@ static void prepare(bench *b, const kt_network_spec *spec)
         b->y[r] = (int32_t)labels[r];
         b->sample[r] = (uint32_t)samples[r];
     }
-    b->pass =
-        (kt_pass){.training = true, .seed = 42, .epoch = 2, .sample = b->sample, .rows = {ROWS, SHARDS, 0, SHARDS}};
     b->loss = (kt_loss_spec){.n_classes = N_CLASSES};
     KT_CHECK_STATUS(KT_OK, kt_network_create(&b->network, spec, ROWS));
     CU_ASSERT_FATAL(b->network != NULL);
+    b->pass = kt_network_pass(b->network, (kt_rows){ROWS, SHARDS, 0, SHARDS});
+    b->pass.training = true;
+    b->pass.seed = 42;
+    b->pass.epoch = 2;
+    b->pass.sample = b->sample;
     kt_linalg_start(1);
     kt_network_initialize(b->network, 42);
     golden_read_float("network.txt", "x", N_X, kt_network_input(b->network));
@@ -77,7 +80,7 @@ static bool lost_biases_are_still(const kt_network *network, const float *gradie
     size_t n_factors, n_moved = 0;
     const kt_factors *factors = kt_network_factors(network, &n_factors);
     for (size_t l = 0; l < n_factors; l++)
-        for (size_t o = 0; o < factors[l].n_out; o++)
+        for (size_t o = 0; o < factors[l].dense.n_out; o++)
             n_moved += factors[l].lost_bias && gradient[factors[l].bias + o] != 0;
     return n_moved == 0;
 }
@@ -118,7 +121,7 @@ static void check_torch(const char *activation, int row, bool full, bool transpo
     CU_ASSERT(golden_far("network.txt", name[0], n, as_in_files(b.network, kt_network_parameters(b.network), turned),
                          2e-7) == 0);
     const kt_loss_sums sums = step(&b, &logits, gradient);
-    CU_ASSERT(kt_network_is_thin(b.network, ROWS) == (thin_rows >= ROWS));
+    CU_ASSERT((b.pass.kernels != NULL) == (thin_rows >= ROWS));
     CU_ASSERT(golden_far("network.txt", name[1], N_Z, logits, 2e-6) == 0);
     CU_ASSERT(golden_far("network.txt", name[2], n, as_in_files(b.network, gradient, turned), 2e-6) == 0);
     golden_read("network.txt", name[3], 1, &loss);
@@ -167,7 +170,8 @@ static void whole_gradient(bench *b, float *gradient)
     KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, &b->l2, tensors, n_tensors, NULL));
     CU_ASSERT_FATAL(optimizer != NULL);
     memcpy(w, parameters, n * sizeof *w);
-    kt_optimizer_update(optimizer, 1, 1, 1, ROWS, 0, n, parameters, data);
+    const kt_updates updates = kt_optimizer_prepare(optimizer, 1, 1, 1, ROWS);
+    kt_optimizer_update(optimizer, &updates, 0, n, parameters, data);
     for (size_t i = 0; i < n; i++) {
         gradient[i] = w[i] - parameters[i];
         parameters[i] = w[i];
@@ -285,13 +289,12 @@ static void gradients_are_made_of(void)
     for (size_t l = 0; l < 3; l++) {
         const kt_tensor *weight = &tensors[4 * l];
         CU_ASSERT(factors[l].weight == weight->offset && factors[l].bias == weight[1].offset);
-        CU_ASSERT(factors[l].n_out == weight->dims[0] && factors[l].n_in == weight->dims[1]);
+        CU_ASSERT(factors[l].dense.n_out == weight->dims[0] && factors[l].dense.n_in == weight->dims[1]);
         CU_ASSERT(factors[l].lost_bias == (l < 2));
         CU_ASSERT(is_aligned(factors[l].x) && is_aligned(factors[l].delta));
-        CU_ASSERT(kt_network_products(b.network, l, 5).kernels != NULL);
-        CU_ASSERT(kt_network_products(b.network, l, 6).kernels == NULL);
-        CU_ASSERT(kt_network_products(b.network, l, 6).n_in == weight->dims[1]);
     }
+    CU_ASSERT(kt_network_pass(b.network, (kt_rows){.M = 5}).kernels == kt_network_kernels(b.network));
+    CU_ASSERT(kt_network_pass(b.network, (kt_rows){.M = 6}).kernels == NULL);
     for (size_t l = 0; l < 2; l++)
         CU_ASSERT(formed[l].offset == tensors[4 * l + 2].offset && formed[l].count == 2 * tensors[4 * l + 2].count);
     CU_ASSERT(is_aligned(kt_network_parameters(b.network)) && is_aligned(kt_network_state(b.network)));

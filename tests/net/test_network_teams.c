@@ -79,7 +79,7 @@ static uint64_t checksum(const watch *w, size_t layer, bool deltas)
 {
     size_t n;
     const kt_factors *f = &kt_network_factors(w->network, &n)[layer];
-    const size_t width = deltas ? f->n_out : f->n_in, begin = kt_rows_begin(w->rows) * width;
+    const size_t width = deltas ? f->dense.n_out : f->dense.n_in, begin = kt_rows_begin(w->rows) * width;
     const unsigned char *bytes = (const unsigned char *)((deltas ? f->delta : f->x) + begin);
     uint64_t sum = 0;
     for (size_t i = 0; i < (kt_rows_end(w->rows) * width - begin) * sizeof(float); i++)
@@ -123,10 +123,10 @@ static void fetch_factors(const seat *me)
         const kt_rows rows = {M, SHARDS, other->first, other->end};
         const size_t begin = kt_rows_begin(&rows), m = kt_rows_end(&rows) - begin;
         for (size_t l = 0; l < n_factors && t != me->number; l++) {
-            memcpy(mine[l].x + begin * mine[l].n_in, from[l].x + begin * from[l].n_in,
-                   m * from[l].n_in * sizeof(float));
-            memcpy(mine[l].delta + begin * mine[l].n_out, from[l].delta + begin * from[l].n_out,
-                   m * from[l].n_out * sizeof(float));
+            memcpy(mine[l].x + begin * mine[l].dense.n_in, from[l].x + begin * from[l].dense.n_in,
+                   m * from[l].dense.n_in * sizeof(float));
+            memcpy(mine[l].delta + begin * mine[l].dense.n_out, from[l].delta + begin * from[l].dense.n_out,
+                   m * from[l].dense.n_out * sizeof(float));
         }
     }
     crew_everyone(me);
@@ -180,13 +180,16 @@ static kt_status train(kt_network *net, const seat *me, kt_rows rows, copy *c)
 {
     const float *logits;
     uint32_t sample[M];
-    kt_pass pass = {.training = true, .seed = 7, .sample = sample, .rows = rows};
+    kt_pass pass = kt_network_pass(net, rows);
+    pass.training = true;
+    pass.seed = 7;
+    pass.sample = sample;
     for (uint32_t r = 0; r < M; r++)
         sample[r] = 1000 + 3 * r;
     kt_network_initialize(net, 7);
     for (pass.epoch = 1; pass.epoch <= N_STEPS; pass.epoch++)
         KT_TRY(step(net, me, &pass, c));
-    pass = (kt_pass){.rows = {FEW, SHARDS, rows.first, rows.end}};
+    pass = kt_network_pass(net, (kt_rows){FEW, SHARDS, rows.first, rows.end});
     fill_together(net, &pass.rows);
     KT_TRY(kt_network_forward(net, &pass, &logits));
     if (kt_network_team(net)->part == 0)

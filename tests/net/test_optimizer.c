@@ -55,7 +55,8 @@ static void run(const kt_optimizer_spec *spec, const float *start, const float *
     state s;
     start_state(&s, spec, start);
     for (size_t t = 0; t < N_STEPS; t++) {
-        kt_optimizer_update(s.optimizer, (int64_t)t + 1, rate_of(t), gradient_scale, M, 0, N, s.w, gradients + t * N);
+        const kt_updates updates = kt_optimizer_prepare(s.optimizer, (int64_t)t + 1, rate_of(t), gradient_scale, M);
+        kt_optimizer_update(s.optimizer, &updates, 0, N, s.w, gradients + t * N);
         memcpy(out + t * N, s.w, sizeof s.w);
     }
     kt_optimizer_free(s.optimizer);
@@ -70,8 +71,8 @@ static void run_plain(const kt_optimizer_spec *spec, const float *start, const f
         for (size_t i = 0; i < 2; i++) {
             const size_t at = tensors[i].offset;
             float *const slots[2] = {s.slot[0] + at, s.slot[1] + at};
-            const kt_update u = kt_optimizer_prepare(s.optimizer, (int64_t)t + 1, rate_of(t), 1, M,
-                                                     kt_optimizer_decays(spec, &tensors[i]));
+            const kt_updates all = kt_optimizer_prepare(s.optimizer, (int64_t)t + 1, rate_of(t), 1, M);
+            const kt_update u = tensors[i].is_weight ? all.weights : all.others;
             kt_optimizers[spec->kind].update(&u, tensors[i].count, s.w + at, gradients + t * N + at, slots);
         }
         memcpy(out + t * N, s.w, sizeof s.w);
@@ -150,7 +151,8 @@ static void update_long(const kt_optimizer_spec *spec, double scale, size_t begi
     kt_optimizer *optimizer;
     KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, spec, long_tensors, 3, slots));
     memcpy(g + shift, long_gradient + begin, (end - begin) * sizeof *g);
-    kt_optimizer_update(optimizer, 3, 0.01, scale, M, begin, end, s->w, g + shift);
+    const kt_updates updates = kt_optimizer_prepare(optimizer, 3, 0.01, scale, M);
+    kt_optimizer_update(optimizer, &updates, begin, end, s->w, g + shift);
     kt_optimizer_free(optimizer);
 }
 
@@ -270,7 +272,8 @@ static void resumes(void)
                 memcpy(s->w, half[0].w, sizeof s->w);
                 memcpy(s->slot, half[0].slot, kt_optimizers[kind].n_slots * sizeof s->slot[0]);
             }
-            kt_optimizer_update(s->optimizer, (int64_t)t + 1, rate_of(t), 1, M, 0, N, s->w, gradients + t * N);
+            const kt_updates updates = kt_optimizer_prepare(s->optimizer, (int64_t)t + 1, rate_of(t), 1, M);
+            kt_optimizer_update(s->optimizer, &updates, 0, N, s->w, gradients + t * N);
         }
         CU_ASSERT(memcmp(half[1].w, whole + (N_STEPS - 1) * N, sizeof half[1].w) == 0);
         kt_optimizer_free(half[0].optimizer);

@@ -27,7 +27,7 @@ static element step_of(const kt_optimizer_spec *spec, float g, element e, kt_upd
     float *const slots[2] = {&e.slot[0], &e.slot[1]};
     kt_optimizer *optimizer;
     KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, spec, &one, 1, slots));
-    *u = kt_optimizer_prepare(optimizer, 2, 0.25, 1, 1, false);
+    *u = kt_optimizer_prepare(optimizer, 2, 0.25, 1, 1).others;
     kt_optimizer_apply(optimizer, u, 0, 1, &e.w, &g);
     kt_optimizer_free(optimizer);
     return e;

@@ -13,18 +13,17 @@ static inline void whole_gradient_of_layer(const kt_network *net, const kt_pass 
 {
     size_t n;
     const kt_factors *f = &kt_network_factors(net, &n)[l];
-    const kt_dense products = kt_network_products(net, l, pass->rows.M);
     const kt_shard_node all = {0, pass->rows.shards};
     for (size_t r = 0; r < f->tall; r += KT_DENSE_UNITS)
         for (size_t c = 0; c < f->wide; c += KT_DENSE_COLUMNS)
-            kt_dense_gradient(&products, &pass->rows, all, kt_range_from(r, KT_DENSE_UNITS, f->tall),
+            kt_dense_gradient(&f->dense, &pass->rows, all, kt_range_from(r, KT_DENSE_UNITS, f->tall),
                               kt_range_from(c, KT_DENSE_COLUMNS, f->wide), f->delta, f->x,
                               gradient + f->weight + r * f->wide + c, f->wide, NULL, scratch);
-    for (size_t o = 0; o < f->n_out; o += KT_DENSE_UNITS)
-        kt_dense_bias_gradient(&products, &pass->rows, all, kt_range_from(o, KT_DENSE_UNITS, f->n_out), f->delta,
+    for (size_t o = 0; o < f->dense.n_out; o += KT_DENSE_UNITS)
+        kt_dense_bias_gradient(&f->dense, &pass->rows, all, kt_range_from(o, KT_DENSE_UNITS, f->dense.n_out), f->delta,
                                gradient + f->bias + o);
     if (f->lost_bias && pass->training)
-        memset(gradient + f->bias, 0, f->n_out * sizeof *gradient);
+        memset(gradient + f->bias, 0, f->dense.n_out * sizeof *gradient);
 }
 
 /* gradient[n_parameters] over all rows of the pass, which must be here. KT_NO_MEMORY. */
