@@ -34,7 +34,7 @@ static double sent_bytes(const kt_bench_case *c, size_t l, kt_layer_shape shape)
                                  .reproducible = c->config.parallel.reproducible,
                                  .rank0 = plan->rank0,
                                  .clips = c->config.train.clip_norm > 0,
-                                 .thin = plan->batch_size <= (size_t)c->config.parallel.thin_batch};
+                                 .thin = plan->batch_size <= (size_t)c->config.model.thin_rows};
     if (replica->n_replicas == 1)
         return 0;
     return plan->by_factors[l] ? kt_cost_factors(&kt_machine_typical, &layout, &job, shape).total_bytes

@@ -212,7 +212,11 @@ static kt_status split(const arguments *a)
     if (status == KT_OK)
         status = kt_labels_from_array(&labels, a->values[1], &classes, &n, &n_classes);
     if (status == KT_OK)
-        status = kt_split_create(&parts, n, classes, n_classes, fractions, !a->in_order, !a->unstratified, seed);
+        status = kt_split_create(&parts, n, classes, n_classes,
+                                 &(kt_split_spec){.fractions = {.n = KT_N_PARTS, .values = fractions},
+                                                  .seed = (int64_t)seed,
+                                                  .shuffle = !a->in_order,
+                                                  .stratify = !a->unstratified});
     if (status == KT_OK)
         status = write_parts(&parts, &features, &labels, a->values[2]);
     kt_split_free(&parts);

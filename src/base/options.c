@@ -292,6 +292,23 @@ kt_status kt_options_defaults(const kt_option_table *table, void *values)
     return KT_OK;
 }
 
+const char *kt_decision_word(size_t i)
+{
+    static const char *const words[] = {
+        [KT_DECIDE_AUTO] = "auto", [KT_DECIDE_TRUE] = "true", [KT_DECIDE_FALSE] = "false"};
+    return i < sizeof words / sizeof words[0] ? words[i] : NULL;
+}
+
+kt_status kt_decision_parse(const char *what, const char *text, int *out)
+{
+    const kt_option decision = {.choice = kt_decision_word};
+    const int word = find_word(&decision, text);
+    if (word < 0)
+        return kt_fail(KT_USAGE, "%s: \"%.40s\": must be auto, true or false", what, text);
+    *out = word;
+    return KT_OK;
+}
+
 static kt_status malformed_override(const kt_option_table *table, const char *argument)
 {
     char key[64], advice[400] = "";

@@ -40,6 +40,13 @@ typedef struct kt_real_list {
 /* The value of an int64_t key for which word number i was given. */
 #define KT_WORD(i) (-1 - (int64_t)(i))
 
+/* Of what auto decides, true and false do not. */
+typedef enum kt_decision { KT_DECIDE_AUTO, KT_DECIDE_TRUE, KT_DECIDE_FALSE } kt_decision;
+const char *kt_decision_word(size_t i);
+
+/* "auto", "true" or "false". KT_USAGE; `what` begins the sentence. */
+kt_status kt_decision_parse(const char *what, const char *text, int *out);
+
 enum {
     KT_OPTION_ABOVE = 1,   /* the value must be > min, not only >= */
     KT_OPTION_BELOW = 2,   /* the value must be < max, not only <= */
@@ -66,13 +73,44 @@ typedef struct kt_option_synonym {
     const char *note;            /* what to know besides; NULL: nothing */
 } kt_option_synonym;
 
+/* A section and a sentence on it. */
+typedef struct kt_option_heading {
+    const char *section, *help;
+} kt_option_heading;
+
 typedef struct kt_option_table {
     const kt_option *options;
     size_t n;
-    const char *(*section_help)(const char *section); /* a sentence on a section; NULL for an unknown one */
-    const kt_option_synonym *synonyms;                /* the last one's `written` is NULL; NULL: none */
-    const struct kt_option_table *also;               /* whose keys an unknown one may mean, too; NULL: none's */
+    const kt_option_heading *headings;           /* of the sections in their order; the last one's section is NULL */
+    const kt_option_synonym *synonyms;           /* the last one's `written` is NULL; NULL: none */
+    const struct kt_option_table *(*also)(void); /* whose keys an unknown one may mean, too; NULL: none's */
 } kt_option_table;
+
+/* A module's keys: a table beside its struct, with offsets in that. */
+typedef struct kt_option_rows {
+    const kt_option *rows;
+    size_t n;
+} kt_option_rows;
+#define KT_OPTION_ROWS(table)                   \
+    {                                           \
+        table, sizeof(table) / sizeof(table)[0] \
+    }
+
+/* They as a part of a larger struct, which holds the module's at `offset`. */
+typedef struct kt_option_part {
+    const kt_option_rows *rows;
+    size_t offset;
+} kt_option_part;
+
+/* A key that stands behind another of its section, and not where its part does. */
+typedef struct kt_option_place {
+    const char *section, *key, *behind;
+} kt_option_place;
+
+/* Joins parts to out[room]: section by section, and in each part by part but for `places` (the last one's section is
+ * NULL). Returns the number of keys. */
+size_t kt_options_join(const kt_option_part *parts, size_t n_parts, const kt_option_heading *headings,
+                       const kt_option_place *places, size_t room, kt_option *out);
 
 /* NULL when there is no such key. */
 const kt_option *kt_options_find(const kt_option_table *table, const char *section, const char *key);

@@ -23,7 +23,7 @@ static void consider(guess *best, size_t far, int kind, guess other)
 /* The synonym of this writing; NULL when there is none. */
 static const kt_option_synonym *find_synonym(const kt_option_table *table, const char *written)
 {
-    for (; table != NULL; table = table->also)
+    for (; table != NULL; table = table->also != NULL ? table->also() : NULL)
         for (const kt_option_synonym *s = table->synonyms; s != NULL && s->written != NULL; s++)
             if (kt_text_near(written, s->written) == 0)
                 return s;
@@ -34,7 +34,7 @@ static guess guess_key(const kt_option_table *table, const char *section, const 
 {
     guess best = {.rank = KT_TEXT_FAR};
     char written[160];
-    for (const kt_option_table *t = table; t != NULL; t = t->also)
+    for (const kt_option_table *t = table; t != NULL; t = t->also != NULL ? t->also() : NULL)
         for (size_t i = 0; i < t->n; i++) {
             const kt_option *o = &t->options[i];
             consider(&best, kt_text_near(key, o->key),

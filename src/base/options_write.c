@@ -95,27 +95,32 @@ static void document_markdown(kt_text_buffer *buffer, const kt_option *o, const 
     kt_text_append(buffer, " | %s |\n", o->help);
 }
 
+static void document_section(kt_text_buffer *buffer, const kt_option_table *table, const kt_option_heading *heading,
+                             bool markdown)
+{
+    kt_text_append(buffer,
+                   markdown ? "## [%s]\n\n%s\n\n| key | default | value | meaning |\n| --- | --- | --- | --- |\n"
+                            : "[%s]  %s\n",
+                   heading->section, heading->help);
+    for (size_t i = 0; i < table->n; i++) {
+        const kt_option *o = &table->options[i];
+        char kind[512];
+        kt_options_describe(o, kind, sizeof kind);
+        if (strcmp(o->section, heading->section) == 0)
+            (markdown ? document_markdown : document_plain)(buffer, o, kind);
+    }
+}
+
 kt_status kt_options_document(const kt_option_table *table, const char *section, bool markdown, char **text)
 {
     kt_text_buffer buffer = {0};
     bool found = false;
-    for (size_t i = 0; i < table->n; i++) {
-        const kt_option *o = &table->options[i];
-        if (section != NULL && strcmp(section, o->section) != 0)
-            continue;
-        if (!found || strcmp(o->section, table->options[i - 1].section) != 0) {
-            const char *help = table->section_help(o->section);
-            kt_text_append(&buffer,
-                           markdown
-                               ? "%s## [%s]\n\n%s\n\n| key | default | value | meaning |\n| --- | --- | --- | --- |\n"
-                               : "%s[%s]  %s\n",
-                           found ? "\n" : "", o->section, help == NULL ? "" : help);
+    for (const kt_option_heading *h = table->headings; h->section != NULL; h++)
+        if (section == NULL || strcmp(section, h->section) == 0) {
+            kt_text_append(&buffer, "%s", found ? "\n" : "");
+            document_section(&buffer, table, h, markdown);
+            found = true;
         }
-        found = true;
-        char kind[512];
-        kt_options_describe(o, kind, sizeof kind);
-        (markdown ? document_markdown : document_plain)(&buffer, o, kind);
-    }
     kt_status status = kt_text_take(&buffer, text);
     if (status == KT_OK && !found) {
         kt_memory_free(*text);

@@ -86,8 +86,8 @@ static double print_exchange(const kt_forecast *j, const kt_layout *layout, kt_l
 static double sums_bytes(const kt_forecast *j, const kt_layout *layout)
 {
     double doubles = sizeof(kt_shard_result) / sizeof(double);
-    for (size_t l = 0; j->spec.batch_norm && l < j->spec.n_hidden; l++)
-        doubles += 4 * (double)j->spec.hidden[l];
+    for (size_t l = 0; j->spec.batch_norm && l < j->spec.hidden.n; l++)
+        doubles += 4 * (double)j->spec.hidden.values[l];
     return ((double)layout->n_replicas - 1) * (double)j->exchange.n_shards * doubles * sizeof(double);
 }
 
@@ -182,7 +182,7 @@ kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log)
     KT_TRY(parse(argc, argv, &a, &first));
     KT_TRY(kt_config_read(world, argv[first], (size_t)(argc - first - 1), argv + first + 1, &config));
     KT_TRY(kt_data_load(world, &config, &data));
-    kt_status status = kt_options_write_ini(&kt_config_options, &config, &text);
+    kt_status status = kt_options_write_ini(kt_config_options(), &config, &text);
     if (status == KT_OK) {
         kt_log_text(log, text);
         kt_log_line(log, "%s", "");

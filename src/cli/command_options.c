@@ -22,9 +22,9 @@ static kt_status document(const char *section, bool markdown, char **text)
     kt_text_buffer both = {0};
     char *part;
     if (section != NULL)
-        return kt_options_document(strcmp(section, "sweep") == 0 ? &kt_sweep_options : &kt_config_options, section,
+        return kt_options_document(strcmp(section, "sweep") == 0 ? &kt_sweep_options : kt_config_options(), section,
                                    markdown, text);
-    KT_TRY(kt_options_document(&kt_config_options, NULL, markdown, &part));
+    KT_TRY(kt_options_document(kt_config_options(), NULL, markdown, &part));
     kt_text_append(&both, "%s\n", part);
     kt_memory_free(part);
     kt_status status = kt_options_document(&kt_sweep_options, NULL, markdown, &part);

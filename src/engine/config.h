@@ -1,4 +1,5 @@
-/* The configuration of a run: a struct filled by INI keys. Every key is a row of the table in config.c. It owns
+/* The configuration of a run: a struct filled by INI keys. Every key is a row of the table beside the struct that it
+ * is in: a module's own, or here (config.c) where it is the floors' above. It owns
  * nothing, and is copied like a number; its texts and lists stay where they are (intern.h). Local, unless it takes a
  * comm. */
 #ifndef KTRAIN_CONFIG_H
@@ -6,15 +7,14 @@
 
 #include "base/options.h"
 #include "edge/comm.h"
-#include "input/format.h"
+#include "input/dataset.h"
 #include "input/split.h"
+#include "net/loss.h"
 #include "net/optimizer.h"
 #include "net/schedule.h"
 
 enum { KT_BATCH_FULL = KT_WORD(0), KT_AUTO = KT_WORD(0), KT_RANKS_NODE = KT_WORD(1) };
 
-typedef enum kt_restore_best { KT_RESTORE_AUTO, KT_RESTORE_TRUE, KT_RESTORE_FALSE } kt_restore_best;
-typedef enum kt_class_weights { KT_WEIGHTS_NONE, KT_WEIGHTS_BALANCED } kt_class_weights;
 typedef enum kt_exchange_kind {
     KT_EXCHANGE_AUTO,
     KT_EXCHANGE_ALLREDUCE,
@@ -29,36 +29,23 @@ typedef struct kt_config {
         const char *dir;
         int64_t seed, log_steps;
     } run;
-    struct {
-        const char *features, *labels, *class_names;
-        const char *validation_features, *validation_labels, *test_features, *test_labels;
-        double scale;
-        kt_real_list split;
-        int64_t split_seed;
-        bool shuffle, stratify;
-        int header, index_column; /* kt_decision */
-    } data;
-    struct {
-        kt_int_list hidden;
-        int activation, initializer;
-        double init_scale, dropout;
-        bool batch_norm;
-        double batch_norm_momentum, batch_norm_epsilon;
-    } model;
+    kt_dataset_spec data;
+    kt_split_spec split;
+    kt_network_spec model;
     struct {
         int64_t epochs, batch_size, max_steps;
-        double label_smoothing, clip_norm;
-        kt_real_list class_weights;
+        double clip_norm;
         bool early_stopping;
         int64_t patience;
         double min_delta;
-        int restore_best;
+        int restore_best; /* kt_decision */
     } train;
+    kt_loss_settings loss;
     kt_optimizer_spec optimizer;
     kt_schedule_spec schedule;
     struct {
-        int exchange, optimizer_state, kernels;
-        int64_t ranks_per_replica, shards, thin_batch, threads;
+        int exchange, optimizer_state;
+        int64_t ranks_per_replica, shards, threads;
         bool reproducible;
     } parallel;
     struct {
@@ -67,7 +54,9 @@ typedef struct kt_config {
     } checkpoint;
 } kt_config;
 
-extern const kt_option_table kt_config_options;
+/* All keys: joined from the modules' tables by the first call. */
+const kt_option_table *kt_config_options(void);
+
 extern const kt_option_synonym kt_config_synonyms[]; /* in config_names.c */
 
 /* Every key at its default. */
@@ -105,9 +94,6 @@ const kt_option *kt_config_difference(const kt_config *a, const kt_config *b);
 /* Whether a part of the data comes from files of its own. */
 bool kt_config_has_files(const kt_config *config, kt_part part);
 
-/* How its tables are read. */
-kt_table_rules kt_config_table_rules(const kt_config *config);
-
 /* The batch size as kt_batches_create takes it: 0 for the whole training set. */
 size_t kt_config_batch_size(const kt_config *config);
 
@@ -120,7 +106,7 @@ int kt_config_threads(const kt_config *config);
 /* Whether a run leaves its best weights rather than its last. */
 bool kt_config_restores_best(const kt_config *config);
 
-/* The network for data of n_in features and n_classes; borrows the config's list of widths. */
+/* The network for data of n_in features and n_classes. */
 kt_network_spec kt_config_network(const kt_config *config, size_t n_in, size_t n_classes);
 
 #endif

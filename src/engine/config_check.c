@@ -27,7 +27,7 @@ static kt_status check_files(const char *name, const kt_config *c)
 
 static kt_status check_split(const char *name, const kt_config *c)
 {
-    const kt_real_list *split = &c->data.split;
+    const kt_real_list *split = &c->split.fractions;
     double sum = 0;
     for (size_t i = 0; i < split->n; i++)
         sum += split->values[i];
@@ -61,8 +61,8 @@ static kt_status check_schedule(const char *name, const kt_config *c)
 /* The shell makes ~ the home directory, but not within an argument, nor in a file: no folder of that name is meant. */
 static kt_status check_tildes(const char *name, const kt_config *c)
 {
-    for (size_t i = 0; i < kt_config_options.n; i++) {
-        const kt_option *o = &kt_config_options.options[i];
+    for (size_t i = 0; i < kt_config_options()->n; i++) {
+        const kt_option *o = &kt_config_options()->options[i];
         if (o->type != KT_OPTION_TEXT)
             continue;
         const char *text = *(const char *const *)(const void *)((const char *)c + o->offset);

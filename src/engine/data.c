@@ -26,7 +26,7 @@ static void main_file_fractions(const kt_config *config, double fractions[KT_N_P
     double sum = 0;
     for (int p = 0; p < KT_N_PARTS; p++) {
         bool own_file = p != KT_TRAIN && kt_config_has_files(config, (kt_part)p);
-        fractions[p] = own_file ? 0 : config->data.split.values[p];
+        fractions[p] = own_file ? 0 : config->split.fractions.values[p];
         sum += fractions[p];
     }
     for (int p = 0; p < KT_N_PARTS; p++)
@@ -109,13 +109,14 @@ static kt_status take_given_parts(kt_data *data)
 static kt_status cut_by_fractions(const kt_config *config, kt_data *data)
 {
     double fractions[KT_N_PARTS];
+    kt_split_spec spec = config->split;
     size_t n_main = data->set.n;
     for (int p = 0; p < KT_N_PARTS; p++)
         n_main -= data->own_files[p].n;
     main_file_fractions(config, fractions);
-    KT_TRY(name_keys("data.split",
-                     kt_split_create(&data->split, n_main, data->set.labels, data->set.n_classes, fractions,
-                                     config->data.shuffle, config->data.stratify, (uint64_t)config->data.split_seed)));
+    spec.fractions = (kt_real_list){.n = KT_N_PARTS, .values = fractions};
+    KT_TRY(
+        name_keys("data.split", kt_split_create(&data->split, n_main, data->set.labels, data->set.n_classes, &spec)));
     for (int p = 0; p < KT_N_PARTS; p++)
         if (data->own_files[p].n > 0)
             KT_TRY(take_own_rows(data, p));
@@ -143,26 +144,26 @@ void kt_data_describe(kt_data *data)
 
 static kt_status read_all(const kt_config *config, kt_data *data)
 {
-    const kt_table_rules rules = kt_config_table_rules(config);
+    const kt_table_rules *rules = &config->data.tables;
     KT_TRY(name_keys("data.features, data.labels", kt_dataset_read(config->data.features, config->data.labels,
-                                                                   config->data.class_names, &rules, &data->set)));
+                                                                   config->data.class_names, rules, &data->set)));
     if (data->set.n_classes < 2)
         return kt_fail(KT_DATA, "%s: holds only class 0: must hold at least two classes", config->data.labels);
     if (kt_config_has_files(config, KT_VALIDATION))
-        KT_TRY(name_keys("data.validation_features, data.validation_labels",
-                         append_part(data, KT_VALIDATION, config->data.validation_features,
-                                     config->data.validation_labels, &rules)));
+        KT_TRY(name_keys(
+            "data.validation_features, data.validation_labels",
+            append_part(data, KT_VALIDATION, config->data.validation_features, config->data.validation_labels, rules)));
     if (kt_config_has_files(config, KT_TEST))
         KT_TRY(name_keys("data.test_features, data.test_labels",
-                         append_part(data, KT_TEST, config->data.test_features, config->data.test_labels, &rules)));
+                         append_part(data, KT_TEST, config->data.test_features, config->data.test_labels, rules)));
     kt_data_describe(data);
     return cut(config, data);
 }
 
 kt_status kt_data_fail_where(kt_status status, const kt_config *config, const char *folder, const char *what)
 {
-    for (size_t i = 0; status == KT_NO_INPUT && i < kt_config_options.n; i++) {
-        const kt_option *o = &kt_config_options.options[i];
+    for (size_t i = 0; status == KT_NO_INPUT && i < kt_config_options()->n; i++) {
+        const kt_option *o = &kt_config_options()->options[i];
         char path[KT_PATH_BYTES], found[KT_PATH_BYTES], whole[KT_PATH_BYTES];
         if (strcmp(o->section, "data") != 0 || o->type != KT_OPTION_TEXT)
             continue;
@@ -199,8 +200,8 @@ bool kt_data_same_files(const kt_config *a, const kt_config *b)
            strcmp(a->data.validation_features, b->data.validation_features) == 0 &&
            strcmp(a->data.validation_labels, b->data.validation_labels) == 0 &&
            strcmp(a->data.test_features, b->data.test_features) == 0 &&
-           strcmp(a->data.test_labels, b->data.test_labels) == 0 && a->data.header == b->data.header &&
-           a->data.index_column == b->data.index_column;
+           strcmp(a->data.test_labels, b->data.test_labels) == 0 && a->data.tables.header == b->data.tables.header &&
+           a->data.tables.index_column == b->data.tables.index_column;
 }
 
 kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *out)

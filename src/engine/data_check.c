@@ -270,7 +270,7 @@ static void check_classes(const kt_data_facts *f, kt_notes *notes)
     if (n_few > 0)
         kt_notes_add(notes, false, "%zu of %zu classes have fewer than %d training samples (class %zu has %zu)", n_few,
                      C, FEW, least, counts[least]);
-    else if (least < C && counts[most] > 10 * counts[least] && f->config->train.class_weights.word == KT_WEIGHTS_NONE)
+    else if (least < C && counts[most] > 10 * counts[least] && f->config->loss.class_weights.word == KT_WEIGHTS_NONE)
         kt_notes_add(notes, false, "classes are unbalanced (train.class_weights = balanced weighs them alike)");
 }
 
@@ -320,7 +320,7 @@ static kt_status look_at_part(kt_data_facts *f, int part, columns *c)
 /* Of what was drawn from the same file at random, nothing else is to be expected. */
 static bool is_drawn(const kt_data_facts *f, int part)
 {
-    return f->data->own_files[part].n == 0 && f->config->data.shuffle;
+    return f->data->own_files[part].n == 0 && f->config->split.shuffle;
 }
 
 static kt_status look(kt_data_facts *f, columns *train, size_t *counts)

@@ -30,7 +30,7 @@ kt_exchange_job kt_exchange_job_of(const kt_config *config, size_t batch_size, s
                              .reproducible = config->parallel.reproducible,
                              .rank0 = config->parallel.optimizer_state == KT_STATE_RANK0,
                              .clips = config->train.clip_norm > 0,
-                             .thin = batch_size <= (size_t)config->parallel.thin_batch};
+                             .thin = batch_size <= (size_t)config->model.thin_rows};
 }
 
 bool kt_exchange_by_factors(const kt_config *config, const kt_machine *machine, const kt_layout *layout,
@@ -83,12 +83,12 @@ static kt_status measure_link(kt_replica *replica, kt_link *link)
 
 static size_t n_inputs(const kt_network_spec *spec, size_t l)
 {
-    return l > 0 ? (size_t)spec->hidden[l - 1] : spec->n_in;
+    return l > 0 ? (size_t)spec->hidden.values[l - 1] : spec->n_in;
 }
 
 static size_t n_outputs(const kt_network_spec *spec, size_t l)
 {
-    return l < spec->n_hidden ? (size_t)spec->hidden[l] : spec->n_classes;
+    return l < spec->hidden.n ? (size_t)spec->hidden.values[l] : spec->n_classes;
 }
 
 /* Rank 0 decides for all, with the link as it saw it. */
@@ -150,7 +150,7 @@ kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const k
     const kt_exchange_job job = kt_exchange_job_of(config, batch_size, replica->n_replicas);
     size_t n_bytes;
     memset(out, 0, sizeof *out);
-    out->n_layers = spec->n_hidden + 1;
+    out->n_layers = spec->hidden.n + 1;
     out->batch_size = out->n_row_sums = batch_size;
     out->n_shards = job.n_shards;
     out->n_slots = job.n_slots;

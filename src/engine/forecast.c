@@ -20,15 +20,15 @@ kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_d
     f->max_rows = kt_evaluate_max_rows(f->batches.largest, &data->split);
     kt_status status = kt_network_shared_bytes(&f->spec, f->max_rows, &f->network_bytes, &f->n_parameters);
     if (status == KT_OK)
-        status = KT_NEW(f->layers, f->spec.n_hidden + 1);
+        status = KT_NEW(f->layers, f->spec.hidden.n + 1);
     if (status != KT_OK) {
         *f = (kt_forecast){0};
         return status;
     }
-    f->n_layers = f->spec.n_hidden + 1;
+    f->n_layers = f->spec.hidden.n + 1;
     for (size_t l = 0; l < f->n_layers; l++) {
         f->layers[l].n_in = l == 0 ? set->d : f->layers[l - 1].n_out;
-        f->layers[l].n_out = l < f->spec.n_hidden ? (size_t)f->spec.hidden[l] : set->n_classes;
+        f->layers[l].n_out = l < f->spec.hidden.n ? (size_t)f->spec.hidden.values[l] : set->n_classes;
     }
     return KT_OK;
 }

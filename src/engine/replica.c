@@ -11,7 +11,7 @@ size_t kt_replica_ranks_wanted(const kt_config *config, size_t batch_size)
     if (given == KT_RANKS_NODE)
         return KT_RANKS_OF_A_HOST;
     if (given == KT_AUTO)
-        return batch_size <= (size_t)config->parallel.thin_batch ? KT_RANKS_OF_A_HOST : 1;
+        return batch_size <= (size_t)config->model.thin_rows ? KT_RANKS_OF_A_HOST : 1;
     return (size_t)given;
 }
 

@@ -6,10 +6,32 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/options_rows.h"
 #include "base/simd.h"
 #include "input/dataset_private.h"
 #include "input/format.h"
 #include "input/labels.h"
+
+#define AT(field) offsetof(kt_dataset_spec, field)
+
+static const kt_option option_rows[] = {
+    {"data", "features", KT_OPTION_TEXT, AT(features), "", 0, 0, NULL, 0,
+     "samples: .npy, .npz, IDX (.gz too), .csv or .h5, of shape (n, d) or (n, h, w); file:member names an array inside "
+     ".npz or .h5"},
+    {"data", "labels", KT_OPTION_TEXT, AT(labels), "", 0, 0, NULL, 0,
+     "their classes: whole numbers from 0, or one-hot rows"},
+    {"data", "class_names", KT_OPTION_TEXT, AT(class_names), "", 0, 0, NULL, 0,
+     "CSV with a header: class index in the first column, name in the last; may be empty"},
+    {"data", "validation_features", KT_OPTION_TEXT, AT(validation_features), "", 0, 0, NULL, 0,
+     "a file of its own for validation; its share of the split is then left to the others"},
+    {"data", "validation_labels", KT_OPTION_TEXT, AT(validation_labels), "", 0, 0, NULL, 0, "its classes"},
+    {"data", "test_features", KT_OPTION_TEXT, AT(test_features), "", 0, 0, NULL, 0,
+     "a file of its own for the test; its share of the split is then left to the others"},
+    {"data", "test_labels", KT_OPTION_TEXT, AT(test_labels), "", 0, 0, NULL, 0, "its classes"},
+    {"data", "scale", KT_OPTION_REAL, AT(scale), "1", 0, FLT_MAX, NULL, DEF | ABOVE,
+     "inputs are divided by this (255 for bytes); kept in the model file"},
+};
+const kt_option_rows kt_dataset_options = KT_OPTION_ROWS(option_rows);
 
 /* ---- reading ---- */
 

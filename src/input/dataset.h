@@ -29,6 +29,16 @@ typedef struct kt_dataset_statistics {
     double min, max, mean, standard_deviation, zero_fraction;
 } kt_dataset_statistics;
 
+/* Which files there are, and how they are read. */
+typedef struct kt_dataset_spec {
+    const char *features, *labels, *class_names;
+    const char *validation_features, *validation_labels, *test_features, *test_labels; /* "": parts of the others */
+    kt_table_rules tables;
+    double scale; /* what inputs are divided by */
+} kt_dataset_spec;
+
+extern const kt_option_rows kt_dataset_options; /* of kt_dataset_spec, but for the tables' (format.h) */
+
 /* Reads features ((n, d), (n, h, w) or (n, h, w, 1), any numeric type) and labels ((n,) or (n, 1) whole numbers of any
  * type, or one-hot rows (n, C); NULL or "" for none), checks them and takes them over. `class_names` is NULL, "", or a
  * CSV with a header whose first column is the class index and whose last is the name. KT_DATA, naming file, row and

@@ -9,7 +9,21 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/options_rows.h"
 #include "input/foreign.h"
+
+#define AT(field) offsetof(kt_table_rules, field)
+
+static const kt_option option_rows[] = {
+    {"data", "header", KT_OPTION_CHOICE, AT(header), "auto", 0, 0, kt_decision_word, 0,
+     "whether a table (.csv) begins with a line of names; auto = when no cell of it is a number, or they are 0, 1, "
+     "..., n-1"},
+    {"data", "index_column", KT_OPTION_CHOICE, AT(index_column), "auto", 0, 0, kt_decision_word, 0,
+     "whether the first column of a table of features holds row numbers and is left out; auto = whole numbers without "
+     "a name, or under "
+     "\"Unnamed: 0\""},
+};
+const kt_option_rows kt_table_options = KT_OPTION_ROWS(option_rows);
 
 const kt_format kt_formats[] = {
     {"npy", ".npy", "a NumPy array: versions 1 to 3, every real type, both byte orders", kt_npy_recognizes, kt_npy_read,
@@ -70,18 +84,6 @@ static bool is_file(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
-}
-
-kt_status kt_decision_parse(const char *what, const char *text, int *out)
-{
-    static const char *const words[] = {
-        [KT_DECIDE_AUTO] = "auto", [KT_DECIDE_TRUE] = "true", [KT_DECIDE_FALSE] = "false"};
-    for (int i = 0; i < (int)(sizeof words / sizeof words[0]); i++)
-        if (strcmp(text, words[i]) == 0) {
-            *out = i;
-            return KT_OK;
-        }
-    return kt_fail(KT_USAGE, "%s: \"%.40s\": must be auto, true or false", what, text);
 }
 
 /* What stands where the file should be, if anything does. */

@@ -7,13 +7,9 @@
 
 #include "base/array.h"
 #include "base/notes.h"
+#include "base/options.h"
 
-/* What the lines of a table (CSV) are taken for: the keys data.header and data.index_column. */
-typedef enum kt_decision { KT_DECIDE_AUTO, KT_DECIDE_TRUE, KT_DECIDE_FALSE } kt_decision;
-
-/* "auto", "true" or "false". KT_USAGE; `what` begins the sentence. */
-kt_status kt_decision_parse(const char *what, const char *text, int *out);
-
+/* What the lines of a table (CSV) are taken for. */
 typedef struct kt_table_rules {
     int header;       /* kt_decision: the first line is one of names. AUTO: when no cell of it is a number, or they are
                          0, 1, ..., n-1 */
@@ -22,6 +18,8 @@ typedef struct kt_table_rules {
     size_t n_rows;    /* that there should be; 0: not known. Tells whether a single column's first 0 is its name */
     bool floats;      /* numbers that are not finite, or that no float holds, are refused */
 } kt_table_rules;
+
+extern const kt_option_rows kt_table_options; /* data.header, data.index_column */
 
 typedef struct kt_format {
     const char *name;       /* "npy" */

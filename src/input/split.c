@@ -5,9 +5,23 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/options_rows.h"
 #include "base/random.h"
 
 const char *const kt_part_names[KT_N_PARTS] = {"train", "validation", "test"};
+
+#define AT(field) offsetof(kt_split_spec, field)
+
+static const kt_option option_rows[] = {
+    {"data", "split", KT_OPTION_REALS, AT(fractions), "0.70, 0.15, 0.15", 0, 1, NULL, DEF,
+     "fractions of training, validation and test; their sum is 1"},
+    {"data", "split_seed", KT_OPTION_INT, AT(seed), "1", 0, MANY, NULL, DEF,
+     "seed of the split, which depends on nothing else"},
+    {"data", "shuffle", KT_OPTION_BOOL, AT(shuffle), "true", 0, 0, NULL, DEF, "shuffle before splitting"},
+    {"data", "stratify", KT_OPTION_BOOL, AT(stratify), "true", 0, 0, NULL, DEF,
+     "spread every class over the parts in proportion"},
+};
+const kt_option_rows kt_split_options = KT_OPTION_ROWS(option_rows);
 
 /* The two kinds of shuffles; the place's `layer` then tells the class, or the part. */
 enum { STAGE_CLASS = 0, STAGE_PART = 1 };
@@ -308,11 +322,12 @@ static kt_status split_by_class(kt_split *out, size_t n, const int32_t *labels, 
     return status;
 }
 
-kt_status kt_split_create(kt_split *out, size_t n, const int32_t *labels, size_t n_classes,
-                          const double fractions[KT_N_PARTS], bool shuffle, bool stratify, uint64_t split_seed)
+kt_status kt_split_create(kt_split *out, size_t n, const int32_t *labels, size_t n_classes, const kt_split_spec *spec)
 {
     *out = (kt_split){0};
     size_t sizes[KT_N_PARTS];
+    const double *fractions = spec->fractions.values;
+    const bool stratify = spec->stratify;
     KT_TRY(check_fractions(fractions));
     if (n == 0 || n > UINT32_MAX)
         return kt_fail(KT_DATA, "%zu samples cannot be split; there must be 1 to 2^32 - 1", n);
@@ -320,5 +335,6 @@ kt_status kt_split_create(kt_split *out, size_t n, const int32_t *labels, size_t
         return kt_fail(KT_CONFIG, "a stratified split needs labels");
     largest_remainders(n, fractions, sizes);
     KT_TRY(check_sizes(n, fractions, sizes));
-    return split_by_class(out, n, stratify ? labels : NULL, stratify ? n_classes : 1, sizes, shuffle, split_seed);
+    return split_by_class(out, n, stratify ? labels : NULL, stratify ? n_classes : 1, sizes, spec->shuffle,
+                          (uint64_t)spec->seed);
 }

@@ -2,6 +2,20 @@
 
 #include <math.h>
 
+#include "base/options_rows.h"
+
+KT_WORDS(class_weight_word, [KT_WEIGHTS_NONE] = "none", [KT_WEIGHTS_BALANCED] = "balanced")
+
+#define AT(field) offsetof(kt_loss_settings, field)
+
+static const kt_option option_rows[] = {
+    {"train", "label_smoothing", KT_OPTION_REAL, AT(label_smoothing), "0", 0, 1, NULL, DEF | BELOW,
+     "targets are (1 - s) onehot + s / classes"},
+    {"train", "class_weights", KT_OPTION_REALS, AT(class_weights), "none", 0, 1e6, class_weight_word, DEF,
+     "weight of each class in the loss; balanced = samples / (classes that have some * samples of the class)"},
+};
+const kt_option_rows kt_loss_options = KT_OPTION_ROWS(option_rows);
+
 /* sum_c exp(z_c - largest), in double; also the largest. exps[c] is kept when there is room for it. */
 static double sum_exponentials(size_t C, const float *z, double *largest, double *exps)
 {

@@ -6,8 +6,16 @@
 #ifndef KTRAIN_LOSS_H
 #define KTRAIN_LOSS_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base/options.h"
+
+typedef enum kt_class_weights { KT_WEIGHTS_NONE, KT_WEIGHTS_BALANCED } kt_class_weights;
+
+typedef struct kt_loss_settings {
+    double label_smoothing;
+    kt_real_list class_weights; /* or a kt_class_weights */
+} kt_loss_settings;
+
+extern const kt_option_rows kt_loss_options; /* of kt_loss_settings */
 
 typedef struct kt_loss_spec {
     size_t n_classes;

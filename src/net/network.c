@@ -16,39 +16,6 @@ static size_t mask_floats(size_t max_rows, size_t n)
     return max_rows * n / sizeof(float) + 1;
 }
 
-static kt_status check_spec(const kt_network_spec *spec, size_t max_rows)
-{
-    /* OpenBLAS counts in int; a layer's number has 24 bits in the place of a draw. */
-    if (spec->n_in < 1 || spec->n_in > INT_MAX || spec->n_classes < 1 || spec->n_classes > INT_MAX)
-        return kt_fail(KT_CONFIG, "a network of %zu inputs and %zu classes: both must be from 1 to %d", spec->n_in,
-                       spec->n_classes, INT_MAX);
-    if (max_rows > INT_MAX)
-        return kt_fail(KT_CONFIG, "a batch of %zu rows on one rank: at most %d are possible", max_rows, INT_MAX);
-    if (spec->n_hidden >= 1 << 23)
-        return kt_fail(KT_CONFIG, "%zu hidden layers: at most %d are possible", spec->n_hidden, (1 << 23) - 1);
-    for (size_t i = 0; i < spec->n_hidden; i++)
-        if (spec->hidden[i] < 1 || spec->hidden[i] > INT_MAX)
-            return kt_fail(KT_CONFIG, "hidden layer %zu has width %lld: it must be from 1 to %d", i + 1,
-                           (long long)spec->hidden[i], INT_MAX);
-    if (spec->activation < 0 || (size_t)spec->activation >= kt_n_activations || spec->initializer < 0 ||
-        (size_t)spec->initializer >= kt_n_initializers)
-        return kt_fail(KT_CONFIG, "no such activation (%d) or initializer (%d)", spec->activation, spec->initializer);
-    if (spec->kernels < 0 || (size_t)spec->kernels > kt_n_kernels)
-        return kt_fail(KT_CONFIG, "no such kernels (%d)", spec->kernels);
-    if (spec->kernels > 0 && !kt_kernels_table[spec->kernels - 1]->supported())
-        return kt_fail(
-            KT_CONFIG,
-            "parallel.kernels = %s: this processor has no such instructions: must be auto, or %s for what it has",
-            kt_kernels_table[spec->kernels - 1]->name, kt_kernels_best()->name);
-    if (!(spec->dropout >= 0 && spec->dropout < 1))
-        return kt_fail(KT_CONFIG, "dropout %g: it must be at least 0 and below 1", spec->dropout);
-    if (spec->batch_norm &&
-        !(spec->batch_norm_epsilon > 0 && spec->batch_norm_momentum >= 0 && spec->batch_norm_momentum <= 1))
-        return kt_fail(KT_CONFIG, "batch norm with epsilon %g and momentum %g: they must be above 0, and from 0 to 1",
-                       spec->batch_norm_epsilon, spec->batch_norm_momentum);
-    return KT_OK;
-}
-
 /* No product or sum here overflows: widths, rows and layers are below 2^31, and after each block what has gathered is
  * checked. */
 static kt_status make_plan(const kt_network_spec *spec, size_t max_rows, plan *p)
@@ -56,11 +23,11 @@ static kt_status make_plan(const kt_network_spec *spec, size_t max_rows, plan *p
     const size_t most = SIZE_MAX / 1024, n_shards = spec->n_shards > 0 ? spec->n_shards : 1;
     size_t n_in = spec->n_in;
     memset(p, 0, sizeof *p);
-    KT_TRY(check_spec(spec, max_rows));
+    KT_TRY(kt_network_check_spec(spec, max_rows));
     p->n_workspace = kt_memory_in_lines(max_rows * spec->n_in);
-    for (size_t i = 0; i <= spec->n_hidden; i++) {
-        const bool hidden = i < spec->n_hidden, batch_norm = hidden && spec->batch_norm;
-        const size_t n = hidden ? (size_t)spec->hidden[i] : spec->n_classes;
+    for (size_t i = 0; i <= spec->hidden.n; i++) {
+        const bool hidden = i < spec->hidden.n, batch_norm = hidden && spec->batch_norm;
+        const size_t n = hidden ? (size_t)spec->hidden.values[i] : spec->n_classes;
         const size_t n_layers = hidden ? (size_t)2 + spec->batch_norm + (spec->dropout > 0) : 1;
         const size_t n_norm =
             batch_norm ? kt_memory_in_lines(2 * n) + 2 * kt_batch_norm_scratch(kt_memory_in_lines(n), n_shards) : 0;
@@ -172,7 +139,7 @@ static void add_dense(kt_network *net, const kt_network_spec *spec, const char *
                                                 .bias = weight + n_in * n_out,
                                                 .x = x,
                                                 .delta = take(memory, net->max_rows * n_out),
-                                                .lost_bias = spec->batch_norm && number <= spec->n_hidden};
+                                                .lost_bias = spec->batch_norm && number <= spec->hidden.n};
 }
 
 static void add_batch_norm(kt_network *net, const kt_network_spec *spec, unsigned number, size_t n, float **memory)
@@ -207,8 +174,8 @@ static void build(kt_network *net, const kt_network_spec *spec, const plan *p, f
     net->state = take(&memory, p->n_state);
     float *x = take(&memory, net->max_rows * spec->n_in);
     size_t n_in = spec->n_in;
-    for (size_t i = 0; i < spec->n_hidden; i++) {
-        const size_t n = (size_t)spec->hidden[i];
+    for (size_t i = 0; i < spec->hidden.n; i++) {
+        const size_t n = (size_t)spec->hidden.values[i];
         const unsigned number = (unsigned)i + 1;
         char name[24];
         snprintf(name, sizeof name, "dense%u", number);
@@ -221,7 +188,7 @@ static void build(kt_network *net, const kt_network_spec *spec, const plan *p, f
         x = net->outputs[net->n_layers - 1];
         n_in = n;
     }
-    add_dense(net, spec, "output", (unsigned)spec->n_hidden + 1, n_in, spec->n_classes, x, &memory);
+    add_dense(net, spec, "output", (unsigned)spec->hidden.n + 1, n_in, spec->n_classes, x, &memory);
 }
 
 static kt_status create(kt_network *net, const kt_network_spec *spec, const plan *p, void *memory)
@@ -246,7 +213,7 @@ kt_status kt_network_create_shared(kt_network **out, const kt_network_spec *spec
     net->n_in = spec->n_in;
     net->n_classes = spec->n_classes;
     net->max_rows = max_rows;
-    net->thin_rows = spec->thin_rows;
+    net->thin_rows = (size_t)spec->thin_rows;
     net->initializer = &kt_initializers[spec->initializer];
     net->init_scale = spec->init_scale;
     net->kernels = spec->kernels == 0 ? kt_kernels_best() : kt_kernels_table[spec->kernels - 1];

@@ -10,25 +10,28 @@
 #ifndef KTRAIN_NETWORK_H
 #define KTRAIN_NETWORK_H
 
+#include "base/options.h"
 #include "net/layer.h"
 
 typedef struct kt_network kt_network;
 
 typedef struct kt_network_spec {
-    size_t n_in, n_classes;
-    size_t n_hidden;       /* 0: softmax regression */
-    const int64_t *hidden; /* widths, >= 1; borrowed during the call */
-    int activation;        /* row of kt_activations */
-    int initializer;       /* row of kt_initializers */
-    double init_scale;     /* standard deviation or half width of `normal` and `uniform` */
-    double dropout;        /* 0 <= dropout < 1 */
+    kt_int_list hidden; /* widths, >= 1; none: softmax regression */
+    int activation;     /* row of kt_activations */
+    int initializer;    /* row of kt_initializers */
+    double init_scale;  /* standard deviation or half width of `normal` and `uniform` */
+    double dropout;     /* 0 <= dropout < 1 */
     bool batch_norm;
     double batch_norm_momentum, batch_norm_epsilon;
-    size_t thin_rows;      /* batches of up to so many rows go through own kernels, larger ones through OpenBLAS */
+    int64_t thin_rows; /* batches of up to so many rows go through own kernels, larger ones through OpenBLAS */
+    int kernels;       /* 0: the best of kt_kernels_table for this processor; else row kernels - 1 */
+    /* No keys. */
+    size_t n_in, n_classes;
     size_t n_shards;       /* most shards a batch comes in; 0 is 1 */
     bool transposed_input; /* the first weight is kept as [n_in x n_out] (dense.h): for inputs with many zeros */
-    int kernels;           /* 0: the best of kt_kernels_table for this processor; else row kernels - 1 */
 } kt_network_spec;
+
+extern const kt_option_rows kt_network_options; /* of kt_network_spec */
 
 /* A named part of a vector. Weights are [n_out, n_in]. */
 typedef struct kt_tensor {

@@ -1,4 +1,4 @@
-/* What the network's files share: network.c (making it), network_pass.c (running it). */
+/* What the network's files share: network_spec.c (what it is made by), network.c (making it), network_pass.c (running it). */
 #ifndef KTRAIN_NETWORK_PRIVATE_H
 #define KTRAIN_NETWORK_PRIVATE_H
 
@@ -22,5 +22,8 @@ struct kt_network {
     kt_tensor *tensors, *state_tensors;
     void *own_memory; /* of the vectors, when they are not shared */
 };
+
+/* KT_CONFIG, saying why, when no such network can be made here. */
+kt_status kt_network_check_spec(const kt_network_spec *spec, size_t max_rows);
 
 #endif

@@ -4,12 +4,37 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "base/options_rows.h"
 #include "base/simd.h"
 #include "edge/linalg.h"
 
 #include "net/optimizer_private.h"
 
-const char *const kt_l2_form_names[KT_N_L2_FORMS] = {"batch", "coupled", "decoupled"};
+const char *const kt_l2_form_names[KT_N_L2_FORMS] = {
+    [KT_L2_BATCH] = "batch", [KT_L2_COUPLED] = "coupled", [KT_L2_DECOUPLED] = "decoupled"};
+
+KT_WORDS_OF(l2_form_name, KT_N_L2_FORMS, kt_l2_form_names[i])
+KT_WORDS_OF(optimizer_name, kt_n_optimizers, kt_optimizers[i].name)
+
+#define AT(field) offsetof(kt_optimizer_spec, field)
+
+static const kt_option option_rows[] = {
+    {"optimizer", "name", KT_OPTION_CHOICE, AT(kind), "adam", 0, 0, optimizer_name, DEF,
+     "how a step uses its gradient"},
+    {"optimizer", "momentum", KT_OPTION_REAL, AT(momentum), "0.9", 0, 1, NULL, DEF | BELOW, "of momentum and nesterov"},
+    {"optimizer", "beta1", KT_OPTION_REAL, AT(beta1), "0.9", 0, 1, NULL, DEF | BELOW, "decay of Adam's first moment"},
+    {"optimizer", "beta2", KT_OPTION_REAL, AT(beta2), "0.999", 0, 1, NULL, DEF | BELOW,
+     "decay of Adam's second moment, and of rmsprop's mean square"},
+    {"optimizer", "epsilon", KT_OPTION_REAL, AT(epsilon), "1e-8", 0, 1, NULL, DEF | ABOVE,
+     "of adam, adamw and rmsprop"},
+    {"optimizer", "l2", KT_OPTION_REAL, AT(l2), "0", 0, NO_MAX, NULL, DEF, "strength of weight decay (lambda)"},
+    {"optimizer", "l2_form", KT_OPTION_CHOICE, AT(l2_form), "batch", 0, 0, l2_form_name, DEF,
+     "batch adds lambda/m w to the gradient (m = samples of the step); coupled adds lambda w; decoupled shrinks the "
+     "weights by rate * lambda"},
+    {"optimizer", "l2_biases", KT_OPTION_BOOL, AT(l2_biases), "false", 0, 0, NULL, DEF,
+     "also on biases and batch norm's gains and shifts"},
+};
+const kt_option_rows kt_optimizer_options = KT_OPTION_ROWS(option_rows);
 
 /* The loops below are float only, without branches or library calls, so that they fill whole vectors. Each starts
  * alike: the gradient takes the coupled decay at the weight as it was, the decoupled one shrinks the weight. */

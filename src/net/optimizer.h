@@ -25,6 +25,8 @@ typedef struct kt_optimizer_spec {
     bool portable;  /* no loops that some processors lack: for ranks on different ones */
 } kt_optimizer_spec;
 
+extern const kt_option_rows kt_optimizer_options; /* of kt_optimizer_spec */
+
 /* The constants of one update of elements that share a decay: g_i = scale * g[i] + l2 * w[i] is the gradient, and
  * w[i] becomes keep * w[i] - rate * direction(g_i). Adam's bias corrections are in rate and epsilon:
  *     direction = m / (sqrt(v) + epsilon),  rate = eta sqrt(1 - beta2^t) / (1 - beta1^t),

@@ -2,7 +2,31 @@
 
 #include <math.h>
 
-const char *const kt_schedule_unit_names[KT_N_UNITS] = {"epoch", "step"};
+#include "base/options_rows.h"
+
+KT_WORDS(unit_word, [KT_UNIT_EPOCH] = "epoch", [KT_UNIT_STEP] = "step")
+KT_WORDS_OF(schedule_name, kt_n_schedules, kt_schedules[i].name)
+
+#define AT(field) offsetof(kt_schedule_spec, field)
+
+static const kt_option option_rows[] = {
+    {"optimizer", "learning_rate", KT_OPTION_REAL, AT(initial), "0.001", 0, NO_MAX, NULL, DEF | ABOVE,
+     "at the start (after warm-up)"},
+    {"optimizer", "schedule", KT_OPTION_CHOICE, AT(kind), "constant", 0, 0, schedule_name, DEF, "of the learning rate"},
+    {"optimizer", "schedule_unit", KT_OPTION_CHOICE, AT(unit), "epoch", 0, 0, unit_word, DEF,
+     "what the schedule counts"},
+    {"optimizer", "gamma", KT_OPTION_REAL, AT(gamma), "0.99", 0, 1, NULL, DEF | ABOVE,
+     "factor of exponential, step and plateau"},
+    {"optimizer", "final_learning_rate", KT_OPTION_REAL, AT(final), "0", 0, NO_MAX, NULL, DEF,
+     "where linear and cosine end; lower bound of plateau"},
+    {"optimizer", "period", KT_OPTION_INT, AT(period), "100", 1, MANY, NULL, DEF,
+     "units until linear and cosine end; between two reductions of step"},
+    {"optimizer", "warmup", KT_OPTION_INT, AT(warmup), "0", 0, MANY, NULL, DEF,
+     "units of linear warm-up before the schedule"},
+    {"optimizer", "plateau_patience", KT_OPTION_INT, AT(plateau_patience), "5", 0, 1e9, NULL, DEF,
+     "epochs without a better validation loss that plateau lets pass"},
+};
+const kt_option_rows kt_schedule_options = KT_OPTION_ROWS(option_rows);
 
 static const double PI = 3.14159265358979323846;
 

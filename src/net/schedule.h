@@ -13,11 +13,9 @@
 #ifndef KTRAIN_SCHEDULE_H
 #define KTRAIN_SCHEDULE_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base/options.h"
 
-typedef enum kt_schedule_unit { KT_UNIT_EPOCH, KT_UNIT_STEP, KT_N_UNITS } kt_schedule_unit;
-extern const char *const kt_schedule_unit_names[KT_N_UNITS]; /* "epoch", "step" */
+typedef enum kt_schedule_unit { KT_UNIT_EPOCH, KT_UNIT_STEP } kt_schedule_unit;
 
 typedef struct kt_schedule_spec {
     int kind; /* row of kt_schedules */
@@ -27,6 +25,8 @@ typedef struct kt_schedule_spec {
     int64_t warmup; /* in units; 0 for none */
     int64_t plateau_patience;
 } kt_schedule_spec;
+
+extern const kt_option_rows kt_schedule_options; /* of kt_schedule_spec */
 
 /* Plateau's memory; all zero at the start. Saved in checkpoints as it is. */
 typedef struct kt_schedule_state {

@@ -159,7 +159,7 @@ static kt_status write_u64(kt_hdf5 *file, const char *path, uint64_t value)
 static kt_status write_config(kt_hdf5 *file, const kt_config *config)
 {
     char *text;
-    KT_TRY(kt_options_write_ini(&kt_config_options, config, &text));
+    KT_TRY(kt_options_write_ini(kt_config_options(), config, &text));
     kt_status status = kt_hdf5_write_text(file, "/config", text);
     kt_memory_free(text);
     return status;

@@ -78,7 +78,7 @@ kt_status kt_model_load(kt_comm *comm, const char *path, size_t max_rows, kt_log
 
 kt_status kt_model_table_rules(const kt_model *model, const char *header, kt_table_rules *rules)
 {
-    *rules = kt_config_table_rules(&model->head.config);
+    *rules = model->head.config.data.tables;
     return header != NULL ? kt_decision_parse("--header", header, &rules->header) : KT_OK;
 }
 

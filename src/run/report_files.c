@@ -75,7 +75,7 @@ static json_t *summary_json(const kt_config *config, const kt_provenance *proven
     json_object_set_new(root, "ranks", json_integer(r->ranks));
     json_object_set_new(root, "parameters", json_integer((json_int_t)r->n_parameters));
     json_object_set_new(root, "seed", json_integer(config->run.seed));
-    json_object_set_new(root, "split_seed", json_integer(config->data.split_seed));
+    json_object_set_new(root, "split_seed", json_integer(config->split.seed));
     json_object_set_new(root, "provenance", provenance_json(provenance));
     json_object_set_new(root, "classes_part", json_string(kt_part_names[r->detail_part]));
     json_object_set_new(root, "classes", classes_json(&r->detail, class_names));

@@ -23,7 +23,7 @@ static void report_data(const kt_config *config, const kt_data *data, kt_log *lo
 static void report_model(const kt_config *config, kt_trainer *trainer, kt_log *log)
 {
     kt_text_buffer hidden = {0};
-    kt_options_format(kt_options_find(&kt_config_options, "model", "hidden"), config, &hidden);
+    kt_options_format(kt_options_find(kt_config_options(), "model", "hidden"), config, &hidden);
     kt_network *network = kt_trainer_network(trainer);
     kt_log_line(log, "model  %zu-%s-%zu, %zu parameters", kt_network_n_in(network), hidden.bytes,
                 kt_network_n_classes(network), kt_network_n_parameters(network));

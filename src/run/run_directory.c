@@ -277,7 +277,7 @@ static kt_status write_config(const kt_config *config)
     KT_TRY(kt_file_path(path, "%s/config.ini", config->run.dir));
     if (config->job != NULL && kt_file_same(config->job, path))
         return KT_OK;
-    KT_TRY(kt_options_write_ini(&kt_config_options, config, &text));
+    KT_TRY(kt_options_write_ini(kt_config_options(), config, &text));
     kt_status status = kt_file_replace(path, text, strlen(text));
     kt_memory_free(text);
     return status;

@@ -12,9 +12,9 @@
 
 static kt_status choose_class_weights(kt_trainer *t)
 {
-    const kt_real_list *given = &t->config->train.class_weights;
+    const kt_real_list *given = &t->config->loss.class_weights;
     size_t n_classes = t->data->set.n_classes, n = t->data->split.n[KT_TRAIN], *counts;
-    t->loss = (kt_loss_spec){.n_classes = n_classes, .label_smoothing = t->config->train.label_smoothing};
+    t->loss = (kt_loss_spec){.n_classes = n_classes, .label_smoothing = t->config->loss.label_smoothing};
     if (given->word == KT_WEIGHTS_NONE)
         return KT_OK;
     double sum = 0;

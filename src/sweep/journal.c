@@ -104,8 +104,8 @@ static json_t *config_json(kt_journal *journal, const kt_config *config)
 {
     json_t *object = json_object();
     bool complete = object != NULL;
-    for (size_t i = 0; i < kt_config_options.n && complete; i++) {
-        const kt_option *o = &kt_config_options.options[i];
+    for (size_t i = 0; i < kt_config_options()->n && complete; i++) {
+        const kt_option *o = &kt_config_options()->options[i];
         char name[128];
         if (o->flags & KT_OPTION_PLACE)
             continue;
@@ -198,7 +198,7 @@ static kt_status end_last_line(const kt_journal *journal)
 static kt_status open_file(kt_journal *journal, const char *path)
 {
     KT_TRY(kt_file_path(journal->path, "%s", path));
-    KT_TRY(kt_options_defaults(&kt_config_options, &journal->defaults));
+    KT_TRY(kt_options_defaults(kt_config_options(), &journal->defaults));
     journal->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
     if (journal->fd < 0)
         return kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
@@ -295,7 +295,7 @@ static bool take_config(const json_t *line, kt_config *config)
         if (dot == NULL || text == NULL || (size_t)(dot - name) >= sizeof section)
             return false;
         snprintf(section, sizeof section, "%.*s", (int)(dot - name), name);
-        if (kt_options_set(&kt_config_options, config, "journal", section, dot + 1, text) != KT_OK)
+        if (kt_options_set(kt_config_options(), config, "journal", section, dot + 1, text) != KT_OK)
             return false;
     }
     return json_is_object(object);
@@ -368,7 +368,7 @@ static bool parse_line(reader *r, kt_outcome *out)
 static kt_status read_lines(reader *r, kt_journal_take *take, void *context, size_t *n_damaged, size_t *first_damaged)
 {
     kt_outcome outcome;
-    KT_TRY(kt_options_defaults(&kt_config_options, &r->defaults));
+    KT_TRY(kt_options_defaults(kt_config_options(), &r->defaults));
     for (size_t number = 1; next_line(r); number++) {
         if (r->n == 0)
             continue; /* nothing is lost */

@@ -4,28 +4,19 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/options_rows.h"
 #include "base/text.h"
 #include "sweep/space_private.h"
 
 /* ---- keys ---- */
 
-#define WORDS(name, ...)                                             \
-    static const char *name(size_t i)                                \
-    {                                                                \
-        static const char *const words[] = {__VA_ARGS__};            \
-        return i < sizeof words / sizeof words[0] ? words[i] : NULL; \
-    }
-
-WORDS(objective_words, "validation_cross_entropy", "validation_accuracy")
-WORDS(seeds_vary_words, "training", "split", "both")
-WORDS(keep_words, "best", "all")
-WORDS(builds_on_words, "job", "previous")
-WORDS(auto_word, "auto")
-
-static const char *strategy_name(size_t i)
-{
-    return i < kt_n_strategies ? kt_strategies[i]->name : NULL;
-}
+KT_WORDS(objective_word, [KT_OBJECTIVE_CROSS_ENTROPY] = "validation_cross_entropy",
+         [KT_OBJECTIVE_ACCURACY] = "validation_accuracy")
+KT_WORDS(seeds_vary_word, [KT_SEEDS_TRAINING] = "training", [KT_SEEDS_SPLIT] = "split", [KT_SEEDS_BOTH] = "both")
+KT_WORDS(keep_word, [KT_KEEP_BEST] = "best", [KT_KEEP_ALL] = "all")
+KT_WORDS(builds_on_word, [KT_BUILDS_ON_JOB] = "job", [KT_BUILDS_ON_PREVIOUS] = "previous")
+KT_WORDS(auto_word, "auto")
+KT_WORDS_OF(strategy_name, kt_n_strategies, kt_strategies[i]->name)
 
 #define AT(field) offsetof(kt_sweep_settings, field)
 
@@ -34,14 +25,14 @@ static const kt_option rows[] = {
      "grid tries every point; random draws some; greedy goes from point to point, changing one key at a time; halving "
      "gives many points few epochs and the best ones more; list tries points that have names (point.NAME) and compares "
      "them in their order"},
-    {"sweep", "builds_on", KT_OPTION_CHOICE, AT(builds_on), "job", 0, 0, builds_on_words, 0,
+    {"sweep", "builds_on", KT_OPTION_CHOICE, AT(builds_on), "job", 0, 0, builds_on_word, 0,
      "what a named point changes: the job, or what the point before it has come to (previous: changes add up)"},
-    {"sweep", "objective", KT_OPTION_CHOICE, AT(objective), "validation_cross_entropy", 0, 0, objective_words, 0,
+    {"sweep", "objective", KT_OPTION_CHOICE, AT(objective), "validation_cross_entropy", 0, 0, objective_word, 0,
      "what is best: the lowest cross-entropy or the highest accuracy of the weights that a trial leaves; mean over "
      "repetitions"},
     {"sweep", "seeds", KT_OPTION_INT, AT(seeds), "1", 1, KT_MAX_SEEDS, NULL, 0,
      "repetitions of each point, whose seeds count up from the job's own"},
-    {"sweep", "seeds_vary", KT_OPTION_CHOICE, AT(seeds_vary), "training", 0, 0, seeds_vary_words, 0,
+    {"sweep", "seeds_vary", KT_OPTION_CHOICE, AT(seeds_vary), "training", 0, 0, seeds_vary_word, 0,
      "what differs between repetitions: run.seed (training), data.split_seed (split) or both"},
     {"sweep", "ranks_per_trial", KT_OPTION_INT, AT(ranks_per_trial), "1", 1, 4096, NULL, 0,
      "ranks that share a trial: must divide the ranks of the sweep; trials run side by side, each on a group of so "
@@ -55,29 +46,27 @@ static const kt_option rows[] = {
      "epochs of halving's first rung; the last has train.epochs"},
     {"sweep", "reduction", KT_OPTION_INT, AT(reduction), "4", 2, 1000, NULL, 0,
      "of a rung of halving the best one in so many go on, with so many times the epochs"},
-    {"sweep", "keep_trials", KT_OPTION_CHOICE, AT(keep_trials), "best", 0, 0, keep_words, 0,
+    {"sweep", "keep_trials", KT_OPTION_CHOICE, AT(keep_trials), "best", 0, 0, keep_word, 0,
      "whose directories stay: best = only the best point's; all = every trial's; results are on record for all"},
 };
 
-static const char *section_help(const char *section)
-{
-    return strcmp(section, "sweep") != 0
-               ? NULL
-               : "What ktrain sweep searches, and how; other commands refuse a file with this section. Besides the "
-                 "keys below it holds the axes: any key of another section that touches what is computed, as "
-                 "section.key = its values. Values are separated by '|', or by commas where there is no '|': "
-                 "optimizer.learning_rate = 0.001, 0.01; model.hidden = [32] | [64, 32]. Texts and lists without "
-                 "brackets (data.split) take '|' only. The points are all combinations. A named point sets several "
-                 "keys at once: point.adam = optimizer.name=adam model.hidden=[64, 32]; all named points together are "
-                 "one more axis. On the command line sweep.seeds=3 sets a key, "
-                 "sweep.optimizer.learning_rate=0.01,0.1 an axis and sweep.point.wide='model.hidden=[512]' a point.";
-}
+static const kt_option_heading headings[] = {
+    {"sweep", "What ktrain sweep searches, and how; other commands refuse a file with this section. Besides the "
+              "keys below it holds the axes: any key of another section that touches what is computed, as "
+              "section.key = its values. Values are separated by '|', or by commas where there is no '|': "
+              "optimizer.learning_rate = 0.001, 0.01; model.hidden = [32] | [64, 32]. Texts and lists without "
+              "brackets (data.split) take '|' only. The points are all combinations. A named point sets several "
+              "keys at once: point.adam = optimizer.name=adam model.hidden=[64, 32]; all named points together are "
+              "one more axis. On the command line sweep.seeds=3 sets a key, "
+              "sweep.optimizer.learning_rate=0.01,0.1 an axis and sweep.point.wide='model.hidden=[512]' a point."},
+    {NULL, NULL},
+};
 
 const kt_option_table kt_sweep_options = {
     .options = rows,
     .n = sizeof rows / sizeof rows[0],
-    .section_help = section_help,
-    .also = &kt_config_options,
+    .headings = headings,
+    .also = kt_config_options,
 };
 
 /* ---- points ---- */
@@ -163,7 +152,7 @@ void kt_space_describe(const kt_space *space, uint64_t point, char *text, size_t
 
 static kt_status set_option(const kt_option *option, const char *text, kt_config *config)
 {
-    return kt_options_set(&kt_config_options, config, "axis", option->section, option->key, text);
+    return kt_options_set(kt_config_options(), config, "axis", option->section, option->key, text);
 }
 
 kt_status kt_value_apply(const kt_value *value, kt_config *config)
@@ -181,7 +170,7 @@ kt_status kt_space_config(const kt_space *space, uint64_t point, int64_t repetit
     if (kt_space_varies_training(space))
         out->run.seed += repetition;
     if (kt_space_varies_split(space))
-        out->data.split_seed += repetition;
+        out->split.seed += repetition;
     if (epochs > 0)
         out->train.epochs = epochs;
     if (kt_config_check("", out) == KT_OK)
@@ -213,7 +202,7 @@ bool kt_space_has(const kt_space *space, const kt_config *config)
     if (kt_space_varies_training(space))
         b.run.seed = a.run.seed;
     if (kt_space_varies_split(space))
-        b.data.split_seed = a.data.split_seed;
+        b.split.seed = a.split.seed;
     if (kt_space_varies_epochs(space))
         b.train.epochs = a.train.epochs;
     return kt_config_key(&a) == kt_config_key(&b);
@@ -261,7 +250,7 @@ kt_status kt_space_write(const kt_space *space, char **text)
 {
     kt_text_buffer buffer = {0};
     *text = NULL;
-    kt_status status = append_table(&buffer, &kt_config_options, &space->base);
+    kt_status status = append_table(&buffer, kt_config_options(), &space->base);
     kt_text_append(&buffer, "\n");
     if (status == KT_OK)
         status = append_table(&buffer, &kt_sweep_options, &space->settings);

@@ -25,7 +25,7 @@ static const char *setting_place(const kt_space_parser *p, const char *key)
 static const char *axis_place(const kt_space_parser *p, const char *section, const char *key)
 {
     const kt_space *space = p->space;
-    const kt_option *option = kt_options_find(&kt_config_options, section, key);
+    const kt_option *option = kt_options_find(kt_config_options(), section, key);
     const size_t i = kt_space_find_axis(space, option), named = kt_space_named_axis(space);
     if (i < space->n_axes)
         return p->axis_places[i];
@@ -46,7 +46,7 @@ static kt_status check_seed(const kt_space_parser *p, const char *section, const
                        "%s: %s.%s cannot be swept while sweep.seeds = %lld counts it up: must be seeds = 1 or "
                        "seeds_vary = %s",
                        where, section, key, n, other);
-    const kt_option *o = kt_options_find(&kt_config_options, section, key);
+    const kt_option *o = kt_options_find(kt_config_options(), section, key);
     if ((double)seed + (double)n - 1 > o->max)
         return kt_fail(KT_CONFIG, "%s: sweep.seeds = %lld counts %s.%s = %lld up to more than %.12g: must be less",
                        setting_place(p, "seeds"), n, section, key, (long long)seed, o->max);
@@ -139,7 +139,7 @@ static kt_status check_settings(const kt_space_parser *p)
     if (kt_space_varies_training(p->space))
         KT_TRY(check_seed(p, "run", "seed", base->run.seed, "split"));
     if (kt_space_varies_split(p->space))
-        KT_TRY(check_seed(p, "data", "split_seed", base->data.split_seed, "training"));
+        KT_TRY(check_seed(p, "data", "split_seed", base->split.seed, "training"));
     return KT_OK;
 }
 

@@ -41,7 +41,7 @@ static kt_status add_value(parser *p, const char *where, kt_axis *axis, const ch
     if (value[0] == '\0')
         return kt_fail(KT_CONFIG, "%s: %s.%s has an empty value: must be values separated by %s", where, o->section,
                        o->key, find_separator(o, "") == ',' ? "'|' or ','" : "'|'");
-    KT_TRY(kt_options_set(&kt_config_options, &p->scratch.config, where, o->section, o->key, value));
+    KT_TRY(kt_options_set(kt_config_options(), &p->scratch.config, where, o->section, o->key, value));
     KT_TRY(kt_space_write_value(&p->scratch, o, &p->scratch.config));
     const char *text = p->scratch.text.bytes;
     for (size_t i = 0; i < axis->n; i++)
@@ -92,7 +92,7 @@ static kt_status set_axis(parser *p, const char *where, const char *section, con
     const kt_option *option;
     KT_TRY(kt_space_check_option(where, section, key, &option));
     if (option == NULL)
-        return kt_options_set(&kt_config_options, &p->scratch.config, where, section, key,
+        return kt_options_set(kt_config_options(), &p->scratch.config, where, section, key,
                               text); /* says what is near */
     size_t i = kt_space_find_axis(p->space, option);
     if (i < p->space->n_axes && !p->on_command_line)
@@ -226,7 +226,7 @@ static kt_status override_job(parser *p, const char *argument)
                        "sweep.point.NAME='...' to set a point anew",
                        argument);
     }
-    return kt_options_override(&kt_config_options, &p->space->base, argument);
+    return kt_options_override(kt_config_options(), &p->space->base, argument);
 }
 
 static void apply_overrides(parser *p, size_t n, char *const *overrides, kt_mistakes *mistakes)
@@ -250,12 +250,12 @@ static kt_status parse(parser *p, const char *text, size_t n_bytes, size_t n_ove
     const kt_option_section sweep = {"sweep", set_key, p};
     kt_space *space = p->space;
     kt_mistakes mistakes = {0};
-    KT_TRY(KT_NEW(p->axis_places, kt_config_options.n + 1));
+    KT_TRY(KT_NEW(p->axis_places, kt_config_options()->n + 1));
     KT_TRY(KT_NEW(p->setting_places, kt_sweep_options.n));
-    KT_TRY(KT_NEW(space->axes, kt_config_options.n + 1));
-    KT_TRY(kt_options_defaults(&kt_config_options, &space->base));
+    KT_TRY(KT_NEW(space->axes, kt_config_options()->n + 1));
+    KT_TRY(kt_options_defaults(kt_config_options(), &space->base));
     KT_TRY(kt_options_defaults(&kt_sweep_options, &space->settings));
-    kt_options_read_ini(&kt_config_options, &space->base, &sweep, p->name, text, n_bytes, &mistakes);
+    kt_options_read_ini(kt_config_options(), &space->base, &sweep, p->name, text, n_bytes, &mistakes);
     apply_overrides(p, n_overrides, overrides, &mistakes);
     KT_TRY(kt_mistakes_tell(&mistakes, p->name));
     return kt_space_check(p);

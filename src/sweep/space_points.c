@@ -67,7 +67,7 @@ static bool cut_setting(const char **rest, parts *out)
 
 kt_status kt_space_check_option(const char *where, const char *section, const char *key, const kt_option **out)
 {
-    *out = kt_options_find(&kt_config_options, section, key);
+    *out = kt_options_find(kt_config_options(), section, key);
     if (*out != NULL && ((*out)->flags & KT_OPTION_PLACE))
         return kt_fail(KT_CONFIG, "%s: %s.%s cannot be swept: must be a key that changes what a trial computes", where,
                        section, key);
@@ -88,7 +88,7 @@ static kt_status normalize(const char *where, const parts *setting, kt_space_scr
     kt_text_clear(&scratch->text);
     kt_text_append(&scratch->text, "%.*s", (int)setting->n_value, setting->value);
     KT_TRY(scratch->text.status);
-    KT_TRY(kt_options_set(&kt_config_options, &scratch->config, where, setting->section, setting->key,
+    KT_TRY(kt_options_set(kt_config_options(), &scratch->config, where, setting->section, setting->key,
                           scratch->text.bytes));
     return kt_space_write_value(scratch, *option, &scratch->config);
 }
@@ -132,7 +132,7 @@ kt_status kt_space_parse_point(const char *where, const char *name, const char *
     *out = (kt_value){0};
     KT_TRY(check_name(where, name));
     out->name = kt_memory_string(name);
-    kt_status status = out->name == NULL ? KT_NO_MEMORY : KT_NEW(out->settings, kt_config_options.n);
+    kt_status status = out->name == NULL ? KT_NO_MEMORY : KT_NEW(out->settings, kt_config_options()->n);
     if (status == KT_OK)
         status = take_settings(where, text, scratch, out);
     if (status != KT_OK)
@@ -145,7 +145,7 @@ kt_status kt_space_build_points(kt_axis *axis)
     for (size_t i = 1; i < axis->n; i++) {
         kt_value built = {.name = axis->values[i].name};
         const kt_value *const layers[] = {&axis->values[i - 1], &axis->values[i]};
-        KT_TRY(KT_NEW(built.settings, kt_config_options.n));
+        KT_TRY(KT_NEW(built.settings, kt_config_options()->n));
         kt_status status = KT_OK;
         for (size_t l = 0; l < 2; l++)
             for (size_t s = 0; s < layers[l]->n && status == KT_OK; s++)

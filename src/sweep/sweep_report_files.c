@@ -69,7 +69,7 @@ static void append_seeds(kt_text_buffer *buffer, const kt_space *space, int64_t 
     if (kt_space_varies_training(space))
         kt_text_append(buffer, "%" PRId64 ",", space->base.run.seed + repetition);
     if (kt_space_varies_split(space))
-        kt_text_append(buffer, "%" PRId64 ",", space->base.data.split_seed + repetition);
+        kt_text_append(buffer, "%" PRId64 ",", space->base.split.seed + repetition);
 }
 
 /* ---- trials.csv ---- */
@@ -241,7 +241,7 @@ static kt_status write_best(const kt_trials *trials, const char *path, const kt_
     KT_TRY(KT_NEW(config, 1));
     kt_status status = kt_trials_config(trials, &trials->all[best->first], config);
     if (status == KT_OK)
-        status = kt_options_write_ini(&kt_config_options, config, &ini);
+        status = kt_options_write_ini(kt_config_options(), config, &ini);
     if (status == KT_OK) {
         append_comment(&buffer, trials, best, n_points);
         kt_text_append(&buffer, "%s", ini);

@@ -42,10 +42,7 @@ static const kt_option rows[] = {
     {"b", "parts", KT_OPTION_REALS, offsetof(values, parts), "0.5, 0.5", 0, 1, full, 0, "parts"},
 };
 
-static const char *section_help(const char *section)
-{
-    return strcmp(section, "a") == 0 ? "Section a." : "Section b.";
-}
+static const kt_option_heading headings[] = {{"a", "Section a."}, {"b", "Section b."}, {NULL, NULL}};
 
 static const kt_option_synonym synonyms[] = {
     {"speed", "a", "rate", "(per second)"}, {"device", NULL, NULL, "there is only one"},
@@ -56,7 +53,7 @@ static const kt_option_synonym synonyms[] = {
 static const kt_option_table table = {
     .options = rows,
     .n = sizeof rows / sizeof rows[0],
-    .section_help = section_help,
+    .headings = headings,
     .synonyms = synonyms,
 };
 
@@ -322,6 +319,25 @@ static void documentation_names_every_key(void)
     CU_ASSERT_PTR_NULL(text);
 }
 
+static void parts_are_joined_by_their_headings(void)
+{
+    static const kt_option first[] = {{"b", "u", KT_OPTION_INT, 0, "1", 0, 9, NULL, 0, "u"},
+                                      {"a", "v", KT_OPTION_INT, 8, "2", 0, 9, NULL, 0, "v"}};
+    static const kt_option second[] = {{"a", "w", KT_OPTION_INT, 0, "3", 0, 9, NULL, 0, "w"},
+                                       {"a", "x", KT_OPTION_INT, 8, "4", 0, 9, NULL, 0, "x"}};
+    static const kt_option_rows one = KT_OPTION_ROWS(first), two = KT_OPTION_ROWS(second);
+    static const kt_option_part parts[] = {{&one, 0}, {&two, 16}};
+    static const kt_option_place places[] = {{"a", "x", "v"}, {NULL, NULL, NULL}};
+    kt_option joined[4];
+    char keys[5] = "";
+    size_t at = 0;
+    CU_ASSERT(kt_options_join(parts, 2, headings, places, 4, joined) == 4);
+    for (size_t i = 0; i < 4; i++)
+        keys[i] = joined[i].key[0], at = at * 100 + joined[i].offset;
+    CU_ASSERT_STRING_EQUAL(keys, "vxwu");
+    CU_ASSERT(at == 8241600);
+}
+
 const kt_test kt_tests[] = {
     {"defaults are what the table says", defaults_are_what_the_table_says},
     {"every type is read", every_type_is_read},
@@ -335,5 +351,6 @@ const kt_test kt_tests[] = {
     {"all mistakes are told, and no consequence of one", all_mistakes_are_told},
     {"a text that an INI could not hold is refused", a_text_that_an_ini_could_not_hold_is_refused},
     {"documentation names every key", documentation_names_every_key},
+    {"parts are joined by their headings", parts_are_joined_by_their_headings},
     {NULL, NULL},
 };

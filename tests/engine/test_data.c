@@ -165,13 +165,14 @@ static void check_view(bool with_test_files, const kt_data *data, int64_t seed, 
     double parts[KT_N_PARTS];
     kt_split expected;
     for (int p = 0; p < KT_N_PARTS; p++)
-        parts[p] = config.data.split.values[p];
+        parts[p] = config.split.fractions.values[p];
     if (with_test_files) {
         parts[KT_TRAIN] /= 1 - parts[KT_TEST];
         parts[KT_VALIDATION] /= 1 - parts[KT_TEST];
         parts[KT_TEST] = 0;
     }
-    KT_CHECK_STATUS(KT_OK, kt_split_create(&expected, 40, data->set.labels, 2, parts, true, true, (uint64_t)seed));
+    const kt_split_spec spec = {{.n = KT_N_PARTS, .values = parts}, seed, true, true};
+    KT_CHECK_STATUS(KT_OK, kt_split_create(&expected, 40, data->set.labels, 2, &spec));
     for (int p = 0; p < (with_test_files ? KT_TEST : KT_N_PARTS); p++)
         KT_CHECK(view.split.n[p] == expected.n[p] &&
                  memcmp(view.split.index[p], expected.index[p], expected.n[p] * sizeof *expected.index[p]) == 0);

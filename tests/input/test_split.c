@@ -6,6 +6,13 @@
 #include "base/memory.h"
 #include "input/split.h"
 
+static kt_status create(kt_split *out, size_t n, const int32_t *labels, size_t n_classes, const double *fractions,
+                        bool shuffle, bool stratify, uint64_t seed)
+{
+    const kt_split_spec spec = {{.n = KT_N_PARTS, .values = fractions}, (int64_t)seed, shuffle, stratify};
+    return kt_split_create(out, n, labels, n_classes, &spec);
+}
+
 static const double usual[KT_N_PARTS] = {0.70, 0.15, 0.15};
 
 /* Every sample is in exactly one part. */
@@ -93,7 +100,7 @@ static void sizes(void)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         kt_split split;
-        KT_CHECK_STATUS(KT_OK, kt_split_create(&split, rows[i].n, NULL, 0, rows[i].fractions, true, false, i));
+        KT_CHECK_STATUS(KT_OK, create(&split, rows[i].n, NULL, 0, rows[i].fractions, true, false, i));
         CU_ASSERT(memcmp(split.n, rows[i].sizes, sizeof split.n) == 0 && is_partition(&split, rows[i].n));
         kt_split_free(&split);
     }
@@ -107,7 +114,7 @@ static void stratified(void)
         const double fractions[3] = {a / sum, b / sum, c / sum};
         int32_t *labels = new_labels(n, n_classes, seed);
         kt_split split;
-        KT_CHECK_STATUS(KT_OK, kt_split_create(&split, n, labels, n_classes, fractions, true, true, seed));
+        KT_CHECK_STATUS(KT_OK, create(&split, n, labels, n_classes, fractions, true, true, seed));
         CU_ASSERT(is_partition(&split, n) && is_proportional(&split, n, labels, n_classes));
         kt_split_free(&split);
         free(labels);
@@ -118,9 +125,9 @@ static void from_seed(void)
 {
     int32_t *labels = new_labels(5000, 49, 1);
     kt_split a, b, c;
-    KT_CHECK_STATUS(KT_OK, kt_split_create(&a, 5000, labels, 49, usual, true, true, 1));
-    KT_CHECK_STATUS(KT_OK, kt_split_create(&b, 5000, labels, 49, usual, true, true, 1));
-    KT_CHECK_STATUS(KT_OK, kt_split_create(&c, 5000, labels, 49, usual, true, true, 2));
+    KT_CHECK_STATUS(KT_OK, create(&a, 5000, labels, 49, usual, true, true, 1));
+    KT_CHECK_STATUS(KT_OK, create(&b, 5000, labels, 49, usual, true, true, 1));
+    KT_CHECK_STATUS(KT_OK, create(&c, 5000, labels, 49, usual, true, true, 2));
     CU_ASSERT(same_split(&a, &b) && !same_split(&a, &c));
     CU_ASSERT(is_proportional(&a, 5000, labels, 49) && is_proportional(&c, 5000, labels, 49));
     for (size_t p = 0; p < KT_N_PARTS; p++)
@@ -137,12 +144,12 @@ static void not_shuffled(void)
     kt_split split;
     for (size_t i = 0; i < 100; i++)
         labels[i] = (int32_t)(i / 50);
-    KT_CHECK_STATUS(KT_OK, kt_split_create(&split, 100, NULL, 0, usual, false, false, 1));
+    KT_CHECK_STATUS(KT_OK, create(&split, 100, NULL, 0, usual, false, false, 1));
     for (size_t p = 0, row = 0; p < KT_N_PARTS; p++)
         for (size_t i = 0; i < split.n[p]; i++)
             CU_ASSERT(split.index[p][i] == row++);
     kt_split_free(&split);
-    KT_CHECK_STATUS(KT_OK, kt_split_create(&split, 100, labels, 2, usual, false, true, 1));
+    KT_CHECK_STATUS(KT_OK, create(&split, 100, labels, 2, usual, false, true, 1));
     CU_ASSERT(is_partition(&split, 100) && is_proportional(&split, 100, labels, 2));
     CU_ASSERT(is_sorted(&split, 0) && is_sorted(&split, 1) && is_sorted(&split, 2) && split.index[KT_TRAIN][34] == 34);
     kt_split_free(&split);
@@ -154,7 +161,7 @@ static void missing_class(void)
     kt_split split;
     for (size_t i = 0; i < 60; i++)
         labels[i] = i % 2 ? 4 : 1;
-    KT_CHECK_STATUS(KT_OK, kt_split_create(&split, 60, labels, 6, usual, true, true, 3));
+    KT_CHECK_STATUS(KT_OK, create(&split, 60, labels, 6, usual, true, true, 3));
     CU_ASSERT(is_partition(&split, 60) && is_proportional(&split, 60, labels, 6));
     kt_split_free(&split);
 }
@@ -163,18 +170,18 @@ static void refused(void)
 {
     int32_t labels[10] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1};
     kt_split split = {.n = {1, 2, 3}};
-    KT_CHECK_STATUS(KT_DATA, kt_split_create(&split, 10, labels, 2, usual, true, true, 1));
+    KT_CHECK_STATUS(KT_DATA, create(&split, 10, labels, 2, usual, true, true, 1));
     KT_CHECK_MESSAGE("class 1 has 2 samples");
     CU_ASSERT(split.n[0] == 0 && split.index[0] == NULL);
-    KT_CHECK_STATUS(KT_DATA, kt_split_create(&split, 2, NULL, 0, usual, true, false, 1));
+    KT_CHECK_STATUS(KT_DATA, create(&split, 2, NULL, 0, usual, true, false, 1));
     KT_CHECK_MESSAGE("too few");
-    KT_CHECK_STATUS(KT_DATA, kt_split_create(&split, 0, NULL, 0, usual, true, false, 1));
-    KT_CHECK_STATUS(KT_DATA, kt_split_create(&split, 10, labels, 1, usual, true, true, 1));
-    KT_CHECK_STATUS(KT_CONFIG, kt_split_create(&split, 10, labels, 2, (double[]){0.7, 0.2, 0.2}, true, true, 1));
+    KT_CHECK_STATUS(KT_DATA, create(&split, 0, NULL, 0, usual, true, false, 1));
+    KT_CHECK_STATUS(KT_DATA, create(&split, 10, labels, 1, usual, true, true, 1));
+    KT_CHECK_STATUS(KT_CONFIG, create(&split, 10, labels, 2, (double[]){0.7, 0.2, 0.2}, true, true, 1));
     KT_CHECK_MESSAGE("sum to 1.1");
-    KT_CHECK_STATUS(KT_CONFIG, kt_split_create(&split, 10, labels, 2, (double[]){1.2, -0.2, 0}, true, true, 1));
-    KT_CHECK_STATUS(KT_CONFIG, kt_split_create(&split, 10, labels, 2, (double[]){0.0 / 0.0, 0.5, 0.5}, true, true, 1));
-    KT_CHECK_STATUS(KT_CONFIG, kt_split_create(&split, 10, NULL, 0, usual, true, true, 1));
+    KT_CHECK_STATUS(KT_CONFIG, create(&split, 10, labels, 2, (double[]){1.2, -0.2, 0}, true, true, 1));
+    KT_CHECK_STATUS(KT_CONFIG, create(&split, 10, labels, 2, (double[]){0.0 / 0.0, 0.5, 0.5}, true, true, 1));
+    KT_CHECK_STATUS(KT_CONFIG, create(&split, 10, NULL, 0, usual, true, true, 1));
 }
 
 const char *const kt_test_suite = "split";

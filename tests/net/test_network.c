@@ -21,8 +21,7 @@ static const int64_t hidden[2] = {5, 8};
 static const double class_weights[N_CLASSES] = {0.5, 1, 2, 1.25};
 static const kt_network_spec plain_spec = {.n_in = N_IN,
                                            .n_classes = N_CLASSES,
-                                           .n_hidden = 2,
-                                           .hidden = hidden,
+                                           .hidden = {2, hidden},
                                            .batch_norm_momentum = 0.1,
                                            .batch_norm_epsilon = 1e-5,
                                            .n_shards = SHARDS};
@@ -96,7 +95,7 @@ static const float *as_in_files(const kt_network *network, const float *v, float
     return out;
 }
 
-static void check_torch(const char *activation, int row, bool full, bool transposed, size_t thin_rows)
+static void check_torch(const char *activation, int row, bool full, bool transposed, int64_t thin_rows)
 {
     bench b;
     kt_network_spec spec = plain_spec;
@@ -139,7 +138,7 @@ static void check_torch(const char *activation, int row, bool full, bool transpo
 static void torch_says_the_same(void)
 {
     for (size_t a = 0; a < kt_n_activations; a++) {
-        for (size_t thin_rows = ROWS - 1; thin_rows <= ROWS; thin_rows++)
+        for (int64_t thin_rows = ROWS - 1; thin_rows <= ROWS; thin_rows++)
             for (int form = 0; form < 4; form++)
                 check_torch(kt_activations[a].name, (int)a, form & 1, form & 2, thin_rows);
     }
@@ -209,7 +208,7 @@ static void quotients(void)
             spec.batch_norm = form & 1;
             spec.batch_norm_epsilon = 0.1; /* less curvature than with 1e-5, so that the quotients are good */
             spec.dropout = form & 2 ? 0.25 : 0;
-            spec.n_hidden = form & 4 ? 1 : 2;
+            spec.hidden.n = form & 4 ? 1 : 2;
             spec.thin_rows = form == 1 || form == 2 ? ROWS : 0;
             check_quotients(&spec, form & 2 ? 0.1 : 0, form & 1 ? class_weights : NULL, KT_L2_BATCH,
                             form & 4 ? 0.5 : 0);
@@ -229,8 +228,8 @@ static void quotients_l2(void)
 static void softmax_regression(void)
 {
     kt_network_spec spec = plain_spec;
-    spec.n_hidden = 0;
-    spec.hidden = NULL;
+    spec.hidden.n = 0;
+    spec.hidden.values = NULL;
     spec.dropout = 0.5; /* of hidden units, of which there are none */
     spec.batch_norm = true;
     check_quotients(&spec, 0, NULL, KT_L2_BATCH, 0.1);
@@ -349,14 +348,14 @@ static void hostile_specs(void)
     static const int64_t huge[4] = {2147483647, 2147483647, 2147483647, 2147483647}, zero[1] = {0}, negative[1] = {-1};
     static const int64_t beyond[1] = {INT64_MAX};
     kt_network_spec spec = plain_spec;
-    spec.n_hidden = 4, spec.hidden = huge;
+    spec.hidden.n = 4, spec.hidden.values = huge;
     check_refused(KT_CONFIG, &spec, 2147483647);
     check_refused(KT_CONFIG, &spec, 1);
-    spec.n_hidden = 1, spec.hidden = zero;
+    spec.hidden.n = 1, spec.hidden.values = zero;
     check_refused(KT_CONFIG, &spec, 1);
-    spec.hidden = negative;
+    spec.hidden.values = negative;
     check_refused(KT_CONFIG, &spec, 1);
-    spec.hidden = beyond;
+    spec.hidden.values = beyond;
     check_refused(KT_CONFIG, &spec, 1);
     spec = plain_spec, spec.n_in = 0;
     check_refused(KT_CONFIG, &spec, 1);
@@ -374,7 +373,7 @@ static void hostile_specs(void)
 static void bytes(void)
 {
     static const int64_t wide[2] = {5000, 5000};
-    kt_network_spec spec = {.n_in = 784, .n_classes = 49, .n_hidden = 2, .hidden = wide};
+    kt_network_spec spec = {.n_in = 784, .n_classes = 49, .hidden = {2, wide}};
     size_t n_bytes, again, n_parameters, n = (784 + 1 + 5000 + 1) * 5000 + 5001 * 49;
     KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(&spec, 16, &n_bytes, &n_parameters));
     CU_ASSERT(n_parameters == n && n_bytes > 4 * n && n_bytes < 5 * n);

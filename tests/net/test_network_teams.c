@@ -18,12 +18,11 @@ enum { N_STEPS = 3, N_CLASSES = 21, N_IN = 30, M = 29, FEW = 5, SHARDS = 8 };
 /* Several tiles of own kernels in every layer, and the last not full; several of OpenBLAS in the hidden ones. */
 static const int64_t narrow[2] = {40, 23}, wide[2] = {280, 270};
 
-static kt_network_spec spec_of(const int64_t *hidden, size_t thin_rows, int activation, int form)
+static kt_network_spec spec_of(const int64_t *hidden, int64_t thin_rows, int activation, int form)
 {
     return (kt_network_spec){.n_in = N_IN,
                              .n_classes = N_CLASSES,
-                             .n_hidden = 2,
-                             .hidden = hidden,
+                             .hidden = {2, hidden},
                              .activation = activation,
                              .batch_norm = form & 1,
                              .batch_norm_momentum = 0.1,
@@ -237,7 +236,7 @@ static void check_crew(size_t n_teams, size_t n_parts, const size_t *cut)
         CU_ASSERT_FATAL(copies[t].memory != NULL && copies[t].gradient != NULL);
     }
     const size_t n_shares = crew_run(n_teams, n_parts, cut, work, NULL);
-    CU_ASSERT(n_shares == (n_teams > 1 && spec->batch_norm ? N_STEPS * spec->n_hidden * 3 : 0));
+    CU_ASSERT(n_shares == (n_teams > 1 && spec->batch_norm ? N_STEPS * spec->hidden.n * 3 : 0));
     for (size_t t = 0; t < n_teams; t++)
         check_copy(&copies[t], n_parts, cut[t], cut[t + 1]);
 }
@@ -293,7 +292,7 @@ static void without_hidden_layers(void)
 {
     for (int form = 3; form < 8; form += 4) {
         kt_network_spec regression = spec_of(NULL, M, 0, form);
-        regression.n_hidden = 0;
+        regression.hidden.n = 0;
         check_network(regression, true);
     }
 }

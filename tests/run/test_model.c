@@ -52,8 +52,8 @@ static void make_model(const char *kernels)
         kt_text_append(&x, "%d,%d\n", i, i * i % 7);
         kt_text_append(&y, "%d\n", i % 2);
     }
-    config.parallel.kernels = 0;
-    while (strcmp(kernels, "auto") != 0 && strcmp(kt_kernels_table[config.parallel.kernels++]->name, kernels) != 0) {
+    config.model.kernels = 0;
+    while (strcmp(kernels, "auto") != 0 && strcmp(kt_kernels_table[config.model.kernels++]->name, kernels) != 0) {
     }
     KT_CHECK((root ? kt_file_replace_text(config.data.features, &x) : KT_OK) == KT_OK);
     KT_CHECK((root ? kt_file_replace_text(config.data.labels, &y) : KT_OK) == KT_OK);

@@ -47,9 +47,9 @@ static inline bool holds(const char *path, size_t n, size_t n_damaged, size_t fi
 static inline const kt_config *config_of(size_t n, const char *const overrides[])
 {
     static kt_config config;
-    KT_CHECK_STATUS(KT_OK, kt_options_defaults(&kt_config_options, &config));
+    KT_CHECK_STATUS(KT_OK, kt_options_defaults(kt_config_options(), &config));
     for (size_t i = 0; i < n; i++)
-        KT_CHECK_STATUS(KT_OK, kt_options_override(&kt_config_options, &config, overrides[i]));
+        KT_CHECK_STATUS(KT_OK, kt_options_override(kt_config_options(), &config, overrides[i]));
     return &config;
 }
 

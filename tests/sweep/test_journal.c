@@ -95,15 +95,15 @@ static void a_configuration_comes_back_without_its_place(void)
     kt_config config = *config_of(sizeof overrides / sizeof overrides[0], overrides);
     double *weights;
     KT_CHECK_STATUS(KT_OK, KT_NEW(weights, KT_MAX_REALS));
-    config.train.class_weights = (kt_real_list){.word = -1, .n = KT_MAX_REALS, .values = weights};
+    config.loss.class_weights = (kt_real_list){.word = -1, .n = KT_MAX_REALS, .values = weights};
     for (size_t i = 0; i < KT_MAX_REALS; i++)
         weights[i] = 1.2345678901234567e-100 * (double)(i + 1) / 3;
     write_journal(path, &config, 1, &outcome);
     CU_ASSERT(holds(path, 1, 0, 0));
     const kt_config *back = &found.configs[0];
     CU_ASSERT(kt_config_key(&config) == kt_config_key(back));
-    CU_ASSERT(back->train.class_weights.n == KT_MAX_REALS && back->train.class_weights.word == -1);
-    CU_ASSERT(memcmp(weights, back->train.class_weights.values, KT_MAX_REALS * sizeof *weights) == 0);
+    CU_ASSERT(back->loss.class_weights.n == KT_MAX_REALS && back->loss.class_weights.word == -1);
+    CU_ASSERT(memcmp(weights, back->loss.class_weights.values, KT_MAX_REALS * sizeof *weights) == 0);
     kt_memory_free(weights);
     CU_ASSERT(config.schedule.initial == back->schedule.initial && config.optimizer.l2 == back->optimizer.l2);
     CU_ASSERT_STRING_EQUAL(config.data.features, back->data.features);

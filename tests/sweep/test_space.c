@@ -124,7 +124,7 @@ static void repetitions_count_up_the_seeds_that_vary(void)
                  cases[i].vary);
         KT_CHECK_STATUS(KT_OK, parse(text));
         KT_CHECK_STATUS(KT_OK, kt_space_config(&space, 1, 2, 0, &c));
-        CU_ASSERT(c.run.seed == cases[i].training && c.data.split_seed == cases[i].split && c.train.epochs == 20);
+        CU_ASSERT(c.run.seed == cases[i].training && c.split.seed == cases[i].split && c.train.epochs == 20);
         KT_CHECK_STATUS(KT_OK, kt_space_config(&space, 1, 2, 4, &c));
         CU_ASSERT(c.train.epochs == 4);
         kt_space_free(&space);
@@ -410,9 +410,9 @@ static void a_job_belongs_to_a_space_or_not(void)
     c.checkpoint.keep = 9;
     c.model.dropout = 0.3; /* an axis, though not listed */
     CU_ASSERT(kt_space_has(&space, &c));
-    c.data.split_seed = 2;
+    c.split.seed = 2;
     CU_ASSERT(!kt_space_has(&space, &c));
-    c.data.split_seed = 1;
+    c.split.seed = 1;
     c.train.epochs = 7;
     CU_ASSERT(!kt_space_has(&space, &c));
     kt_space_free(&space);

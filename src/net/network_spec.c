@@ -1,0 +1,69 @@
+/* What a network is made by: the keys, and what must hold of it. */
+#include <limits.h>
+
+#include "base/options_rows.h"
+#include "net/network_private.h"
+
+KT_WORDS_OF(activation_name, kt_n_activations, kt_activations[i].name)
+KT_WORDS_OF(initializer_name, kt_n_initializers, kt_initializers[i].name)
+KT_WORDS_OF(kernels_name, kt_n_kernels + 1, i == 0 ? "auto" : kt_kernels_table[i - 1]->name)
+
+#define AT(field) offsetof(kt_network_spec, field)
+
+static const kt_option option_rows[] = {
+    {"model", "hidden", KT_OPTION_INTS, AT(hidden), "[128]", 1, 1e7, NULL, DEF,
+     "widths of the hidden layers; [] is softmax regression"},
+    {"model", "activation", KT_OPTION_CHOICE, AT(activation), "relu", 0, 0, activation_name, DEF,
+     "of the hidden layers"},
+    {"model", "dropout", KT_OPTION_REAL, AT(dropout), "0", 0, 1, NULL, DEF | BELOW,
+     "probability of dropping a hidden unit in training (inverted dropout)"},
+    {"model", "batch_norm", KT_OPTION_BOOL, AT(batch_norm), "false", 0, 0, NULL, DEF,
+     "normalize before each activation, over the whole batch of all ranks; a last batch of one sample joins the one "
+     "before"},
+    {"model", "batch_norm_momentum", KT_OPTION_REAL, AT(batch_norm_momentum), "0.1", 0, 1, NULL, DEF | ABOVE,
+     "weight of the newest batch in the running statistics"},
+    {"model", "batch_norm_epsilon", KT_OPTION_REAL, AT(batch_norm_epsilon), "1e-5", 0, 1, NULL, DEF | ABOVE,
+     "added to the variance"},
+    {"model", "init", KT_OPTION_CHOICE, AT(initializer), "he", 0, 0, initializer_name, DEF,
+     "initial weights; biases start at 0"},
+    {"model", "init_scale", KT_OPTION_REAL, AT(init_scale), "0.01", 0, 1e3, NULL, DEF | ABOVE,
+     "standard deviation of init = normal, half width of init = uniform"},
+    {"parallel", "thin_batch", KT_OPTION_INT, AT(thin_rows), "256", 0, 1e6, NULL, DEF,
+     "batches of up to so many samples go through ktrain's own kernels, larger ones through OpenBLAS"},
+    {"parallel", "kernels", KT_OPTION_CHOICE, AT(kernels), "auto", 0, 0, kernels_name, 0,
+     "instruction set of ktrain's own kernels; auto = the best that the processor has"},
+};
+const kt_option_rows kt_network_options = KT_OPTION_ROWS(option_rows);
+
+kt_status kt_network_check_spec(const kt_network_spec *spec, size_t max_rows)
+{
+    /* OpenBLAS counts in int; a layer's number has 24 bits in the place of a draw. */
+    if (spec->n_in < 1 || spec->n_in > INT_MAX || spec->n_classes < 1 || spec->n_classes > INT_MAX)
+        return kt_fail(KT_CONFIG, "a network of %zu inputs and %zu classes: both must be from 1 to %d", spec->n_in,
+                       spec->n_classes, INT_MAX);
+    if (max_rows > INT_MAX)
+        return kt_fail(KT_CONFIG, "a batch of %zu rows on one rank: at most %d are possible", max_rows, INT_MAX);
+    if (spec->hidden.n >= 1 << 23)
+        return kt_fail(KT_CONFIG, "%zu hidden layers: at most %d are possible", spec->hidden.n, (1 << 23) - 1);
+    for (size_t i = 0; i < spec->hidden.n; i++)
+        if (spec->hidden.values[i] < 1 || spec->hidden.values[i] > INT_MAX)
+            return kt_fail(KT_CONFIG, "hidden layer %zu has width %lld: it must be from 1 to %d", i + 1,
+                           (long long)spec->hidden.values[i], INT_MAX);
+    if (spec->activation < 0 || (size_t)spec->activation >= kt_n_activations || spec->initializer < 0 ||
+        (size_t)spec->initializer >= kt_n_initializers)
+        return kt_fail(KT_CONFIG, "no such activation (%d) or initializer (%d)", spec->activation, spec->initializer);
+    if (spec->kernels < 0 || (size_t)spec->kernels > kt_n_kernels)
+        return kt_fail(KT_CONFIG, "no such kernels (%d)", spec->kernels);
+    if (spec->kernels > 0 && !kt_kernels_table[spec->kernels - 1]->supported())
+        return kt_fail(
+            KT_CONFIG,
+            "parallel.kernels = %s: this processor has no such instructions: must be auto, or %s for what it has",
+            kt_kernels_table[spec->kernels - 1]->name, kt_kernels_best()->name);
+    if (!(spec->dropout >= 0 && spec->dropout < 1))
+        return kt_fail(KT_CONFIG, "dropout %g: it must be at least 0 and below 1", spec->dropout);
+    if (spec->batch_norm &&
+        !(spec->batch_norm_epsilon > 0 && spec->batch_norm_momentum >= 0 && spec->batch_norm_momentum <= 1))
+        return kt_fail(KT_CONFIG, "batch norm with epsilon %g and momentum %g: they must be above 0, and from 0 to 1",
+                       spec->batch_norm_epsilon, spec->batch_norm_momentum);
+    return KT_OK;
+}
