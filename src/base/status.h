@@ -22,7 +22,20 @@ typedef enum kt_status {
     KT_CONFIG = 78     /* a configuration that cannot be used */
 } kt_status;
 
-enum { KT_MESSAGE_BYTES = 16384 }; /* three paths as long as they can be, and what is said of them */
+enum {
+    KT_MESSAGE_BYTES = 16384, /* three paths as long as they can be, and what is said of them */
+    KT_HOST_BYTES = 256,
+    KT_ERROR_BYTES = KT_MESSAGE_BYTES + KT_HOST_BYTES + 64,
+    KT_OWN_RANK = -1
+};
+
+/* What failed. It holds no pointers: ranks send it to each other. */
+typedef struct kt_error {
+    kt_status status;
+    int rank; /* of the world, where several ranks have agreed on this failure; KT_OWN_RANK: told by one only */
+    char host[KT_HOST_BYTES];    /* of that rank */
+    char text[KT_MESSAGE_BYTES]; /* the sentence, without final newline; more lines may follow */
+} kt_error;
 
 /* Replaces the error record by the formatted sentence and returns `code`. The sentence names file, line,
  * key and value where there are any, and says what would be right; it has no final newline. */
@@ -34,8 +47,20 @@ kt_status kt_fail_lines(kt_status code, const char *format, ...) __attribute__((
 /* Puts "context: " before the recorded sentence, and returns `code` unchanged. */
 kt_status kt_fail_context(kt_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Puts words behind the recorded sentence, and returns `code` unchanged. */
+kt_status kt_fail_advice(kt_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* The recorded sentence; "" when nothing has failed. Valid until the next kt_fail. */
 const char *kt_error_message(void);
+
+/* The whole record. To keep it while other things may fail: copy it. */
+const kt_error *kt_error_last(void);
+
+/* Replaces the record by `error`, and returns its status. */
+kt_status kt_fail_as(const kt_error *error);
+
+/* The sentence for people: "disk full [rank 3 on node2]". */
+void kt_error_format(const kt_error *error, char text[KT_ERROR_BYTES]);
 
 typedef struct kt_status_row {
     kt_status code;

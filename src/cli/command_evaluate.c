@@ -37,8 +37,7 @@ static kt_status load_own(kt_comm *world, const kt_model *model, kt_data *data)
     while (dir != NULL && !(dir > folder && dir[-1] == '/' && dir[n] == '/'))
         dir = strstr(dir + 1, config->run.dir);
     if (dir == NULL)
-        return kt_fail(status, "%s: start ktrain where the run was trained, or give FEATURES LABELS",
-                       kt_error_message());
+        return kt_fail_advice(status, ": start ktrain where the run was trained, or give FEATURES LABELS");
     *dir = '\0';
     return kt_data_fail_where(status, config, folder, "where the run was trained");
 }

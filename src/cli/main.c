@@ -87,6 +87,15 @@ static void protect_output(void)
             return;
 }
 
+/* On rank 0, whose log speaks. */
+static void tell_error(kt_log *log)
+{
+    char text[KT_ERROR_BYTES];
+    kt_error_format(kt_error_last(), text);
+    if (log->speaks)
+        kt_log_error(log, text);
+}
+
 int main(int argc, char **argv)
 {
     kt_comm *world;
@@ -100,8 +109,8 @@ int main(int argc, char **argv)
     status = agree_at_the_end(world, run_command(world, argc, argv, &log));
     if (status == KT_OK)
         status = check_output(world, argc, argv);
-    if (status != KT_OK && kt_comm_rank(world) == 0)
-        kt_log_error(&log, kt_error_message());
+    if (status != KT_OK)
+        tell_error(&log);
     kt_log_close_file(&log);
     kt_comm_world_stop(world);
     return (int)status;

@@ -131,20 +131,14 @@ kt_status kt_comm_agree(kt_comm *comm, kt_status local)
     MPI_Allreduce(&mine, &lowest, 1, MPI_INT, MPI_MIN, comm->mpi);
     if (lowest == comm->size)
         return KT_OK;
-    struct {
-        int code, rank;
-        char host[MPI_MAX_PROCESSOR_NAME], text[KT_MESSAGE_BYTES];
-    } record = {.code = (int)local, .rank = comm->world_rank};
-    memcpy(record.host, comm->host, sizeof record.host);
-    if (comm->rank == lowest)
-        snprintf(record.text, sizeof record.text, "%s", kt_error_message());
-    MPI_Bcast(&record, (int)sizeof record, MPI_BYTE, lowest, comm->mpi);
-    /* A record that an inner agreement has made already names its rank. */
-    if (comm->size == 1 || strstr(record.text, " [rank ") != NULL)
-        return kt_fail_lines((kt_status)record.code, "%s", record.text);
-    const size_t n = strcspn(record.text, "\n");
-    return kt_fail_lines((kt_status)record.code, "%.*s [rank %d on %s]%s", (int)n, record.text, record.rank,
-                         record.host, record.text + n);
+    kt_error error = *kt_error_last();
+    error.status = local;
+    if (error.rank == KT_OWN_RANK && comm->size > 1) { /* else an inner agreement has named the rank */
+        error.rank = comm->world_rank;
+        snprintf(error.host, sizeof error.host, "%.*s", KT_HOST_BYTES - 1, comm->host);
+    }
+    kt_comm_broadcast(comm, lowest, &error, sizeof error);
+    return kt_fail_as(&error);
 }
 
 void kt_comm_barrier(kt_comm *comm)

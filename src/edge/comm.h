@@ -36,7 +36,7 @@ const char *kt_comm_host(const kt_comm *comm);
 const char *kt_comm_version(void); /* of the MPI library, one line; also before kt_comm_world_start */
 
 /* Every rank brings its own status and all leave with the same: KT_OK, or that of the lowest rank that failed, with its
- * error record extended by host and rank (of the world). Must stand before the next collective after anything that can
+ * error record, which then names that rank and its host. Must stand before the next collective after anything that can
  * fail on one rank only. */
 kt_status kt_comm_agree(kt_comm *comm, kt_status local);
 

@@ -171,8 +171,8 @@ kt_status kt_data_fail_where(kt_status status, const kt_config *config, const ch
         if (path[0] == '\0' || kt_file_exists(path))
             continue;
         return kt_file_find_in(folder, path, found) && realpath(folder, whole) != NULL
-                   ? kt_fail(status, "%s; there is one %s: start ktrain in %s, or write the path %s",
-                             kt_error_message(), what, whole, found)
+                   ? kt_fail_advice(status, "; there is one %s: start ktrain in %s, or write the path %s", what, whole,
+                                    found)
                    : status; /* the first that is not there is what has failed */
     }
     return status;

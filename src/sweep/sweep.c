@@ -124,8 +124,8 @@ static void keep_best(kt_sweep *s)
     if (status == KT_OK)
         kt_sweep_train(s->group, s->config, &s->data, (kt_pulse){0}, &outcome);
     if (root && (status != KT_OK || outcome.status != KT_OK)) {
-        s->failure = status != KT_OK ? status : (kt_status)outcome.status;
-        snprintf(s->message, sizeof s->message, "%s", kt_error_message());
+        s->failure = *kt_error_last();
+        s->failure.status = status != KT_OK ? status : (kt_status)outcome.status;
     } else if (root &&
                kt_trial_value(s->space, &outcome) != kt_trial_value(s->space, &s->trials.all[o.trial].outcome)) {
         kt_log_warning(s->log, "trained once more, the best trial came to other numbers than are on record: those are "
@@ -155,8 +155,8 @@ static kt_status go_through(kt_sweep *s)
     kt_status status = KT_OK;
     if (root) {
         status = kt_sweep_conclude(s);
-        if (s->failure != KT_OK)
-            status = kt_fail(s->failure, "%s", s->message);
+        if (s->failure.status != KT_OK)
+            status = kt_fail_as(&s->failure);
     }
     return kt_comm_agree(s->world, status);
 }

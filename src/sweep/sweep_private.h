@@ -111,8 +111,7 @@ typedef struct kt_sweep {
     kt_point_result best; /* mean INFINITY: none yet */
     double start_seconds, bar_seconds, line_seconds, files_seconds;
     double idle_seconds, busy_until; /* of all groups; when the last trial was handed out */
-    kt_status failure;               /* why the sweep must end early */
-    char message[KT_MESSAGE_BYTES];
+    kt_error failure;                /* why the sweep must end early */
 } kt_sweep;
 
 /* ---- rank 0's part (sweep_root.c); local, but that it talks to the first ranks of groups ---- */

@@ -12,10 +12,10 @@ enum { FILES_SECONDS = 30, LINE_SECONDS = 15 };
 
 static void fail(kt_sweep *s, kt_status status)
 {
-    if (status == KT_OK || s->failure != KT_OK)
+    if (status == KT_OK || s->failure.status != KT_OK)
         return;
-    s->failure = status;
-    snprintf(s->message, sizeof s->message, "%s", kt_error_message());
+    s->failure = *kt_error_last();
+    s->failure.status = status;
 }
 
 /* ---- rank 0: what is known so far ---- */
@@ -152,7 +152,7 @@ kt_answer kt_sweep_next(kt_sweep *s, kt_sweep_order *out)
     const size_t n_known = s->trials.n_from_journal;
     if (kt_stop_asked())
         preempt(s);
-    const kt_answer answer = s->failure != KT_OK ? KT_DONE : kt_trials_next(&s->trials, &i, &status);
+    const kt_answer answer = s->failure.status != KT_OK ? KT_DONE : kt_trials_next(&s->trials, &i, &status);
     fail(s, status);
     if (s->trials.n_from_journal > n_known)
         find_best(s);
@@ -208,7 +208,7 @@ void kt_sweep_serve(void *context)
         }
         kt_comm_send(s->mail, rank, &o, sizeof o);
     }
-    if (s->failure == KT_PREEMPTED)
+    if (s->failure.status == KT_PREEMPTED)
         stop_others(s);
     show(s);
 }
@@ -262,7 +262,7 @@ void kt_sweep_take_what_is_there(kt_sweep *s)
 bool kt_sweep_lacks_best(kt_sweep *s, kt_sweep_order *o)
 {
     char path[KT_PATH_BYTES];
-    if (s->failure != KT_OK || s->plan->merge || !isfinite(s->best.mean))
+    if (s->failure.status != KT_OK || s->plan->merge || !isfinite(s->best.mean))
         return false;
     const kt_trial *trial = &s->trials.all[s->best.first];
     *o = (kt_sweep_order){.trial = s->best.first, .proposal = trial->proposal, .repetition = trial->repetition};
@@ -278,7 +278,7 @@ static void report_end(kt_sweep *s)
     kt_report_duration(seconds, duration, sizeof duration);
     kt_log_line(s->log, "%s", "");
     kt_log_line(s->log, "%zu trials: %zu trained in %s, %zu on record before%s", t->n_done, s->n_trained, duration,
-                t->n_from_journal, s->failure != KT_OK ? "; the sweep is not finished" : "");
+                t->n_from_journal, s->failure.status != KT_OK ? "; the sweep is not finished" : "");
     if (s->n_trained > s->n_groups && busy > 0)
         kt_log_line(s->log, "%.1f trials a minute; ranks waited %.2f %% of the time until the last trial began",
                     60 * (double)s->n_trained / seconds, 100 * s->idle_seconds / busy / (double)s->n_groups);
@@ -308,7 +308,7 @@ static void clear_all(kt_sweep *s)
     for (size_t i = 0; i < s->trials.n; i++)
         s->trials.all[i].has_directory = s->trials.all[i].state == KT_TRIAL_DONE;
     clear_directories(s);
-    const bool whole = s->plan->n_slices == 1 && s->failure == KT_OK;
+    const bool whole = s->plan->n_slices == 1 && s->failure.status == KT_OK;
     if (whole && s->space->settings.keep_trials == KT_KEEP_BEST && s->space->settings.seeds == 1)
         kt_sweep_clear_strangers(&s->files, &s->trials, isfinite(s->best.mean) ? &s->trials.all[s->best.first] : NULL);
 }
@@ -326,7 +326,7 @@ static void take_what_is_on_record(kt_sweep *s)
 kt_status kt_sweep_conclude(kt_sweep *s)
 {
     const char *dir = s->files.dir, *suffix = s->files.suffix;
-    if (s->failure != KT_OK)
+    if (s->failure.status != KT_OK)
         take_what_is_on_record(s);
     find_best(s);
     if (s->n_missing == 0)

@@ -186,10 +186,8 @@ void kt_sweep_fill_outcome(kt_status status, const kt_results *results, kt_outco
     o->seconds = results->seconds;
     if (status == KT_OK)
         return;
+    /* which rank it was is no part of what came of it */
     snprintf(o->error, sizeof o->error, "%.*s", (int)sizeof o->error - 1, kt_error_message());
-    char *place = strstr(o->error, " [rank "); /* which rank is no part of what came of it */
-    if (place != NULL)
-        *place = '\0';
 }
 
 void kt_sweep_train(kt_comm *group, kt_config *config, const kt_sweep_data *data, kt_pulse pulse, kt_outcome *outcome)
