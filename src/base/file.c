@@ -16,6 +16,7 @@
 
 #include "base/memory.h"
 #include "base/test_point.h"
+#include "base/timer.h"
 
 bool kt_file_exists(const char *path)
 {
@@ -321,7 +322,7 @@ kt_status kt_file_lock(const char *path, bool shared, int *lock)
             close(*lock);
         *lock = -1;
         if (!is_free)
-            usleep(100000);
+            kt_timer_sleep(0.1);
     }
     return KT_OK;
 }

@@ -28,6 +28,28 @@ void kt_memory_free(void *memory)
     free(memory);
 }
 
+kt_status kt_memory_resize(void *array, size_t n, size_t count, size_t bytes_each)
+{
+    void *old, *new = kt_memory_new(count, bytes_each);
+    if (new == NULL)
+        return KT_NO_MEMORY;
+    memcpy(&old, array, sizeof old);
+    if (n > 0)
+        memcpy(new, old, n * bytes_each);
+    memcpy(array, &new, sizeof new);
+    kt_memory_free(old);
+    return KT_OK;
+}
+
+kt_status kt_memory_grow(void *array, size_t n, size_t *capacity, size_t bytes_each)
+{
+    if (n < *capacity)
+        return KT_OK;
+    KT_TRY(kt_memory_resize(array, n, 2 * n + 64, bytes_each));
+    *capacity = 2 * n + 64;
+    return KT_OK;
+}
+
 static size_t whole_pages(size_t n_bytes)
 {
     return (n_bytes / PAGE_BYTES + 1) * PAGE_BYTES;

@@ -36,6 +36,16 @@ size_t kt_memory_available_by(const char *proc);
 /* An owned copy of a NUL-terminated string; NULL like kt_memory_new. */
 char *kt_memory_string(const char *text);
 
+/* Other memory for *array, an array's address: for `count` elements, of which the first n are the old ones' and all others
+ * are zeroed. KT_NO_MEMORY: nothing has changed. */
+kt_status kt_memory_resize(void *array, size_t n, size_t count, size_t bytes_each);
+
+/* The same with more than twice the room, *capacity, when n elements fill it. */
+kt_status kt_memory_grow(void *array, size_t n, size_t *capacity, size_t bytes_each);
+
+/* KT_TRY(KT_GROW(pointer, n, capacity)): room in pointer[capacity] for one more element than n. */
+#define KT_GROW(pointer, n, capacity) kt_memory_grow(&(pointer), (n), &(capacity), sizeof *(pointer))
+
 /* KT_TRY(KT_NEW(pointer, count)): sets `pointer` to new memory for `count` of what it points to. */
 #define KT_NEW(pointer, count) (((pointer) = kt_memory_new((count), sizeof *(pointer))) != NULL ? KT_OK : KT_NO_MEMORY)
 

@@ -4,6 +4,16 @@
 
 #include <stddef.h>
 
+static inline size_t kt_smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline size_t kt_larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /* begin inclusive, end exclusive. */
 typedef struct kt_range {
     size_t begin, end;

@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/timer.h"
 
 enum { NAME_BYTES = 64, ACTION_BYTES = 8 };
 
@@ -53,7 +54,7 @@ static void wait_until_told(void)
     if (fd >= 0)
         close(fd);
     while (fd >= 0 && access(path, F_OK) == 0)
-        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        kt_timer_sleep(2e-3);
 }
 
 void kt_test_point(const char *name)

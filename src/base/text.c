@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,14 +13,8 @@ static kt_status reserve(kt_text_buffer *buffer, size_t n_more)
 {
     if (buffer->n + n_more + 1 <= buffer->capacity)
         return KT_OK;
-    size_t capacity = 2 * (buffer->n + n_more + 128);
-    char *bytes = kt_memory_new(capacity, 1);
-    if (bytes == NULL)
-        return KT_NO_MEMORY;
-    if (buffer->n > 0)
-        memcpy(bytes, buffer->bytes, buffer->n);
-    kt_memory_free(buffer->bytes);
-    buffer->bytes = bytes;
+    const size_t capacity = 2 * (buffer->n + n_more + 128);
+    KT_TRY(kt_memory_resize(&buffer->bytes, buffer->n, capacity, 1));
     buffer->capacity = capacity;
     return KT_OK;
 }
@@ -70,6 +65,42 @@ int kt_text_real(double value, char *text, size_t size)
             break;
     }
     return n;
+}
+
+void kt_text_duration(double seconds, char *text, size_t size)
+{
+    if (seconds < 60) {
+        snprintf(text, size, "%.1f s", seconds);
+        return;
+    }
+    const long s = isfinite(seconds) && seconds < 1e8 ? lround(seconds) : 0;
+    if (s >= 3600)
+        snprintf(text, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+    else
+        snprintf(text, size, "%ld:%02ld", s / 60, s % 60);
+}
+
+void kt_text_bar(size_t n_done, size_t n, char text[KT_TEXT_BAR_BYTES])
+{
+    enum { WIDTH = KT_TEXT_BAR_BYTES - 1 };
+    const size_t full = n_done < n ? n_done * WIDTH / n : WIDTH;
+    snprintf(text, KT_TEXT_BAR_BYTES, "%-*.*s", WIDTH, (int)full, "==========");
+}
+
+size_t kt_text_character(const char *text, size_t n)
+{
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    const unsigned char *bytes = (const unsigned char *)text, first = bytes[0];
+    const size_t n_more = first < 0x80 ? 0 : first >> 5 == 6 ? 1 : first >> 4 == 14 ? 2 : first >> 3 == 30 ? 3 : n;
+    if (n_more >= n)
+        return 0;
+    uint32_t code = n_more == 0 ? first : first & (0x3fu >> n_more);
+    for (size_t i = 1; i <= n_more; i++) {
+        if (bytes[i] >> 6 != 2)
+            return 0;
+        code = code << 6 | (bytes[i] & 0x3f);
+    }
+    return code < least[n_more] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : n_more + 1;
 }
 
 enum { LONGEST_WORD = 63 };

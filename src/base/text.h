@@ -28,6 +28,16 @@ kt_status kt_text_take(kt_text_buffer *buffer, char **text);
  * returns its length. 32 bytes are enough. */
 int kt_text_real(double value, char *text, size_t size);
 
+/* "12.3 s", "3:07" or "1:02:45" in text[size]. */
+void kt_text_duration(double seconds, char *text, size_t size);
+
+/* Ten cells of which those of what is done are full: "===       ". */
+enum { KT_TEXT_BAR_BYTES = 11 };
+void kt_text_bar(size_t n_done, size_t n, char text[KT_TEXT_BAR_BYTES]);
+
+/* Bytes of the character, in UTF-8, that text[n] begins with, n > 0; 0: it begins with none. */
+size_t kt_text_character(const char *text, size_t n);
+
 /* Edit distance between two short words: letters put in, left out, replaced, or changed with their neighbour. */
 size_t kt_text_distance(const char *a, const char *b);
 

@@ -149,9 +149,8 @@ static void print_advice(const kt_forecast *j, const kt_layout *layout, double s
 static void print_cost(const kt_forecast *j, const kt_data *data, const check_arguments *a, kt_log *log)
 {
     const kt_layout layout = kt_forecast_layout(j, a->n_ranks, a->n_hosts);
-    char last[80] = "";
-    if (j->batches.largest > j->batches.each)
-        snprintf(last, sizeof last, ", the last %zu: batch norm takes no batch of 1", j->batches.largest);
+    char last[80];
+    kt_batches_describe_last(&j->batches, last, sizeof last);
     kt_log_line(log, "parameters            %zu", j->n_parameters);
     kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu%s", j->batches.steps, j->n_train,
                 j->batches.each, last);

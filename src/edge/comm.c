@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/memory.h"
+#include "base/timer.h"
 
 enum { SUM_AT_ONCE = 512 };
 
@@ -146,18 +146,13 @@ void kt_comm_barrier(kt_comm *comm)
     MPI_Barrier(comm->mpi);
 }
 
-static void nap(long nanoseconds)
-{
-    nanosleep(&(struct timespec){.tv_nsec = nanoseconds}, NULL);
-}
-
 void kt_comm_barrier_asleep(kt_comm *comm)
 {
     MPI_Request request;
     int done = 0;
     MPI_Ibarrier(comm->mpi, &request);
     for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
-        nap(1000000);
+        kt_timer_sleep(1e-3);
 }
 
 void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes)
@@ -195,7 +190,7 @@ void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes)
     MPI_Request request;
     MPI_Irecv(data, (int)n_bytes, MPI_BYTE, from, TAG_MAIL, comm->mpi, &request);
     for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
-        nap(100000);
+        kt_timer_sleep(1e-4);
 }
 
 /* The parts go to everyone, who adds them in rank order: MPI_Allreduce may choose another order for another size or

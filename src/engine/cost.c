@@ -29,11 +29,6 @@ kt_layout kt_cost_layout(size_t n_ranks, size_t n_hosts, size_t ranks_per_replic
     return layout;
 }
 
-static double larger(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 /* Of weights and bias, which travel together. */
 static double parameters_of(kt_layer_shape layer)
 {
@@ -72,7 +67,7 @@ kt_exchange_cost kt_cost_factors(const kt_machine *machine, const kt_layout *lay
     for (size_t r = 0; r < layout->n_replicas; r++) {
         const kt_range own = kt_share(job->n_shards, r, layout->n_replicas);
         const kt_rows rows = {job->batch_size, job->n_shards, own.begin, own.end};
-        most_rows = larger(most_rows, (double)(kt_rows_end(&rows) - kt_rows_begin(&rows)));
+        most_rows = fmax(most_rows, (double)(kt_rows_end(&rows) - kt_rows_begin(&rows)));
     }
     kt_exchange_cost cost = {.messages = 2};
     const double row_bytes = (double)(layer.n_in + layer.n_out) * sizeof(float);
@@ -80,7 +75,7 @@ kt_exchange_cost kt_cost_factors(const kt_machine *machine, const kt_layout *lay
     cost.sent_bytes = (R - 1) * most_rows * row_bytes;
     const double flops = 2 * n * (double)job->batch_size / (double)layout->ranks_per_replica;
     cost.seconds = sending_seconds(machine, layout, &cost) +
-                   larger(memory_seconds(machine, layout, update_bytes(job) * n), flops / machine->core_flops);
+                   fmax(memory_seconds(machine, layout, update_bytes(job) * n), flops / machine->core_flops);
     return cost;
 }
 
@@ -111,7 +106,7 @@ kt_exchange_cost kt_cost_allreduce(const kt_machine *machine, const kt_layout *l
     for (size_t r = 0; r < layout->n_replicas; r++) {
         const kt_range shards = kt_share(job->n_shards, r, layout->n_replicas);
         const double own = job->reproducible ? (double)kt_shards_nodes(shards.begin, shards.end, nodes) : 1;
-        n_parts = larger(n_parts, own);
+        n_parts = fmax(n_parts, own);
         cost.total_bytes += own * (n - (job->rank0 ? (r == 0 ? n : 0) : slice)) * sizeof(float);
     }
     cost.sent_bytes = (job->rank0 ? (R - 1) * n : n_parts * (n - slice) + (R - 1) * slice) * sizeof(float);
@@ -122,7 +117,7 @@ kt_exchange_cost kt_cost_allreduce(const kt_machine *machine, const kt_layout *l
         2 * n_parts * n * sizeof(float) + R * slice * sizeof(float) + update_bytes(job) * slice + n * sizeof(float);
     const double flops = 2 * n * (double)job->batch_size / R / (double)layout->ranks_per_replica;
     cost.seconds = sending_seconds(machine, layout, &cost) +
-                   larger(memory_seconds(machine, layout, touched), flops / machine->core_flops);
+                   fmax(memory_seconds(machine, layout, touched), flops / machine->core_flops);
     return cost;
 }
 
@@ -145,13 +140,13 @@ kt_step_cost kt_cost_step(const kt_machine *machine, const kt_layout *layout, co
     for (size_t l = 0; l < n_layers; l++) {
         const double n = parameters_of(layers[l]);
         const double reading = memory_seconds(machine, layout, sizeof(float) * n);
-        const double product = larger(2 * n * rows / k / machine->core_flops, reading);
+        const double product = fmax(2 * n * rows / k / machine->core_flops, reading);
         const double flops = 2 * n * (double)job->batch_size / k;
         n_parameters += n;
         cost.forward_seconds += product;
         cost.backward_seconds += l > 0 ? product : 0; /* nobody needs the inputs' derivative */
         cost.update_seconds +=
-            larger(memory_seconds(machine, layout, update_bytes(job) * n), flops / machine->core_flops);
+            fmax(memory_seconds(machine, layout, update_bytes(job) * n), flops / machine->core_flops);
     }
     cost.barrier_seconds += handover_seconds(machine, layout, job, n_parameters);
     return cost;

@@ -138,7 +138,7 @@ static kt_status cut(const kt_config *config, kt_data *data)
 
 void kt_data_describe(kt_data *data)
 {
-    data->statistics = kt_dataset_describe(&data->set);
+    data->statistics = kt_dataset_describe(&data->set, NULL, 0);
     data->fingerprint = kt_dataset_fingerprint(&data->set);
 }
 
@@ -261,11 +261,8 @@ kt_status kt_data_summary(const kt_data *data, const kt_config *config, char **t
     kt_text_append(&buffer, "split  %zu train, %zu validation, %zu test", data->split.n[KT_TRAIN],
                    data->split.n[KT_VALIDATION], data->split.n[KT_TEST]);
     kt_dataset_class_counts(set, data->split.index[KT_TRAIN], data->split.n[KT_TRAIN], counts);
-    size_t least = set->n_classes, most = 0;
-    for (size_t c = 0; c < set->n_classes; c++) {
-        least = counts[c] > 0 && (least == set->n_classes || counts[c] < counts[least]) ? c : least;
-        most = counts[c] > counts[most] ? c : most;
-    }
+    size_t least, most;
+    kt_class_extremes(set->n_classes, counts, &least, &most);
     if (least < set->n_classes)
         kt_text_append(&buffer, "; training samples a class from %zu (class %zu) to %zu (class %zu)", counts[least],
                        least, counts[most], most);

@@ -12,11 +12,10 @@
 /* Of some samples, column by column. */
 typedef struct columns {
     size_t d, n_rows;
-    size_t n_broken;       /* values that are no whole numbers */
-    float *least, *most;   /* [d], owned, as all that follows */
-    double *sum, *squares; /* [d] of differences to the first row */
-    uint32_t *n_nonzero;   /* [d] */
-    float *row, *first;    /* [d] */
+    size_t n_broken;     /* values that are no whole numbers */
+    float *least, *most; /* [d], owned, as all that follows */
+    uint32_t *n_nonzero; /* [d] */
+    float *row;          /* [d], scratch */
 } columns;
 
 /* What the checks see. */
@@ -43,26 +42,12 @@ static size_t add_range(size_t d, const float *restrict x, float *restrict least
     return n_broken;
 }
 
-KT_CLONES
-static void add_moments(size_t d, const float *restrict x, const float *restrict first, double *restrict sum,
-                        double *restrict squares)
-{
-    for (size_t j = 0; j < d; j++) {
-        const double difference = (double)x[j] - (double)first[j];
-        sum[j] += difference;
-        squares[j] += difference * difference;
-    }
-}
-
 static void free_columns(columns *c)
 {
     kt_memory_free(c->least);
     kt_memory_free(c->most);
-    kt_memory_free(c->sum);
-    kt_memory_free(c->squares);
     kt_memory_free(c->n_nonzero);
     kt_memory_free(c->row);
-    kt_memory_free(c->first);
     *c = (columns){0};
 }
 
@@ -71,46 +56,20 @@ static kt_status create_columns(size_t d, columns *c)
     *c = (columns){.d = d};
     KT_TRY(KT_NEW(c->least, d));
     KT_TRY(KT_NEW(c->most, d));
-    KT_TRY(KT_NEW(c->sum, d));
-    KT_TRY(KT_NEW(c->squares, d));
     KT_TRY(KT_NEW(c->n_nonzero, d));
-    KT_TRY(KT_NEW(c->row, d));
-    return KT_NEW(c->first, d);
+    return KT_NEW(c->row, d);
 }
 
 /* Rows index[n], n > 0. */
 static void look_at(const kt_dataset *set, const uint32_t *index, size_t n, columns *c)
 {
-    kt_dataset_gather(set, index, 1, 1, c->first);
-    memcpy(c->least, c->first, c->d * sizeof *c->least);
-    memcpy(c->most, c->first, c->d * sizeof *c->most);
+    kt_dataset_gather(set, index, 1, 1, c->least);
+    memcpy(c->most, c->least, c->d * sizeof *c->most);
     c->n_rows = n;
     for (size_t i = 0; i < n; i++) {
         kt_dataset_gather(set, index + i, 1, 1, c->row);
         c->n_broken += add_range(c->d, c->row, c->least, c->most, c->n_nonzero);
-        add_moments(c->d, c->row, c->first, c->sum, c->squares);
     }
-}
-
-/* Of all columns together. */
-static kt_dataset_statistics summarize(const columns *c)
-{
-    const double n = (double)c->n_rows, d = (double)c->d;
-    kt_dataset_statistics s = {.min = (double)c->least[0], .max = (double)c->most[0]};
-    double n_nonzero = 0, squares = 0;
-    for (size_t j = 0; j < c->d; j++) {
-        s.min = fmin(s.min, (double)c->least[j]);
-        s.max = fmax(s.max, (double)c->most[j]);
-        s.mean += ((double)c->first[j] + c->sum[j] / n) / d;
-        n_nonzero += c->n_nonzero[j];
-    }
-    for (size_t j = 0; j < c->d; j++) {
-        const double mean = c->sum[j] / n, off = (double)c->first[j] + mean - s.mean;
-        squares += fmax(c->squares[j] / n - mean * mean, 0) + off * off;
-    }
-    s.standard_deviation = sqrt(squares / d);
-    s.zero_fraction = 1 - n_nonzero / (n * d);
-    return s;
 }
 
 /* ---- the checks ---- */
@@ -249,13 +208,12 @@ static void check_classes(const kt_data_facts *f, kt_notes *notes)
 {
     enum { FEW = 5 };
     const size_t C = f->data->set.n_classes, *counts = f->counts;
-    size_t n_empty = 0, n_few = 0, empty = C, least = C, most = 0;
+    size_t n_empty = 0, n_few = 0, empty = C, least, most;
+    kt_class_extremes(C, counts, &least, &most);
     for (size_t c = 0; c < C; c++) {
         n_empty += counts[c] == 0;
         n_few += counts[c] > 0 && counts[c] < FEW;
         empty = empty == C && counts[c] == 0 ? c : empty;
-        least = counts[c] > 0 && (least == C || counts[c] < counts[least]) ? c : least;
-        most = counts[c] > counts[most] ? c : most;
     }
     if (n_empty == 1 && empty == 0 && f->data->set.class_names == NULL)
         kt_notes_add(notes, false,
@@ -311,7 +269,7 @@ static kt_status look_at_part(kt_data_facts *f, int part, columns *c)
     const kt_dataset *set = &f->data->set;
     KT_TRY(create_columns(set->d, c));
     look_at(set, f->data->split.index[part], f->data->split.n[part], c);
-    f->looks[part].statistics = summarize(c);
+    f->looks[part].statistics = kt_dataset_describe(set, f->data->split.index[part], f->data->split.n[part]);
     f->looks[part].file_type = f->data->own_files[part].n > 0 ? f->data->own_files[part].file_type : set->file_type;
     f->looks[part].name = name_part(f, part, f->names[part], sizeof f->names[part]);
     return KT_OK;

@@ -1,6 +1,7 @@
 #include "input/batches.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -11,6 +12,12 @@ kt_batch_sizes kt_batches_sizes(size_t n, size_t batch_size, size_t fewest)
     const size_t each = batch_size == 0 || batch_size > n ? n : batch_size, left = n % each;
     const bool joins = left > 0 && left < fewest;
     return (kt_batch_sizes){each, each + (joins ? left : 0), n / each + (left > 0 && !joins)};
+}
+
+void kt_batches_describe_last(const kt_batch_sizes *sizes, char *text, size_t size)
+{
+    const bool joined = sizes->largest > sizes->each;
+    snprintf(text, size, joined ? " (the last of %zu: batch norm takes no batch of 1)" : "", sizes->largest);
 }
 
 kt_status kt_batches_create(kt_batches *out, const uint32_t *samples, size_t n, size_t batch_size, size_t fewest,

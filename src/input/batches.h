@@ -22,6 +22,9 @@ typedef struct kt_batch_sizes {
  * is joined to the one before. */
 kt_batch_sizes kt_batches_sizes(size_t n, size_t batch_size, size_t fewest);
 
+/* " (the last of 17: batch norm takes no batch of 1)" in text[size] when the last was joined; else "". */
+void kt_batches_describe_last(const kt_batch_sizes *sizes, char *text, size_t size);
+
 typedef struct kt_batches {
     size_t n;
     kt_batch_sizes sizes;

@@ -328,26 +328,39 @@ static double value_at(const kt_dataset *dataset, size_t i)
                                   : (double)((const float *)dataset->features)[i];
 }
 
-kt_dataset_statistics kt_dataset_describe(const kt_dataset *dataset)
+void kt_class_extremes(size_t n, const size_t *counts, size_t *least, size_t *most)
 {
-    const size_t count = dataset->n * dataset->d;
-    kt_dataset_statistics s = {.min = value_at(dataset, 0), .max = value_at(dataset, 0)};
+    *least = n;
+    *most = 0;
+    for (size_t c = 0; c < n; c++) {
+        *least = counts[c] > 0 && (*least == n || counts[c] < counts[*least]) ? c : *least;
+        *most = counts[c] > counts[*most] ? c : *most;
+    }
+}
+
+kt_dataset_statistics kt_dataset_describe(const kt_dataset *dataset, const uint32_t *index, size_t n_rows)
+{
+    const size_t d = dataset->d, n = index != NULL ? n_rows : dataset->n;
+    const double count = (double)(n * d), first = value_at(dataset, index != NULL ? index[0] * d : 0);
+    kt_dataset_statistics s = {.min = first, .max = first};
     size_t n_zeros = 0;
     double sum = 0, sum_squares = 0;
-    for (size_t i = 0; i < count; i++) {
-        double x = value_at(dataset, i);
-        s.min = x < s.min ? x : s.min;
-        s.max = x > s.max ? x : s.max;
-        sum += x;
-        n_zeros += x == 0;
-    }
-    s.mean = sum / (double)count;
-    for (size_t i = 0; i < count; i++) {
-        double difference = value_at(dataset, i) - s.mean;
-        sum_squares += difference * difference;
-    }
-    s.standard_deviation = sqrt(sum_squares / (double)count);
-    s.zero_fraction = (double)n_zeros / (double)count;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0, at = (index != NULL ? index[i] : i) * d; j < d; j++) {
+            const double x = value_at(dataset, at + j);
+            s.min = x < s.min ? x : s.min;
+            s.max = x > s.max ? x : s.max;
+            sum += x;
+            n_zeros += x == 0;
+        }
+    s.mean = sum / count;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0, at = (index != NULL ? index[i] : i) * d; j < d; j++) {
+            const double difference = value_at(dataset, at + j) - s.mean;
+            sum_squares += difference * difference;
+        }
+    s.standard_deviation = sqrt(sum_squares / count);
+    s.zero_fraction = (double)n_zeros / count;
     return s;
 }
 

@@ -68,7 +68,12 @@ void kt_dataset_gather(const kt_dataset *dataset, const uint32_t *index, size_t 
 /* counts[n_classes]: samples of each class among index[n_rows] (index NULL: all rows). */
 void kt_dataset_class_counts(const kt_dataset *dataset, const uint32_t *index, size_t n_rows, size_t *counts);
 
-kt_dataset_statistics kt_dataset_describe(const kt_dataset *dataset);
+/* Of counts[n]: the class with the fewest samples, of those that have any (n: none has), and that with the most; of equal
+ * ones the first. */
+void kt_class_extremes(size_t n, const size_t *counts, size_t *least, size_t *most);
+
+/* Of rows index[n_rows], n_rows > 0 (index NULL: of all rows). */
+kt_dataset_statistics kt_dataset_describe(const kt_dataset *dataset, const uint32_t *index, size_t n_rows);
 
 /* A 64-bit hash of shape, type, features and labels (FNV-1a over 8-byte words, folded): tells one data set from
  * another, not an attacker. */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -80,12 +79,6 @@ static kt_status find_format(const char *path, const kt_format **format)
         KT_DATA, "%s is in no format known here (npy, npz, HDF5, IDX, gzipped IDX, or CSV with the ending .csv)", path);
 }
 
-static bool is_file(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
-}
-
 /* What stands where the file should be, if anything does. */
 static kt_status fail_absent(const char *path)
 {
@@ -112,11 +105,8 @@ typedef struct request {
 static kt_status read_split(const char *path, const char *member, const request *r, kt_array *out)
 {
     const kt_format *format;
-    if (!is_file(path)) {
-        struct stat info;
-        bool there = stat(path, &info) == 0;
-        return there ? kt_fail(KT_NO_INPUT, "%s: not a regular file", path) : fail_absent(path);
-    }
+    if (!kt_file_is_regular(path))
+        return kt_file_exists(path) ? kt_fail(KT_NO_INPUT, "%s: not a regular file", path) : fail_absent(path);
     KT_TRY(find_format(path, &format));
     return format->read_table != NULL ? format->read_table(path, member, r->rules, r->notes, out)
                                       : format->read(path, member, r->usual, out);
@@ -126,7 +116,7 @@ static kt_status read_split(const char *path, const char *member, const request 
 static const char *find_member(const char *path_and_member)
 {
     const char *colon = strrchr(path_and_member, ':');
-    return colon == NULL || is_file(path_and_member) ? NULL : colon;
+    return colon == NULL || kt_file_is_regular(path_and_member) ? NULL : colon;
 }
 
 void kt_format_file(const char *path_and_member, char *file)

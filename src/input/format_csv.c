@@ -89,15 +89,7 @@ static kt_status take_first_line(table *t)
 {
     size_t capacity = 0;
     for (bool ends = false; !ends; t->n_columns++) {
-        if (t->n_columns == capacity) {
-            capacity = capacity == 0 ? 64 : 2 * capacity;
-            char **more;
-            KT_TRY(KT_NEW(more, capacity));
-            if (t->n_columns > 0)
-                memcpy(more, t->first, t->n_columns * sizeof *more);
-            kt_memory_free(t->first);
-            t->first = more;
-        }
+        KT_TRY(KT_GROW(t->first, t->n_columns, capacity));
         KT_TRY(kt_csv_cell(&t->csv, &t->first[t->n_columns], NULL, &ends));
     }
     return KT_OK;

@@ -34,17 +34,9 @@ static bool add_name(void *context, const char *path, size_t n_dims, const size_
     (void)dims;
     if (n_dims == 0) /* a scalar is not a data set */
         return true;
-    if (l->n == l->capacity) {
-        char **larger;
-        l->capacity = 2 * l->capacity + 8;
-        l->status = KT_NEW(larger, l->capacity);
-        if (l->status != KT_OK)
-            return false;
-        if (l->n > 0)
-            memcpy(larger, l->names, l->n * sizeof *larger);
-        kt_memory_free(l->names);
-        l->names = larger;
-    }
+    l->status = KT_GROW(l->names, l->n, l->capacity);
+    if (l->status != KT_OK)
+        return false;
     l->names[l->n] = kt_memory_string(path + 1);
     l->status = l->names[l->n] != NULL ? KT_OK : KT_NO_MEMORY;
     l->n += l->status == KT_OK;

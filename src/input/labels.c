@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "input/csv.h"
 #include "input/foreign.h"
 
@@ -97,19 +98,9 @@ typedef struct names_file {
 /* Well-formed UTF-8 without control characters: names go into HDF5, JSON and HTML. */
 static bool is_clean_utf8(const char *text)
 {
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0';) {
-        size_t n_more = *p < 0x80 ? 0 : *p >> 5 == 6 ? 1 : *p >> 4 == 14 ? 2 : *p >> 3 == 30 ? 3 : 4;
-        if (n_more == 4 || *p < 0x20 || *p == 0x7f)
-            return false;
-        uint32_t code = n_more == 0 ? *p : *p & (0x3fu >> n_more);
-        p++;
-        for (size_t i = 0; i < n_more; i++, p++) {
-            if (*p >> 6 != 2)
-                return false;
-            code = code << 6 | (*p & 0x3f);
-        }
-        if (code < least[n_more] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+    for (size_t n = strlen(text), length; n > 0; text += length, n -= length) {
+        length = kt_text_character(text, n);
+        if (length == 0 || (unsigned char)*text < 0x20 || *text == 0x7f)
             return false;
     }
     return true;

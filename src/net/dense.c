@@ -9,11 +9,6 @@
  * its kernels; an owner's share is whole tiles, so a layer of fewer units is one rank's. */
 enum { THIN_TILE = 16, BLAS_TILE = 256 };
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 size_t kt_rows_begin(const kt_rows *rows)
 {
     return rows->first == rows->shards ? rows->M : kt_share(rows->M, rows->first, rows->shards).begin;
@@ -44,7 +39,7 @@ static bool cut(bool thin, const kt_rows *rows, kt_range own, size_t k, block *o
         return false;
     *out = (block){.begin = kt_rows_begin(rows), .unit = own.begin + k % n_tiles * tile};
     out->m = end - out->begin;
-    out->n = smaller(tile, own.end - out->unit);
+    out->n = kt_smaller(tile, own.end - out->unit);
     if (!thin) {
         const kt_range shard = kt_share(rows->M, rows->first + k / n_tiles, rows->shards);
         out->begin = shard.begin;

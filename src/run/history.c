@@ -1,7 +1,5 @@
 #include "run/history.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 
 const char *const kt_history_columns[KT_HISTORY_COLUMNS] = {
@@ -18,16 +16,7 @@ const char *const kt_history_columns[KT_HISTORY_COLUMNS] = {
 
 kt_status kt_history_append(kt_history *history, const kt_epoch_record *record)
 {
-    if (history->n == history->capacity) {
-        size_t capacity = 2 * history->capacity + 64;
-        kt_epoch_record *records;
-        KT_TRY(KT_NEW(records, capacity));
-        if (history->n > 0)
-            memcpy(records, history->records, history->n * sizeof *records);
-        kt_memory_free(history->records);
-        history->records = records;
-        history->capacity = capacity;
-    }
+    KT_TRY(KT_GROW(history->records, history->n, history->capacity));
     history->records[history->n++] = *record;
     return KT_OK;
 }

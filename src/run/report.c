@@ -34,19 +34,6 @@ const char *kt_stop_reason_words(kt_stop_reason reason)
     return reasons[reason].words;
 }
 
-void kt_report_duration(double seconds, char *text, size_t size)
-{
-    if (seconds < 60) {
-        snprintf(text, size, "%.1f s", seconds);
-        return;
-    }
-    long s = isfinite(seconds) && seconds < 1e8 ? lround(seconds) : 0;
-    if (s >= 3600)
-        snprintf(text, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
-    else
-        snprintf(text, size, "%ld:%02ld", s / 60, s % 60);
-}
-
 enum { N_FORMS = 4, FORM_BYTES = 192 };
 
 /* The first of the forms, which get shorter, that fits; else the last. */
@@ -60,13 +47,9 @@ static const char *fitting(const kt_log *log, size_t n, char forms[][FORM_BYTES]
 
 void kt_report_bar(kt_log *log, const kt_epoch_progress *p)
 {
-    enum { WIDTH = 10 };
-    char bar[WIDTH + 1], left[32], validation[32] = "", forms[N_FORMS][FORM_BYTES], epoch[64];
-    size_t full = p->step * WIDTH / p->steps;
-    memset(bar, ' ', WIDTH);
-    memset(bar, '=', full);
-    bar[WIDTH] = '\0';
-    kt_report_duration(p->seconds_left, left, sizeof left);
+    char bar[KT_TEXT_BAR_BYTES], left[32], validation[32] = "", forms[N_FORMS][FORM_BYTES], epoch[64];
+    kt_text_bar(p->step, p->steps, bar);
+    kt_text_duration(p->seconds_left, left, sizeof left);
     if (isfinite(p->validation_loss))
         snprintf(validation, sizeof validation, " val %.3f", p->validation_loss);
     snprintf(epoch, sizeof epoch, "epoch %" PRId64 "/%" PRId64, p->epoch, p->epochs);
@@ -82,7 +65,7 @@ void kt_report_bar(kt_log *log, const kt_epoch_progress *p)
 void kt_report_heartbeat(kt_log *log, const kt_epoch_progress *p)
 {
     char left[32];
-    kt_report_duration(p->seconds_left, left, sizeof left);
+    kt_text_duration(p->seconds_left, left, sizeof left);
     kt_log_heartbeat(log, "epoch %5" PRId64 "/%" PRId64 "  step %zu of %zu  train %.4f  %.0f samples/s  ETA %s",
                      p->epoch, p->epochs, p->step, p->steps, p->train_loss, p->samples_per_second, left);
 }
@@ -217,7 +200,7 @@ void kt_report_provenance(kt_log *log, const kt_provenance *provenance)
 void kt_report_results(kt_log *log, const kt_results *r, const char *dir)
 {
     char duration[32];
-    kt_report_duration(r->seconds, duration, sizeof duration);
+    kt_text_duration(r->seconds, duration, sizeof duration);
     kt_log_line(log, "%s", "");
     kt_log_line(log, "weights of the %s epoch (%" PRId64 ")", r->leaves_best ? "best" : "last",
                 r->leaves_best ? r->best_epoch : r->epochs);

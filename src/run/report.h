@@ -25,9 +25,6 @@ typedef enum kt_stop_reason {
 const char *kt_stop_reason_name(kt_stop_reason reason);
 const char *kt_stop_reason_words(kt_stop_reason reason);
 
-/* "12.3 s", "3:07" or "1:02:45" in text[size]. */
-void kt_report_duration(double seconds, char *text, size_t size);
-
 /* How far an epoch is, for the bar. */
 typedef struct kt_epoch_progress {
     int64_t epoch, epochs; /* under way, from 1; at most */

@@ -261,9 +261,8 @@ void kt_trainer_report(const kt_trainer *t)
     const kt_replica *r = &t->replica;
     const kt_batch_sizes *sizes = &t->batches.sizes;
     const kt_kernels *kernels = kt_network_pass(t->network, (kt_rows){.M = sizes->each}).kernels;
-    char exchange[128], last[80] = "";
-    if (sizes->largest > sizes->each)
-        snprintf(last, sizeof last, " (the last of %zu: batch norm takes no batch of 1)", sizes->largest);
+    char exchange[128], last[80];
+    kt_batches_describe_last(sizes, last, sizeof last);
     kt_log_line(t->log, "work   batch of %zu%s, products by %s%s", sizes->each, last,
                 kernels != NULL ? "own kernels, " : "OpenBLAS, ", kernels != NULL ? kernels->name : kt_linalg_core());
     if (kt_comm_size(t->comm) == 1)

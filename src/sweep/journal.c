@@ -69,18 +69,6 @@ static void crc_member(const char *line, size_t n, char member[CRC_MEMBER_BYTES 
              (uint32_t)crc32_z(0, (const unsigned char *)line, n));
 }
 
-/* How long the character at text[n] is, as jansson sees UTF-8; 0: it is none. */
-static size_t character_bytes(const char *text, size_t n)
-{
-    for (size_t length = 1; length <= 4 && length <= n; length++) {
-        json_t *character = json_stringn(text, length);
-        json_decref(character);
-        if (character != NULL)
-            return length;
-    }
-    return 0;
-}
-
 /* JSON is UTF-8: bytes that are not become '?'. NULL when there is no memory. */
 static json_t *text_json(const char *text)
 {
@@ -90,7 +78,7 @@ static json_t *text_json(const char *text)
         return json;
     size_t n = strlen(clean);
     for (size_t i = 0; i < n;) {
-        size_t length = character_bytes(clean + i, n - i);
+        const size_t length = kt_text_character(clean + i, n - i);
         if (length == 0)
             clean[i] = '?';
         i += length == 0 ? 1 : length;

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/memory.h"
 #include "base/timer.h"
@@ -12,11 +11,6 @@
 #include "run/report.h"
 #include "run/stop.h"
 #include "sweep/sweep_private.h"
-
-static void nap(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
-}
 
 /* ---- every group ---- */
 
@@ -63,7 +57,7 @@ static void work_and_serve(kt_sweep *s)
         const double since = kt_timer_seconds();
         while (kt_sweep_next(s, &o) == KT_WAIT) {
             kt_sweep_serve(s);
-            nap();
+            kt_timer_sleep(2e-4);
         }
         if (!o.stop)
             s->idle_seconds += kt_timer_seconds() - since;
@@ -78,7 +72,7 @@ static void work_and_serve(kt_sweep *s)
     }
     while (s->n_stopped + 1 < s->n_groups) {
         kt_sweep_serve(s);
-        nap();
+        kt_timer_sleep(2e-4);
     }
 }
 

@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "base/timer.h"
 #include "engine/forecast.h"
-#include "run/report.h"
 #include "sweep/sweep_private.h"
 
 enum { N_SAMPLES = 5, FEW = 4, MOST_VALUES = 13 };
@@ -141,7 +140,7 @@ static void print_point(const kt_trials *t, size_t i, double ratio, kt_log *log)
     if (kt_trials_config(t, trial, t->scratch) != KT_OK)
         return;
     kt_space_describe(t->space, trial->proposal.point, text, sizeof text);
-    kt_report_duration(seconds, at_most, sizeof at_most);
+    kt_text_duration(seconds, at_most, sizeof at_most);
     kt_log_line(log, "%8zu  %10s  %12.1f  %s", i + 1, at_most, 1e3 * seconds / (double)t->scratch->train.epochs, text);
 }
 
@@ -178,8 +177,8 @@ static void print_time(const kt_trials *t, double ratio, size_t n_groups, kt_log
         most += trial->cost * ratio;
         least += trial->cost * ratio * (trial->proposal.rung == 0 ? fewest / epochs : 0);
     }
-    kt_report_duration(least / (double)n_groups, least_text, sizeof least_text);
-    kt_report_duration(fmax(most / (double)n_groups, longest), most_text, sizeof most_text);
+    kt_text_duration(least / (double)n_groups, least_text, sizeof least_text);
+    kt_text_duration(fmax(most / (double)n_groups, longest), most_text, sizeof most_text);
     kt_log_line(log, "%s", "");
     kt_log_line(log, "%zu trials by %zu group%s of %lld rank%s: %s%s%s on this machine%s", t->n, n_groups,
                 n_groups == 1 ? "" : "s", (long long)t->space->settings.ranks_per_trial,

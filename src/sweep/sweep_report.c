@@ -8,7 +8,6 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "run/report.h"
 #include "sweep/sweep_report_private.h"
 
 enum { N_BEST = 10, MOST_IN_ORDER = 60 };
@@ -328,18 +327,15 @@ static void format_prospects(const kt_sweep_progress *p, char *text, size_t size
         n += snprintf(text + n, size - (size_t)n, "  best %s", best);
     if (rate > 0)
         n += snprintf(text + n, size - (size_t)n, rate < 10 ? "  %.1f/min" : "  %.0f/min", rate);
-    kt_report_duration(p->seconds_left, left, sizeof left);
+    kt_text_duration(p->seconds_left, left, sizeof left);
     if (isfinite(p->seconds_left))
         snprintf(text + n, size - (size_t)n, "  ETA %s", left);
 }
 
 void kt_sweep_format_bar(const kt_sweep_progress *p, size_t columns, char *text, size_t size)
 {
-    enum { WIDTH = 10 };
-    char bar[WIDTH + 1] = "", prospects[128];
-    const size_t full = p->n_done < p->n_expected ? p->n_done * WIDTH / p->n_expected : WIDTH;
-    memset(bar, ' ', WIDTH);
-    memset(bar, '=', full);
+    char bar[KT_TEXT_BAR_BYTES], prospects[128];
+    kt_text_bar(p->n_done, p->n_expected, bar);
     format_prospects(p, prospects, sizeof prospects);
     snprintf(text, size, "sweep %zu/%zu [%s] %zu running%s", p->n_done, p->n_expected, bar, p->n_running, prospects);
     if (strlen(text) > columns)

@@ -275,7 +275,7 @@ static void report_end(kt_sweep *s)
     const kt_trials *t = &s->trials;
     const double seconds = kt_timer_seconds() - s->start_seconds, busy = s->busy_until - s->start_seconds;
     char duration[32];
-    kt_report_duration(seconds, duration, sizeof duration);
+    kt_text_duration(seconds, duration, sizeof duration);
     kt_log_line(s->log, "%s", "");
     kt_log_line(s->log, "%zu trials: %zu trained in %s, %zu on record before%s", t->n_done, s->n_trained, duration,
                 t->n_from_journal, s->failure.status != KT_OK ? "; the sweep is not finished" : "");

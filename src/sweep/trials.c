@@ -130,20 +130,10 @@ static size_t n_seeds(const kt_trials *t)
 /* Room for so many trials, a multiple of the seeds. */
 static kt_status grow(kt_trials *t, size_t capacity)
 {
-    kt_trial *all;
-    size_t *n_left;
-    if (capacity > kt_memory_available() / sizeof *all)
+    if (capacity > kt_memory_available() / sizeof *t->all)
         return kt_fail(KT_NO_MEMORY, "the memory of this machine does not hold %zu trials: must be fewer", capacity);
-    KT_TRY(KT_NEW(all, capacity));
-    if (t->n > 0)
-        memcpy(all, t->all, t->n * sizeof *all);
-    kt_memory_free(t->all);
-    t->all = all;
-    KT_TRY(KT_NEW(n_left, capacity / n_seeds(t)));
-    if (t->n > 0)
-        memcpy(n_left, t->n_left, t->n / n_seeds(t) * sizeof *n_left);
-    kt_memory_free(t->n_left);
-    t->n_left = n_left;
+    KT_TRY(kt_memory_resize(&t->all, t->n, capacity, sizeof *t->all));
+    KT_TRY(kt_memory_resize(&t->n_left, t->n / n_seeds(t), capacity / n_seeds(t), sizeof *t->n_left));
     t->capacity = capacity;
     return KT_OK;
 }

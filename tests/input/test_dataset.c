@@ -266,7 +266,7 @@ static void gather(void)
         for (size_t j = 0; j < 4; j++)
             CU_ASSERT(out[j] == floats[8 + j] / 255.0f && out[4 + j] == floats[4 + j] / 255.0f);
         kt_dataset_gather(&set, NULL, 0, 255, NULL);
-        kt_dataset_statistics s = kt_dataset_describe(&set);
+        kt_dataset_statistics s = kt_dataset_describe(&set, NULL, 0);
         CU_ASSERT(s.min == 0 && s.max == 255 && fabs(s.mean - 46) < 1e-12 && fabs(s.zero_fraction - 2.0 / 12) < 1e-15);
         CU_ASSERT(fabs(s.standard_deviation - 92.42023587937871) < 1e-9); /* numpy.std */
         kt_dataset_free(&set);
