@@ -100,7 +100,7 @@ static double adding_vectors(const kt_forecast *j, const kt_layout *layout, doub
     for (size_t r = 0; r < layout->n_replicas; r++) {
         const kt_range own = kt_share(j->exchange.n_shards, r, layout->n_replicas);
         const size_t n = kt_shards_nodes(own.begin, own.end, nodes);
-        most = n > most ? n : most;
+        most = kt_larger(most, n);
         total += n;
     }
     return j->exchange.reproducible ? n_here * (double)most + n_owned * (double)(1 + total) : n_here + n_owned;

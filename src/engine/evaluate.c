@@ -10,9 +10,8 @@ size_t kt_evaluate_max_rows(size_t largest_batch, const kt_split *split)
 {
     size_t largest = 0;
     for (int p = 0; p < KT_N_PARTS; p++)
-        largest = split->n[p] > largest ? split->n[p] : largest;
-    const size_t evaluated = largest < KT_EVALUATION_ROWS ? largest : KT_EVALUATION_ROWS;
-    return largest_batch > evaluated ? largest_batch : evaluated;
+        largest = kt_larger(largest, split->n[p]);
+    return kt_larger(largest_batch, kt_smaller(largest, KT_EVALUATION_ROWS));
 }
 
 /* *logits[n x n_classes] of samples index[n], n <= KT_EVALUATION_ROWS. Collective over the replica; outside training no

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/share.h"
 #include "base/text.h"
 #include "sweep/sweep_report_private.h"
 
@@ -36,10 +37,8 @@ void kt_sweep_set_cell(const kt_sweep_table *t, size_t row, size_t column, const
 static size_t width_of(const kt_sweep_table *t, size_t column)
 {
     size_t widest = 0;
-    for (size_t row = 0; row < t->n_rows; row++) {
-        const size_t n = strlen(cell(t, row, column));
-        widest = n > widest ? n : widest;
-    }
+    for (size_t row = 0; row < t->n_rows; row++)
+        widest = kt_larger(widest, strlen(cell(t, row, column)));
     return widest;
 }
 
@@ -82,9 +81,8 @@ static kt_status format_blocks(const kt_sweep_table *t, size_t n_columns, size_t
 
 kt_status kt_sweep_print_table(const kt_sweep_table *t, size_t n_needed, kt_log *log)
 {
-    const size_t columns = kt_log_columns(log) < COLUMNS ? kt_log_columns(log) : COLUMNS;
-    const size_t n_fitting = 1 + count_fitting(t, 1, t->n_columns, columns);
-    const size_t n = n_fitting > n_needed ? n_fitting : n_needed;
+    const size_t columns = kt_smaller(kt_log_columns(log), COLUMNS);
+    const size_t n = kt_larger(1 + count_fitting(t, 1, t->n_columns, columns), n_needed);
     char *whole, *fitting;
     KT_TRY(format_blocks(t, n, SIZE_MAX, &whole));
     const kt_status status = format_blocks(t, n, kt_log_columns(log), &fitting);
