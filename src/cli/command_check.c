@@ -171,7 +171,7 @@ static void print_cost(const kt_forecast *j, const kt_data *data, const check_ar
     print_advice(j, &layout, kt_forecast_step(j, &layout), log);
 }
 
-kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log)
+static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 {
     kt_config config;
     kt_data data;
@@ -201,3 +201,20 @@ kt_status kt_command_check(kt_comm *world, int argc, char **argv, kt_log *log)
     kt_data_free(&data);
     return status;
 }
+
+const kt_command kt_command_check = {
+    .name = "check",
+    .arguments = "CONFIG.ini [--ranks N] [--hosts H] [section.key=value ...]",
+    .summary = "show what a job would do and cost, without running it",
+    .help = "Prints the resolved configuration, the parameters, the memory of a host, the bytes that a step moves with "
+            "either\n"
+            "exchange and the choice for each layer, and a predicted step, from the figures of a typical machine and "
+            "network.\n"
+            "The data files are read and checked; nothing is written.\n"
+            "\n"
+            "  --ranks N           as if started on N ranks (default: the ranks it is started on)\n"
+            "  --hosts H           spread over H hosts (default: 1)\n"
+            "  --bandwidth G       of the network between hosts, in Gbit/s (default: 0.88, what 1 Gbit/s gives)\n"
+            "  --latency U         of it, in microseconds (default: 30)\n",
+    .run = run,
+};

@@ -66,7 +66,7 @@ static kt_status evaluate(kt_comm *world, kt_model *model, const char *features,
     return status;
 }
 
-kt_status kt_command_evaluate(kt_comm *world, int argc, char **argv, kt_log *log)
+static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 {
     const char *header = NULL;
     const kt_flag flags[] = {{"header", .value = &header}};
@@ -86,3 +86,19 @@ kt_status kt_command_evaluate(kt_comm *world, int argc, char **argv, kt_log *log
     kt_model_free(&model);
     return status;
 }
+
+const kt_command kt_command_evaluate = {
+    .name = "evaluate",
+    .arguments = "RUN [FEATURES LABELS] [--header WORD]",
+    .summary = "score a trained model",
+    .help =
+        "RUN is the directory of a run, or a model file. Without data the run's own train, validation and test parts\n"
+        "are scored; with FEATURES and LABELS, all samples of those files.\n"
+        "\n"
+        "  --header WORD       auto, true or false: whether a table begins with a line of names (default: as in "
+        "training)\n"
+        "\n"
+        "  ktrain evaluate runs/m1\n"
+        "  ktrain evaluate runs/m1 more_images.npy more_labels.npy\n",
+    .run = run,
+};

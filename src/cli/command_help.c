@@ -1,39 +1,8 @@
-/* What the program can do: the commands, one of them, and what is said to an unknown one. */
-#include <string.h>
-
+/* help: what the program can do, and what one of its commands does. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "ktrain/version.h"
-
-const kt_command *kt_command_find(const char *name)
-{
-    for (size_t i = 0; i < kt_n_commands; i++)
-        if (strcmp(kt_commands[i].name, name) == 0)
-            return &kt_commands[i];
-    return NULL;
-}
-
-kt_status kt_command_unknown(const char *word)
-{
-    kt_text_buffer names = {0};
-    const char *nearest = NULL;
-    size_t least = KT_TEXT_FAR;
-    for (size_t i = 0; i < kt_n_commands; i++) {
-        const size_t far = kt_text_near(word, kt_commands[i].name);
-        kt_text_append(&names, "%s%s", i > 0 ? ", " : "", kt_commands[i].name);
-        if (far < least) {
-            least = far;
-            nearest = kt_commands[i].name;
-        }
-    }
-    char *list;
-    KT_TRY(kt_text_take(&names, &list));
-    kt_fail(KT_USAGE, "%s is neither a command (%s) nor a file that ends in .ini%s%s%s (ktrain --help says more)", word,
-            list, nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
-    kt_memory_free(list);
-    return KT_USAGE;
-}
 
 static void describe_all(kt_text_buffer *text)
 {
@@ -43,7 +12,7 @@ static void describe_all(kt_text_buffer *text)
                    "       [mpirun -np N] ktrain COMMAND ...\n\n",
                    KT_VERSION);
     for (size_t i = 0; i < kt_n_commands; i++)
-        kt_text_append(text, "  %-9s %s\n", kt_commands[i].name, kt_commands[i].summary);
+        kt_text_append(text, "  %-9s %s\n", kt_commands[i]->name, kt_commands[i]->summary);
     kt_text_append(text, "\n  --help     this text; ktrain COMMAND --help says more\n"
                          "  --version  the version\n\nexit codes:\n");
     for (size_t i = 0; i < kt_n_status_rows; i++)
@@ -58,14 +27,10 @@ static void describe(kt_text_buffer *text, const kt_command *command)
         kt_text_append(text, "\n%s", command->help);
 }
 
-kt_status kt_command_help(kt_comm *world, int argc, char **argv, kt_log *log)
+kt_status kt_command_explain(const kt_command *command, kt_log *log)
 {
-    const kt_command *command = argc > 1 ? kt_command_find(argv[1]) : NULL;
     kt_text_buffer buffer = {0};
     char *text;
-    (void)world;
-    if (argc > 1 && command == NULL)
-        return kt_command_unknown(argv[1]);
     if (command != NULL)
         describe(&buffer, command);
     else
@@ -75,3 +40,18 @@ kt_status kt_command_help(kt_comm *world, int argc, char **argv, kt_log *log)
     kt_memory_free(text);
     return KT_OK;
 }
+
+static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
+{
+    const kt_command *command = argc > 1 ? kt_command_find(argv[1]) : NULL;
+    (void)world;
+    return argc > 1 && command == NULL ? kt_command_unknown(argv[1]) : kt_command_explain(command, log);
+}
+
+const kt_command kt_command_help = {
+    .name = "help",
+    .arguments = "[COMMAND]",
+    .summary = "list the commands and exit codes, or say more on one command",
+    .help = "",
+    .run = run,
+};

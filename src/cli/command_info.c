@@ -24,7 +24,7 @@ static kt_status show_model(const char *run, kt_log *log)
     return KT_OK;
 }
 
-kt_status kt_command_info(kt_comm *world, int argc, char **argv, kt_log *log)
+static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 {
     if (argc > 2 || (argc == 2 && argv[1][0] == '-'))
         return kt_fail(
@@ -43,3 +43,13 @@ kt_status kt_command_info(kt_comm *world, int argc, char **argv, kt_log *log)
                 (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE) / (1 << 30));
     return kt_placement_report(world, kt_linalg_threads(), log);
 }
+
+const kt_command kt_command_info = {
+    .name = "info",
+    .arguments = "[RUN]",
+    .summary = "show versions, MPI, BLAS and this host, or by whom a run's model was made",
+    .help = "RUN is the directory of a run, or a model file: the version, commit, time, command, hosts and libraries "
+            "it was\n"
+            "made with.\n",
+    .run = run,
+};

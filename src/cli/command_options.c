@@ -36,7 +36,7 @@ static kt_status document(const char *section, bool markdown, char **text)
     return status;
 }
 
-kt_status kt_command_options(kt_comm *world, int argc, char **argv, kt_log *log)
+static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 {
     const char *section = NULL;
     bool markdown = false;
@@ -60,3 +60,11 @@ kt_status kt_command_options(kt_comm *world, int argc, char **argv, kt_log *log)
     kt_memory_free(text);
     return KT_OK;
 }
+
+const kt_command kt_command_options = {
+    .name = "options",
+    .arguments = "[SECTION] [--markdown]",
+    .summary = "list the keys of the configuration, with defaults and bounds",
+    .help = "  --markdown          as the page docs/ini.md\n",
+    .run = run,
+};

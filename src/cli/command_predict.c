@@ -58,7 +58,7 @@ static kt_status predict(kt_comm *world, kt_model *model, const kt_data *data, c
     return status;
 }
 
-kt_status kt_command_predict(kt_comm *world, int argc, char **argv, kt_log *log)
+static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 {
     predict_arguments a;
     kt_model model;
@@ -77,3 +77,19 @@ kt_status kt_command_predict(kt_comm *world, int argc, char **argv, kt_log *log)
     kt_model_free(&model);
     return status;
 }
+
+const kt_command kt_command_predict = {
+    .name = "predict",
+    .arguments = "RUN FEATURES -o FILE [--class-names] [--header WORD]",
+    .summary = "write posterior probabilities for new data",
+    .help = "Writes a row of probabilities for each sample of FEATURES, in input order, to FILE (.csv, .npy or .h5).\n"
+            "The run's own preprocessing is applied.\n"
+            "\n"
+            "  -o, --output FILE   where to write\n"
+            "  --class-names       head the CSV's columns with the class names instead of Clase_0,Clase_1,...\n"
+            "  --header WORD       auto, true or false: whether a table begins with a line of names (default: as in "
+            "training)\n"
+            "\n"
+            "  ktrain predict runs/m3 data/k49/X_COMP.npy -o posterior.csv\n",
+    .run = run,
+};

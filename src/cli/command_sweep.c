@@ -93,7 +93,7 @@ static kt_status check_slice(const kt_space *space, const kt_sweep_plan *plan)
     return KT_OK;
 }
 
-kt_status kt_command_sweep(kt_comm *world, int argc, char **argv, kt_log *log)
+static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 {
     sweep_arguments a = {0};
     kt_space *space;
@@ -118,3 +118,33 @@ kt_status kt_command_sweep(kt_comm *world, int argc, char **argv, kt_log *log)
     kt_memory_free(space);
     return status;
 }
+
+const kt_command kt_command_sweep = {
+    .name = "sweep",
+    .arguments = "JOB.ini [--dry-run] [--list] [--slice i/n] [--merge [DIR ...]] [section.key=value ...]",
+    .summary = "try many values of keys, on groups of ranks, and rank what came of it",
+    .help =
+        "JOB.ini is a job with a section [sweep]: how to search, and a list of values for each key that varies "
+        "(ktrain\n"
+        "options sweep lists all). Every trial is an ordinary run on sweep.ranks_per_trial ranks. Started again, the "
+        "same\n"
+        "command goes on: trials on record in run.dir/journal.jsonl are not run again.\n"
+        "\n"
+        "  --dry-run           show what is searched, the first and the last few points, their cost, and how long it "
+        "will\n"
+        "                      take on this machine\n"
+        "  --list              the same with all points\n"
+        "  --ranks N           of --dry-run: as if on N ranks like these\n"
+        "  --slice i/n         only slice i of n, in a journal of its own: for job arrays without MPI between jobs\n"
+        "  --merge [DIR ...]   join the journals of slices in run.dir, and of sweeps in other directories; exit code "
+        "66 "
+        "when\n"
+        "                      trials are missing\n"
+        "  --retry-failed      run trials again that are on record as failed\n"
+        "\n"
+        "  mpirun -np 8 ktrain sweep jobs/grid_m1.ini\n"
+        "  ktrain sweep jobs/grid_m1.ini sweep.strategy=random sweep.points=50 sweep.optimizer.l2='0 | 0.01 | 0.1'\n"
+        "  ktrain sweep jobs/grid_m1.ini --slice $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT\n",
+    .leaves_files = true,
+    .run = run,
+};

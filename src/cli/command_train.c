@@ -1,3 +1,4 @@
+/* train: a job from start to end, or on from where it stopped. */
 #include "cli/command.h"
 #include "edge/linalg.h"
 #include "engine/config.h"
@@ -5,7 +6,7 @@
 #include "run/run.h"
 #include "run/stop.h"
 
-kt_status kt_command_train(kt_comm *world, int argc, char **argv, kt_log *log)
+static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 {
     kt_config config;
     KT_TRY(kt_placement_check_launcher(world, log));
@@ -21,3 +22,17 @@ kt_status kt_command_train(kt_comm *world, int argc, char **argv, kt_log *log)
     kt_stop_listen();
     return kt_run_train(world, &config, log, NULL);
 }
+
+const kt_command kt_command_train = {
+    .name = "train",
+    .arguments = "CONFIG.ini [section.key=value ...]",
+    .summary = "train a model (the word train may be left out)",
+    .help =
+        "Trains as CONFIG.ini says and leaves everything in its run.dir. Started again, the same command goes on from\n"
+        "the newest checkpoint, or says that the run is finished. section.key=value overrides a key of the file.\n"
+        "\n"
+        "  mpirun -np 8 ktrain jobs/m3.ini\n"
+        "  ktrain jobs/m1.ini run.dir=runs/m1-wide model.hidden=[512] optimizer.learning_rate=0.0005\n",
+    .leaves_files = true,
+    .run = run,
+};

@@ -22,34 +22,34 @@ static bool asks_for_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
-static kt_status run_command(kt_comm *world, int argc, char **argv, kt_log *log)
+/* *command is what was run, NULL for nothing. */
+static kt_status run_command(kt_comm *world, int argc, char **argv, kt_log *log, const kt_command **command)
 {
+    *command = NULL;
     if (argc < 2) {
-        KT_TRY(kt_command_help(world, 1, argv, log));
+        KT_TRY(kt_command_explain(NULL, log));
         return kt_fail(KT_USAGE, "nothing to do: say ktrain CONFIG.ini, or ktrain COMMAND (ktrain --help lists them)");
     }
     const char *word = argv[1];
-    const kt_command *command = kt_command_find(word);
+    const kt_command *named = kt_command_find(word);
     if (asks_for_help(word))
-        return kt_command_help(world, 1, argv, log);
+        return kt_command_explain(NULL, log);
     if (strcmp(word, "--version") == 0) {
         kt_log_line(log, "ktrain %s", kt_provenance_version());
         return KT_OK;
     }
-    if (command == NULL) {
-        if (word[0] == '-' || !looks_like_config(word))
-            return kt_command_unknown(word);
-        command = kt_command_find("train"); /* argv[0] stands for its name */
-    } else {
+    if (named == NULL && (word[0] == '-' || !looks_like_config(word)))
+        return kt_command_unknown(word);
+    if (named != NULL) { /* else argv[0] stands for its name */
         argc--;
         argv++;
     }
+    const kt_command *meant = named != NULL ? named : &kt_command_train;
     for (int i = 1; i < argc; i++)
-        if (asks_for_help(argv[i])) {
-            char *words[] = {argv[0], (char *)command->name};
-            return kt_command_help(world, 2, words, log);
-        }
-    return command->run(world, argc, argv, log);
+        if (asks_for_help(argv[i]))
+            return kt_command_explain(meant, log);
+    *command = meant;
+    return meant->run(world, argc, argv, log);
 }
 
 /* A reader that has seen enough (ktrain options | head) is no failure. */
@@ -59,13 +59,12 @@ static bool reader_left(void)
     return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP)) != 0;
 }
 
-/* What was printed must have arrived. A run has its files, and its exit code tells of those. */
-static kt_status check_output(kt_comm *world, int argc, char **argv)
+/* What was printed must have arrived, but for a command whose files and exit code tell. */
+static kt_status check_output(kt_comm *world, const kt_command *command)
 {
-    bool trains = argc > 1 &&
-                  (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "sweep") == 0 || kt_command_find(argv[1]) == NULL);
-    bool lost = kt_comm_rank(world) == 0 && (fflush(stdout) != 0 || ferror(stdout)) && !reader_left();
-    return kt_comm_agree(world, lost && !trains ? kt_fail(KT_IO, "standard output cannot be written") : KT_OK);
+    const bool needed = command == NULL || !command->leaves_files;
+    const bool lost = kt_comm_rank(world) == 0 && (fflush(stdout) != 0 || ferror(stdout)) && !reader_left();
+    return kt_comm_agree(world, lost && needed ? kt_fail(KT_IO, "standard output cannot be written") : KT_OK);
 }
 
 /* A command that failed on all ranks has its sentence on each; what failed on some only, all must hear of. */
@@ -99,6 +98,7 @@ static void tell_error(kt_log *log)
 int main(int argc, char **argv)
 {
     kt_comm *world;
+    const kt_command *command;
     protect_output();
     kt_status status = kt_comm_world_start(&argc, &argv, &world);
     if (status != KT_OK) {
@@ -106,9 +106,9 @@ int main(int argc, char **argv)
         return (int)status;
     }
     kt_log log = kt_log_create(kt_comm_rank(world) == 0);
-    status = agree_at_the_end(world, run_command(world, argc, argv, &log));
+    status = agree_at_the_end(world, run_command(world, argc, argv, &log, &command));
     if (status == KT_OK)
-        status = check_output(world, argc, argv);
+        status = check_output(world, command);
     if (status != KT_OK)
         tell_error(&log);
     kt_log_close_file(&log);
