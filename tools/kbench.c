@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "edge/linalg.h"
 #include "kbench.h"
-#include "ktrain/version.h"
+#include "build.h"
 
 enum { FEW_RANKS = 8 };
 

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "edge/linalg.h"
 #include "kbench.h"
-#include "ktrain/version.h"
+#include "build.h"
 
 static const char *const time_names[KT_BENCH_N_TIMES] = {
     [KT_BENCH_STEP] = "step",         [KT_BENCH_FORWARD] = "forward", [KT_BENCH_BACKWARD] = "backward",

@@ -14,7 +14,7 @@
 #include "input/labels.h"
 #include "input/split.h"
 #include "kdata.h"
-#include "ktrain/version.h"
+#include "build.h"
 
 /* ---- writing HDF5 ---- */
 

@@ -9,12 +9,12 @@ tree=${1:-$work/build/ci-clang}
 cd "$root" || exit
 failed=0
 
-mapfile -t sources < <(find src tools tests -name '*.[ch]' -not -path '*/how_to_add/*' | sort)
+mapfile -t sources < <(find src include examples tools tests -name '*.[ch]' -not -path '*/how_to_add/*' | sort)
 clang-format --dry-run -Werror "${sources[@]}" || failed=1
 
 mapfile -t compiled < <(printf '%s\n' "${sources[@]}" | grep -E '^(src|tools)/.*\.c$')
 printf '%s\0' "${compiled[@]}" | xargs -0 -P "$cores" -n 4 clang-tidy -p "$tree" --quiet 2>/dev/null || failed=1
 
 cppcheck --quiet -j "$cores" --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
-    --suppress=missingInclude --suppress=readdirCalled -I src -I include -I "$tree/include" src tools || failed=1
+    --suppress=missingInclude --suppress=readdirCalled -I src -I include -I "$tree/generated" src tools || failed=1
 exit $failed

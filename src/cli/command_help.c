@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "ktrain/version.h"
+#include "build.h"
 
 static void describe_all(kt_text_buffer *text)
 {

@@ -13,8 +13,8 @@
 void kt_linalg_start(int threads);
 
 /* The same for the time until kt_linalg_leave, in a program that is not ktrain's. Several threads may be inside at a
- * time: the first that enters sets the number of threads, and the last that leaves gives the program its own back. threads 0:
- * no product will be asked for, and OpenBLAS stays as it is. */
+ * time: the first that enters sets the number of threads, and the last that leaves gives the program its own back.
+ * threads 0: no product will be asked for, and OpenBLAS stays as it is. */
 typedef struct kt_linalg_mode {
     uint64_t rounding; /* of this thread, as it was before */
     bool multiplies;   /* threads was above 0 */

@@ -1,5 +1,6 @@
 #include "engine/config.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -111,13 +112,19 @@ static const kt_option_place places[] = {
 
 enum { ROOM = 128 };
 
+static kt_option options[ROOM];
+static kt_option_table joined = {.options = options, .headings = headings, .synonyms = kt_config_synonyms};
+
+static void join_tables(void)
+{
+    joined.n = kt_options_join(parts, sizeof parts / sizeof parts[0], headings, places, ROOM, options);
+}
+
 const kt_option_table *kt_config_options(void)
 {
-    static kt_option options[ROOM];
-    static kt_option_table table = {.options = options, .headings = headings, .synonyms = kt_config_synonyms};
-    if (table.n == 0)
-        table.n = kt_options_join(parts, sizeof parts / sizeof parts[0], headings, places, ROOM, options);
-    return &table;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, join_tables);
+    return &joined;
 }
 
 static kt_status refuse_sweep(void *context, const char *where, const char *key, const char *text)

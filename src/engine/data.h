@@ -46,8 +46,8 @@ void kt_data_describe(kt_data *data);
  * says, like kt_data_load. Collective. KT_DATA, KT_CONFIG. *out is zeroed on failure. */
 kt_status kt_data_share(kt_comm *comm, const kt_config *config, const kt_data *data, kt_data *out);
 
-/* The same as kt_data_load for one file of samples, labelled or not ("" or NULL), all of it the test part; tables are read by `rules`.
- * Collective. */
+/* The same as kt_data_load for one file of samples, labelled or not ("" or NULL), all of it the test part; tables
+ * are read by `rules`. Collective. */
 kt_status kt_data_load_file(kt_comm *comm, const char *features, const char *labels, const kt_table_rules *rules,
                             kt_data *out);
 

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "edge/hdf5_file.h"
 #include "edge/linalg.h"
-#include "ktrain/version.h"
+#include "build.h"
 
 #define ROW(name)                                                                   \
     {                                                                               \
