@@ -26,7 +26,7 @@ static double sent_bytes(const kt_bench_case *c, size_t l, kt_layer_shape shape)
     const kt_replica *replica = kt_trainer_replica(c->trainer);
     const kt_layout layout = {.n_hosts = replica->n_hosts,
                               .n_ranks = (size_t)c->group->n_ranks,
-                              .ranks_per_replica = replica->team.n_parts,
+                              .ranks_per_replica = replica->team.n_seats,
                               .n_replicas = replica->n_replicas};
     const kt_exchange_job job = {.batch_size = plan->batch_size,
                                  .n_shards = plan->n_shards,
@@ -47,7 +47,7 @@ kt_bench_need kt_bench_case_need(const kt_bench_case *c)
     const kt_replica *replica = kt_trainer_replica(c->trainer);
     kt_bench_need need = {.n_parameters = plan->n_parameters,
                           .n_replicas = replica->n_replicas,
-                          .ranks_per_replica = replica->team.n_parts};
+                          .ranks_per_replica = replica->team.n_seats};
     const kt_factors *factors = kt_network_factors(kt_trainer_network(c->trainer), &need.n_layers);
     for (size_t l = 0; l < need.n_layers; l++) {
         count_layer(c, l, &factors[l], &need);

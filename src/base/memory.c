@@ -90,3 +90,15 @@ char *kt_memory_string(const char *text)
         memcpy(copy, text, n);
     return copy;
 }
+
+void *kt_arena_take(kt_arena *arena, size_t count, size_t bytes_each)
+{
+    const size_t left = (SIZE_MAX - arena->used) / ALIGNMENT * ALIGNMENT;
+    if (bytes_each > 0 && count > left / bytes_each) {
+        arena->used = SIZE_MAX;
+        return NULL;
+    }
+    void *here = arena->base != NULL ? arena->base + arena->used : NULL;
+    arena->used += (count * bytes_each + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return here;
+}

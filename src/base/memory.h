@@ -46,6 +46,16 @@ kt_status kt_memory_grow(void *array, size_t n, size_t *capacity, size_t bytes_e
 /* KT_TRY(KT_GROW(pointer, n, capacity)): room in pointer[capacity] for one more element than n. */
 #define KT_GROW(pointer, n, capacity) kt_memory_grow(&(pointer), (n), &(capacity), sizeof *(pointer))
 
+/* One block of memory handed out piece by piece. With no block it only counts: so the code that lays memory out also
+ * says how much it takes. */
+typedef struct kt_arena {
+    char *base;  /* borrowed, aligned to 64 bytes; NULL: count only */
+    size_t used; /* bytes so far; SIZE_MAX when they are more than can be addressed */
+} kt_arena;
+
+/* The next `count` elements of `bytes_each`, in whole cache lines; NULL while counting. */
+void *kt_arena_take(kt_arena *arena, size_t count, size_t bytes_each);
+
 /* KT_TRY(KT_NEW(pointer, count)): sets `pointer` to new memory for `count` of what it points to. */
 #define KT_NEW(pointer, count) (((pointer) = kt_memory_new((count), sizeof *(pointer))) != NULL ? KT_OK : KT_NO_MEMORY)
 

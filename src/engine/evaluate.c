@@ -20,7 +20,7 @@ static kt_status infer(kt_network *network, const kt_dataset *set, const uint32_
                        const float **logits)
 {
     const kt_team *team = kt_network_team(network);
-    const kt_range own = kt_share(n, team->part, team->n_parts);
+    const kt_range own = kt_share(n, team->seat, team->n_seats);
     kt_dataset_gather(set, index + own.begin, own.end - own.begin, (float)scale,
                       kt_network_input(network) + own.begin * set->d);
     kt_team_barrier(team);
@@ -68,7 +68,7 @@ static void score(const kt_dataset *set, const uint32_t *index, size_t n, const 
 static kt_status score_chunks(kt_network *network, const kt_dataset *set, const uint32_t *index, const chunks *c,
                               double scale, kt_metrics *counts, double *sums)
 {
-    const bool counts_here = kt_network_team(network)->part == 0;
+    const bool counts_here = kt_network_team(network)->seat == 0;
     for (size_t chunk = c->own.begin; chunk < c->own.end; chunk++) {
         const uint32_t *samples = index + chunk * KT_EVALUATION_ROWS;
         const float *logits;

@@ -147,7 +147,7 @@ static void update_run(kt_exchange *x, const kt_run *run, const kt_step *s)
 {
     const size_t *slice = run->bounds + x->replica->number, begin = run->begin + slice[0];
     const kt_range own =
-        kt_share_tiles(slice[1] - slice[0], KT_LINE_FLOATS, x->replica->team.part, x->replica->team.n_parts);
+        kt_share_tiles(slice[1] - slice[0], KT_LINE_FLOATS, x->replica->team.seat, x->replica->team.n_seats);
     kt_optimizer_update(x->optimizer, &s->updates, begin + own.begin, begin + own.end, x->parameters,
                         x->gradient + begin + own.begin);
     kt_replica_barrier(x->replica);
@@ -158,7 +158,7 @@ static void update_run(kt_exchange *x, const kt_run *run, const kt_step *s)
 /* Batch norm's gains and shifts: few, and every replica has their whole gradient. */
 static void update_formed(const kt_exchange *x, const kt_step *s)
 {
-    for (size_t i = 0; i < x->n_formed && x->replica->team.part == 0; i++)
+    for (size_t i = 0; i < x->n_formed && x->replica->team.seat == 0; i++)
         kt_optimizer_apply(x->optimizer, &s->updates.others, x->formed[i].offset, x->formed[i].count, x->parameters,
                            x->formed[i].gradient);
 }

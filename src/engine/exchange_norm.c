@@ -15,7 +15,7 @@ static void sum_gram_rows(kt_exchange *x, const kt_factors *f, size_t M, double 
 {
     const size_t n_in = f->dense.n_in, n_out = f->dense.n_out;
     const double bias = f->lost_bias ? 0 : 1;
-    const kt_range own = kt_share(M, x->replica->team.part, x->replica->team.n_parts);
+    const kt_range own = kt_share(M, x->replica->team.seat, x->replica->team.n_seats);
     for (size_t s = own.begin; s < own.end; s += KT_GRAM_ROWS) {
         const size_t m = own.end - s < KT_GRAM_ROWS ? own.end - s : KT_GRAM_ROWS;
         float *of_x = x->gram, *of_delta = x->gram + KT_GRAM_ROWS * M;

@@ -98,7 +98,7 @@ static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_
     kt_machine machine = kt_machine_typical;
     const kt_layout layout = {.n_hosts = replica->n_hosts,
                               .n_ranks = (size_t)kt_comm_size(replica->world),
-                              .ranks_per_replica = replica->team.n_parts,
+                              .ranks_per_replica = replica->team.n_seats,
                               .n_replicas = replica->n_replicas};
     if (plan->link.bytes_per_second > 0)
         machine.local = machine.network = plan->link;

@@ -20,8 +20,8 @@ static void barrier(void *context)
     kt_replica_barrier(context);
 }
 
-/* kt_team.share: the leaders exchange, all others wait. */
-static void share(void *context, void *values, size_t n_rows, size_t n_bytes)
+/* kt_team.gather_all: the leaders exchange, all others wait. */
+static void gather_all(void *context, void *values, size_t n_rows, size_t n_bytes)
 {
     kt_replica *replica = context;
     kt_replica_barrier(replica);
@@ -86,8 +86,8 @@ kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_re
         kt_replica_free(out);
         return status;
     }
-    out->team.part = (size_t)kt_comm_rank(out->ranks);
-    out->team.n_parts = (size_t)kt_comm_size(out->ranks);
+    out->team.seat = (size_t)kt_comm_rank(out->ranks);
+    out->team.n_seats = (size_t)kt_comm_size(out->ranks);
     return KT_OK;
 }
 
@@ -121,8 +121,8 @@ kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_
     KT_TRY(kt_comm_agree(replica->world, kt_shared_check_room(replica->ranks, n_bytes, replica->n_here, own)));
     KT_TRY(kt_comm_agree(replica->world, kt_shared_create(replica->ranks, n_bytes, &replica->shared)));
     replica->team.context = replica;
-    replica->team.barrier = replica->team.n_parts > 1 ? barrier : NULL;
-    replica->team.share = replica->n_replicas > 1 ? share : NULL;
+    replica->team.barrier = replica->team.n_seats > 1 ? barrier : NULL;
+    replica->team.gather_all = replica->n_replicas > 1 ? gather_all : NULL;
     return KT_OK;
 }
 
@@ -133,7 +133,7 @@ void *kt_replica_memory(const kt_replica *replica)
 
 void kt_replica_barrier(kt_replica *replica)
 {
-    if (replica->team.n_parts > 1)
+    if (replica->team.n_seats > 1)
         kt_shared_barrier(replica->shared);
 }
 

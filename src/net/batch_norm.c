@@ -110,8 +110,8 @@ static void sum_batch(const kt_layer *layer, const kt_pass *pass, kt_range own, 
         for (size_t r = in.begin; r < in.end; r++)
             add(layer, own, x + r * n, dy == NULL ? NULL : dy + r * n, shard);
     }
-    if (pass->team->share != NULL)
-        pass->team->share(pass->team->context, sums, rows->shards, n_sums * n * sizeof *sums);
+    if (pass->team->gather_all != NULL)
+        pass->team->gather_all(pass->team->context, sums, rows->shards, n_sums * n * sizeof *sums);
     for (size_t k = 0; k < n_sums; k++)
         kt_shards_add_f64(rows->shards, n_own, n_sums * n, sums + k * n + own.begin, total + k * n + own.begin);
 }

@@ -21,7 +21,7 @@ size_t kt_rows_end(const kt_rows *rows)
 
 kt_range kt_dense_own(size_t n_units, bool thin, const kt_team *team)
 {
-    return kt_share_tiles(n_units, thin ? THIN_TILE : BLAS_TILE, team->part, team->n_parts);
+    return kt_share_tiles(n_units, thin ? THIN_TILE : BLAS_TILE, team->seat, team->n_seats);
 }
 
 /* What one call computes: rows [begin, begin + m) and units [unit, unit + n). */

@@ -254,7 +254,7 @@ static void initialize_transposed(kt_network *net, const kt_layer *layer, uint64
     enum { CHUNK = 1024 };
     const size_t n_in = layer->n_in, n_out = layer->n_out, n = n_in * n_out;
     float chunk[CHUNK];
-    for (size_t e = net->team.part * CHUNK; e < n; e += net->team.n_parts * CHUNK) {
+    for (size_t e = net->team.seat * CHUNK; e < n; e += net->team.n_seats * CHUNK) {
         const kt_elements part = {e, e + CHUNK < n ? e + CHUNK : n};
         net->initializer->fill(seed, layer->number, n_in, n_out, net->init_scale, part, chunk);
         for (size_t i = part.begin; i < part.end; i++)

@@ -1,21 +1,22 @@
-/* The ranks that work on one copy of a network, as pure modules see them: who they are, and two calls. Local. */
+/* The ranks that work on one copy of a network, as modules without a communicator see them. Local. */
 #ifndef KTRAIN_TEAM_H
 #define KTRAIN_TEAM_H
 
 #include <stddef.h>
 
-/* Part `part` of n_parts owns its share of every layer's units. */
+/* Seat `seat` of n_seats owns its share of every layer's units. */
 typedef struct kt_team {
-    size_t part, n_parts;
-    void (*barrier)(void *context); /* what any part wrote before is seen by all after; NULL when n_parts is 1 */
-    /* values[n_rows x n_bytes], one row a shard of the batch, of which this team has filled its own: all teams' rows
-     * to everyone. A barrier, too. NULL when there is one team. */
-    void (*share)(void *context, void *values, size_t n_rows, size_t n_bytes);
+    size_t seat, n_seats;
+    /* What any seat wrote before is seen by all after it. NULL for a single seat. */
+    void (*barrier)(void *context);
+    /* values has a row of n_bytes for each of the n_rows shards of a batch. Before the call a team has filled the rows of
+     * its own shards; after it every team has all rows. It is a barrier, too. NULL for a single team. */
+    void (*gather_all)(void *context, void *values, size_t n_rows, size_t n_bytes);
     void *context;
 } kt_team;
 
 /* A team of one. */
-static const kt_team kt_team_alone = {.n_parts = 1};
+static const kt_team kt_team_alone = {.n_seats = 1};
 
 static inline void kt_team_barrier(const kt_team *team)
 {
@@ -23,10 +24,10 @@ static inline void kt_team_barrier(const kt_team *team)
         team->barrier(team->context);
 }
 
-static inline void kt_team_share(const kt_team *team, void *values, size_t n_rows, size_t n_bytes)
+static inline void kt_team_gather_all(const kt_team *team, void *values, size_t n_rows, size_t n_bytes)
 {
-    if (team->share != NULL)
-        team->share(team->context, values, n_rows, n_bytes);
+    if (team->gather_all != NULL)
+        team->gather_all(team->context, values, n_rows, n_bytes);
     else
         kt_team_barrier(team);
 }

@@ -15,7 +15,7 @@
 /* The shards of the batch that this rank gathers and scores: its share of its replica's. */
 static kt_range own_shards(const kt_trainer *t, const kt_rows *rows)
 {
-    const kt_range own = kt_share(rows->end - rows->first, t->replica.team.part, t->replica.team.n_parts);
+    const kt_range own = kt_share(rows->end - rows->first, t->replica.team.seat, t->replica.team.n_seats);
     return (kt_range){rows->first + own.begin, rows->first + own.end};
 }
 
@@ -50,7 +50,7 @@ static void score_batch(kt_trainer *t, const kt_pass *pass, const float *logits,
         kt_loss_softmax(&t->loss, rows.end - begin, pass->rows.M, logits + begin * C, t->labels + begin,
                         &shards[v].sums, kt_network_d_logits(t->network) + begin * C);
     }
-    kt_team_share(&t->replica.team, shards, V, sizeof *shards);
+    kt_team_gather_all(&t->replica.team, shards, V, sizeof *shards);
     double parts[2 * KT_MAX_SHARDS], total[2];
     for (size_t v = 0; v < V; v++) {
         parts[2 * v] = shards[v].sums.loss;

@@ -268,12 +268,12 @@ void kt_trainer_report(const kt_trainer *t)
     if (kt_comm_size(t->comm) == 1)
         return;
     if (r->n_replicas == 1) {
-        kt_log_line(t->log, "       %zu ranks share one copy of the weights", r->team.n_parts);
+        kt_log_line(t->log, "       %zu ranks share one copy of the weights", r->team.n_seats);
         return;
     }
     describe_exchange(t, exchange, sizeof exchange);
     kt_log_line(t->log, "       %zu copies of the weights, %zu rank%s each at most, on %zu host%s; exchange: %s",
-                r->n_replicas, r->team.n_parts, r->team.n_parts == 1 ? "" : "s", r->n_hosts, r->n_hosts == 1 ? "" : "s",
+                r->n_replicas, r->team.n_seats, r->team.n_seats == 1 ? "" : "s", r->n_hosts, r->n_hosts == 1 ? "" : "s",
                 exchange);
     if (t->plan.link.bytes_per_second > 0)
         kt_log_line(t->log, "       link measured: %.1f us, %.2f GB/s", 1e6 * t->plan.link.latency_seconds,

@@ -124,12 +124,12 @@ static void make_factors(kt_network *network, const kt_pass *pass)
     const kt_loss_spec loss = {.n_classes = N_CLASSES};
     const kt_team *team = kt_network_team(network);
     const float *logits;
-    for (size_t r = begin; r < end && team->part == 0; r++)
+    for (size_t r = begin; r < end && team->seat == 0; r++)
         kt_random_normal(&(kt_random_place){.seed = 5, .epoch = pass->epoch, .sample = (uint32_t)r}, 0, N_IN,
                          kt_network_input(network) + r * N_IN);
     kt_team_barrier(team);
     KT_CHECK_STATUS(KT_OK, kt_network_forward(network, pass, &logits));
-    for (size_t r = begin; r < end && team->part == 0; r++) {
+    for (size_t r = begin; r < end && team->seat == 0; r++) {
         const int32_t label = (int32_t)((r * r + pass->epoch) % N_CLASSES);
         kt_loss_softmax(&loss, 1, pass->rows.M, logits + r * N_CLASSES, &label, &(kt_loss_sums){0},
                         kt_network_d_logits(network) + r * N_CLASSES);
@@ -148,7 +148,7 @@ static void start(run *r, kt_replica *replica, const kt_config *config)
     KT_CHECK_STATUS(KT_OK, kt_exchange_choose(&r->plan, replica, config, &spec, MAX_ROWS));
     CU_ASSERT_FATAL(n_bytes + kt_exchange_shared_bytes(&r->plan) <= ROOM_BYTES);
     kt_replica_barrier(replica);
-    if (replica->team.part == 0)
+    if (replica->team.seat == 0)
         memset(memory, 0, ROOM_BYTES);
     kt_replica_barrier(replica);
     KT_CHECK_STATUS(KT_OK, kt_network_create_shared(&r->network, &spec, MAX_ROWS, &replica->team, memory));
@@ -187,7 +187,7 @@ static void gather(const run *r, result *out)
 /* The way back. What other replicas than the first have must not matter. */
 static void scatter(const run *r, const result *from)
 {
-    if (r->replica->team.part == 0) {
+    if (r->replica->team.seat == 0) {
         memcpy(kt_network_parameters(r->network), from->parameters, from->n * sizeof(float));
         memcpy(kt_network_state(r->network), from->state, from->n_state * sizeof(float));
         for (size_t s = 0; s < from->n_slots; s++)

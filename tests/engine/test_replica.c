@@ -60,13 +60,13 @@ static void groups_are_neighbours_of_like_sizes(void)
         place all[MOST_RANKS];
         KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, k));
         const kt_team *team = &replica.team;
-        const place here = {replica.number,     team->part,      team->n_parts,
+        const place here = {replica.number,     team->seat,      team->n_seats,
                             replica.n_replicas, replica.n_hosts, replica.leaders != NULL};
         kt_comm_gather(kt_test_world, &here, sizeof here, all);
         KT_CHECK(world_rank() > 0 || is_as_described(all, k));
         KT_CHECK(replica.world == kt_test_world && replica.shared == NULL);
-        KT_CHECK((size_t)kt_comm_rank(replica.ranks) == team->part &&
-                 (size_t)kt_comm_size(replica.ranks) == team->n_parts);
+        KT_CHECK((size_t)kt_comm_rank(replica.ranks) == team->seat &&
+                 (size_t)kt_comm_size(replica.ranks) == team->n_seats);
         KT_CHECK(replica.leaders == NULL || ((size_t)kt_comm_rank(replica.leaders) == replica.number &&
                                              (size_t)kt_comm_size(replica.leaders) == replica.n_replicas));
         kt_replica_free(&replica);
@@ -81,7 +81,7 @@ static void five_ranks_in_pairs_are_three_replicas(void)
     if (world_size() != 5)
         return;
     KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, 2));
-    KT_CHECK(replica.number == number[world_rank()] && replica.team.part == part[world_rank()]);
+    KT_CHECK(replica.number == number[world_rank()] && replica.team.seat == part[world_rank()]);
     kt_replica_free(&replica);
 }
 
@@ -113,7 +113,7 @@ static void each_replica_has_memory_of_its_own(void)
         bool zero = true, own = true;
         create(k, N * sizeof(size_t));
         size_t *x = kt_replica_memory(&replica);
-        const kt_range share = kt_share(N, replica.team.part, replica.team.n_parts);
+        const kt_range share = kt_share(N, replica.team.seat, replica.team.n_seats);
         for (size_t i = 0; i < N; i++)
             zero = zero && x[i] == 0;
         kt_replica_barrier(&replica);
@@ -148,14 +148,14 @@ static void a_barrier_of_the_team_orders_memory(void)
         size_t *words = kt_replica_memory(&replica), n_wrong = 0;
         for (size_t round = 1; round <= ROUNDS; round++) {
             size_t *now = words + (round % 2) * MOST_RANKS * APART;
-            now[team->part * APART] = round + team->part;
+            now[team->seat * APART] = round + team->seat;
             kt_team_barrier(team);
-            for (size_t part = 0; part < team->n_parts; part++)
+            for (size_t part = 0; part < team->n_seats; part++)
                 n_wrong += now[part * APART] != round + part;
         }
         KT_CHECK(n_wrong == 0);
-        KT_CHECK((team->barrier == NULL) == (team->n_parts == 1));
-        KT_CHECK((team->share == NULL) == (replica.n_replicas == 1));
+        KT_CHECK((team->barrier == NULL) == (team->n_seats == 1));
+        KT_CHECK((team->gather_all == NULL) == (replica.n_replicas == 1));
         kt_replica_free(&replica);
     }
 }
@@ -170,11 +170,11 @@ static void a_team_shares_its_rows(void)
             double *x = kt_replica_memory(&replica);
             size_t n_wrong = 0;
             const kt_range rows = kt_share(n, replica.number, replica.n_replicas);
-            const kt_range own = kt_share(WIDTH, replica.team.part, replica.team.n_parts);
+            const kt_range own = kt_share(WIDTH, replica.team.seat, replica.team.n_seats);
             for (size_t r = rows.begin; r < rows.end; r++)
                 for (size_t j = own.begin; j < own.end; j++)
                     x[r * WIDTH + j] = (double)(100 * r + j + 1);
-            kt_team_share(&replica.team, x, n, WIDTH * sizeof *x);
+            kt_team_gather_all(&replica.team, x, n, WIDTH * sizeof *x);
             for (size_t i = 0; i < MOST * WIDTH; i++)
                 n_wrong += x[i] != (i < n * WIDTH ? (double)(100 * (i / WIDTH) + i % WIDTH + 1) : 0);
             KT_CHECK(n_wrong == 0);
@@ -186,7 +186,7 @@ static void a_team_alone_needs_nothing(void)
 {
     double x[2] = {1, 2};
     kt_team_barrier(&kt_team_alone);
-    kt_team_share(&kt_team_alone, x, 2, sizeof x[0]);
+    kt_team_gather_all(&kt_team_alone, x, 2, sizeof x[0]);
     KT_CHECK(x[0] == 1 && x[1] == 2);
 }
 

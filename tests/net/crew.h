@@ -13,7 +13,7 @@ enum { MOST_TEAMS = 5, MOST_PARTS = 5 };
 
 typedef struct crew crew;
 
-/* One emulated rank: part team.part of team `number`, which has shards first ... end - 1 of the batch. */
+/* One emulated rank: part team.seat of team `number`, which has shards first ... end - 1 of the batch. */
 typedef struct seat {
     kt_team team;
     size_t number, first, end;
@@ -42,12 +42,12 @@ static inline void crew_share(void *context, void *values, size_t n_rows, size_t
     const seat *me = context;
     crew *c = me->crew;
     (void)n_rows;
-    if (me->team.part == 0)
+    if (me->team.seat == 0)
         c->shared[me->number] = values;
     if (pthread_barrier_wait(&c->everyone) == PTHREAD_BARRIER_SERIAL_THREAD)
         c->n_shares++;
-    for (const seat *s = c->seats; s < c->seats + c->n_teams * me->team.n_parts; s++)
-        if (me->team.part == 0 && s->team.part == 0 && s->number != me->number)
+    for (const seat *s = c->seats; s < c->seats + c->n_teams * me->team.n_seats; s++)
+        if (me->team.seat == 0 && s->team.seat == 0 && s->number != me->number)
             memcpy((char *)values + s->first * n_bytes, (char *)c->shared[s->number] + s->first * n_bytes,
                    (s->end - s->first) * n_bytes);
     pthread_barrier_wait(&c->everyone);
@@ -89,9 +89,9 @@ static inline size_t crew_run(size_t n_teams, size_t n_parts, const size_t *cut,
         pthread_barrier_init(&c.within[t], NULL, (unsigned)n_parts);
     for (size_t i = 0; i < n; i++) {
         const size_t t = i / n_parts;
-        c.seats[i] = (seat){{.part = i % n_parts, .n_parts = n_parts}, t, cut[t], cut[t + 1], &c, KT_OK};
+        c.seats[i] = (seat){{.seat = i % n_parts, .n_seats = n_parts}, t, cut[t], cut[t + 1], &c, KT_OK};
         c.seats[i].team.barrier = n_parts > 1 ? crew_barrier : NULL;
-        c.seats[i].team.share = n_teams > 1 ? crew_share : NULL;
+        c.seats[i].team.gather_all = n_teams > 1 ? crew_share : NULL;
         c.seats[i].team.context = &c.seats[i];
     }
     for (size_t i = 0; i < n; i++)

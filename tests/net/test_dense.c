@@ -97,7 +97,7 @@ static void units_are_owned_once(void)
                 const size_t tile = thin ? TILE_THIN : TILE_BLAS;
                 size_t next = 0, most = 0, least = SIZE_MAX;
                 for (size_t part = 0; part < n_parts; part++) {
-                    const kt_range own = kt_dense_own(n_units, thin, &(kt_team){.part = part, .n_parts = n_parts});
+                    const kt_range own = kt_dense_own(n_units, thin, &(kt_team){.seat = part, .n_seats = n_parts});
                     const size_t n_tiles = (own.end - own.begin + tile - 1) / tile;
                     CU_ASSERT(own.begin == next && own.end >= own.begin);
                     CU_ASSERT(own.end % tile == 0 || own.end == n_units);
@@ -203,7 +203,7 @@ static void in_pieces(product *f, const kt_dense *dense, size_t n_units, kt_rows
     for (size_t call = 0; call < 2; call++)
         for (size_t part = n_parts; part-- > 0;) {
             rows.first = bound[call], rows.end = bound[call + 1];
-            f(dense, &rows, kt_dense_own(n_units, dense->kernels != NULL, &(kt_team){.part = part, .n_parts = n_parts}),
+            f(dense, &rows, kt_dense_own(n_units, dense->kernels != NULL, &(kt_team){.seat = part, .n_seats = n_parts}),
               a, w, out);
         }
 }
@@ -226,7 +226,7 @@ static void check_cuts(product *f, const kt_dense *dense, size_t n_units, size_t
 static void check_one_piece(product *f, const kt_dense *dense, size_t n_units, size_t M, size_t V, const float *a)
 {
     const kt_rows rows = {M, V, V / 4, V / 2};
-    const kt_range own = kt_dense_own(n_units, dense->kernels != NULL, &(kt_team){.part = 1, .n_parts = 2});
+    const kt_range own = kt_dense_own(n_units, dense->kernels != NULL, &(kt_team){.seat = 1, .n_seats = 2});
     const size_t n_here = (kt_rows_end(&rows) - kt_rows_begin(&rows)) * (own.end - own.begin);
     mark(M * n_units, result);
     f(dense, &rows, own, a, w, result);

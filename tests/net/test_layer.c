@@ -59,7 +59,7 @@ static void in_pieces(bench *b, bool back, size_t n_parts, size_t cut)
     const size_t bound[] = {0, cut, SHARDS};
     for (size_t call = cut == 0; call < 2; call++)
         for (size_t part = n_parts; part-- > 0;) {
-            const kt_team team = {.part = part, .n_parts = n_parts};
+            const kt_team team = {.seat = part, .n_seats = n_parts};
             b->pass.team = &team;
             const kt_range own = kt_dense_own(b->width, b->pass.kernels != NULL, &team);
             b->pass.rows.first = bound[call], b->pass.rows.end = bound[call + 1];

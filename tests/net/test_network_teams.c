@@ -116,8 +116,8 @@ static void fetch_factors(const seat *me)
     kt_network *net = copies[me->number].parts[0];
     const kt_factors *mine = kt_network_factors(net, &n_factors);
     crew_everyone(me);
-    for (size_t t = 0; t < me->crew->n_teams && me->team.part == 0; t++) {
-        const seat *other = &me->crew->seats[t * me->team.n_parts];
+    for (size_t t = 0; t < me->crew->n_teams && me->team.seat == 0; t++) {
+        const seat *other = &me->crew->seats[t * me->team.n_seats];
         const kt_factors *from = kt_network_factors(copies[t].parts[0], &n_factors);
         const kt_rows rows = {M, SHARDS, other->first, other->end};
         const size_t begin = kt_rows_begin(&rows), m = kt_rows_end(&rows) - begin;
@@ -145,7 +145,7 @@ static kt_status descend(kt_network *net, const kt_pass *pass, float *gradient)
 
 static void fill_together(kt_network *net, const kt_rows *rows)
 {
-    if (kt_network_team(net)->part == 0)
+    if (kt_network_team(net)->seat == 0)
         fill_input(net, rows);
     kt_team_barrier(kt_network_team(net));
 }
@@ -159,14 +159,14 @@ static kt_status step(kt_network *net, const seat *me, kt_pass *pass, copy *c)
     pass->announce_context = &seen;
     fill_together(net, &pass->rows);
     KT_TRY(kt_network_forward(net, pass, &logits));
-    if (team->part == 0)
+    if (team->seat == 0)
         loss(net, &pass->rows, logits);
     kt_team_barrier(team);
     KT_TRY(kt_network_backward(net, pass));
     KT_TRY(check_announced(&seen));
     if (me != NULL)
         fetch_factors(me);
-    if (team->part == 0) {
+    if (team->seat == 0) {
         memcpy(c->logits, logits, sizeof c->logits);
         KT_TRY(descend(net, pass, c->gradient));
     }
@@ -191,7 +191,7 @@ static kt_status train(kt_network *net, const seat *me, kt_rows rows, copy *c)
     pass = kt_network_pass(net, (kt_rows){FEW, SHARDS, rows.first, rows.end});
     fill_together(net, &pass.rows);
     KT_TRY(kt_network_forward(net, &pass, &logits));
-    if (kt_network_team(net)->part == 0)
+    if (kt_network_team(net)->seat == 0)
         memcpy(c->evaluated, logits, sizeof c->evaluated);
     return KT_OK;
 }
@@ -200,9 +200,9 @@ static kt_status work(const seat *me, void *context)
 {
     copy *c = &copies[me->number];
     (void)context;
-    KT_TRY(kt_network_create_shared(&c->parts[me->team.part], spec, M, &me->team, c->memory));
+    KT_TRY(kt_network_create_shared(&c->parts[me->team.seat], spec, M, &me->team, c->memory));
     crew_everyone(me);
-    return train(c->parts[me->team.part], me, (kt_rows){M, SHARDS, me->first, me->end}, c);
+    return train(c->parts[me->team.seat], me, (kt_rows){M, SHARDS, me->first, me->end}, c);
 }
 
 static bool same_rows(const float *a, const float *b, kt_rows rows)
@@ -308,10 +308,10 @@ static bool same_network(kt_network *a, kt_network *b)
 static kt_status initialize(const seat *me, void *context)
 {
     copy *c = &copies[me->number];
-    KT_TRY(kt_network_create_shared(&c->parts[me->team.part], spec, 1, &me->team, c->memory));
-    kt_network_initialize(c->parts[me->team.part], 12);
-    if (!same_network(c->parts[me->team.part], context))
-        return kt_fail(KT_INTERNAL, "part %zu does not see what one rank makes", me->team.part);
+    KT_TRY(kt_network_create_shared(&c->parts[me->team.seat], spec, 1, &me->team, c->memory));
+    kt_network_initialize(c->parts[me->team.seat], 12);
+    if (!same_network(c->parts[me->team.seat], context))
+        return kt_fail(KT_INTERNAL, "part %zu does not see what one rank makes", me->team.seat);
     return KT_OK;
 }
 
