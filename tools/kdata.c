@@ -9,12 +9,12 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "build.h"
 #include "edge/hdf5_file.h"
 #include "input/format.h"
 #include "input/labels.h"
 #include "input/split.h"
 #include "kdata.h"
-#include "build.h"
 
 /* ---- writing HDF5 ---- */
 
@@ -307,7 +307,7 @@ static void print_help(void)
         printf("  %-8s %s\n", commands[i].name, commands[i].line);
     printf("\nA FILE is in one of these formats, told apart by its content:\n");
     for (size_t i = 0; i < kt_n_formats; i++)
-        printf("  %-8s %s\n", kt_formats[i].name, kt_formats[i].help);
+        printf("  %-8s %s\n", kt_formats[i].name, kt_formats[i].format->help);
     printf(
         "\n--header true|false says whether tables (csv) begin with a line of names; else that is decided and told.\n"
         "`kdata COMMAND --help` says more, with examples; --version says which kdata this is.\n"

@@ -12,12 +12,14 @@
 #include "input/format.h"
 #include "input/labels.h"
 
-#define AT(field) offsetof(kt_dataset_spec, field)
+#define AT(field)                offsetof(kt_dataset_spec, field)
+#define ENDING(name, extensions) " " extensions
 
 static const kt_option option_rows[] = {
     {"data", "features", KT_OPTION_TEXT, AT(features), "", 0, 0, NULL, 0,
-     "samples: .npy, .npz, IDX (.gz too), .csv or .h5, of shape (n, d) or (n, h, w); file:member names an array inside "
-     ".npz or .h5"},
+     "samples, of shape (n, d) or (n, h, w), in one of the formats" KT_FORMATS(
+         ENDING) "; file:member names an array inside one that "
+                 "holds several"},
     {"data", "labels", KT_OPTION_TEXT, AT(labels), "", 0, 0, NULL, 0,
      "their classes: whole numbers from 0, or one-hot rows"},
     {"data", "class_names", KT_OPTION_TEXT, AT(class_names), "", 0, 0, NULL, 0,

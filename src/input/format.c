@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/options_rows.h"
+#include "base/text.h"
 #include "input/foreign.h"
 
 #define AT(field) offsetof(kt_table_rules, field)
@@ -24,17 +25,9 @@ static const kt_option option_rows[] = {
 };
 const kt_option_rows kt_table_options = KT_OPTION_ROWS(option_rows);
 
-const kt_format kt_formats[] = {
-    {"npy", ".npy", "a NumPy array: versions 1 to 3, every real type, both byte orders", kt_npy_recognizes, kt_npy_read,
-     NULL},
-    {"npz", ".npz", "a NumPy archive, stored or deflated; FILE:NAME for one of its arrays", kt_npz_recognizes,
-     kt_npz_read, NULL},
-    {"hdf5", ".h5 .hdf5 .hdf", "an HDF5 file; FILE:PATH for one of its datasets", kt_hdf5_recognizes,
-     kt_hdf5_array_read, NULL},
-    {"idx", ".idx .gz", "an IDX file as MNIST has them, plain or gzipped", kt_idx_recognizes, kt_idx_read, NULL},
-    {"csv", ".csv .txt", "numbers separated by commas, semicolons or tabs, under an optional line of names", NULL, NULL,
-     kt_csv_read_table},
-};
+#define ROW(name, extensions) {#name, extensions, &kt_format_##name},
+
+const kt_format_row kt_formats[] = {KT_FORMATS(ROW)};
 const size_t kt_n_formats = sizeof kt_formats / sizeof kt_formats[0];
 
 static const char *const feature_names[] = {"X", "x", "features", "images", "data", "x_train", "arr_0", NULL};
@@ -53,6 +46,18 @@ static bool has_extension(const char *path, const char *extensions)
     return false;
 }
 
+static kt_status fail_unknown(const char *path)
+{
+    kt_text_buffer list = {0};
+    for (size_t i = 0; i < kt_n_formats; i++)
+        kt_text_append(&list, "%s%s%s%s", i > 0 ? ", " : "", kt_formats[i].name,
+                       kt_formats[i].format->recognizes == NULL ? " with the ending " : "",
+                       kt_formats[i].format->recognizes == NULL ? kt_formats[i].extensions : "");
+    const kt_status status = kt_fail(KT_DATA, "%s is in no format known here (%s)", path, list.bytes);
+    kt_memory_free(list.bytes);
+    return status;
+}
+
 static kt_status find_format(const char *path, const kt_format **format)
 {
     FILE *file = fopen(path, "rb");
@@ -67,16 +72,19 @@ static kt_status find_format(const char *path, const kt_format **format)
         return kt_fail(KT_IO, "%s: %s", path, strerror(errno));
     if (n == 0)
         return kt_fail(KT_DATA, "%s is empty", path);
-    for (*format = kt_formats; *format < kt_formats + kt_n_formats; (*format)++)
+    for (size_t i = 0; i < kt_n_formats; i++) {
+        *format = kt_formats[i].format;
         if ((*format)->recognizes != NULL && (*format)->recognizes(head, n))
             return KT_OK;
+    }
     if (!behind_block)
         KT_TRY(kt_foreign_check(path, head, n));
-    for (*format = kt_formats; *format < kt_formats + kt_n_formats; (*format)++)
-        if (behind_block ? (*format)->recognizes == kt_hdf5_recognizes : has_extension(path, (*format)->extensions))
+    for (size_t i = 0; i < kt_n_formats; i++) {
+        *format = kt_formats[i].format;
+        if (behind_block ? *format == &kt_format_hdf5 : has_extension(path, kt_formats[i].extensions))
             return KT_OK;
-    return kt_fail(
-        KT_DATA, "%s is in no format known here (npy, npz, HDF5, IDX, gzipped IDX, or CSV with the ending .csv)", path);
+    }
+    return fail_unknown(path);
 }
 
 /* What stands where the file should be, if anything does. */

@@ -1,4 +1,4 @@
-/* File formats for arrays: one row per format, one file per format (src/format_*.c). Everything here is local. */
+/* File formats for arrays: a file format_x.c each, and its name in the list below. Everything here is local. */
 #ifndef KTRAIN_FORMAT_H
 #define KTRAIN_FORMAT_H
 
@@ -21,9 +21,15 @@ typedef struct kt_table_rules {
 
 extern const kt_option_rows kt_table_options; /* data.header, data.index_column */
 
+/* In the order in which they are tried, with their usual endings. */
+#define KT_FORMATS(X)         \
+    X(npy, ".npy")            \
+    X(npz, ".npz")            \
+    X(hdf5, ".h5 .hdf5 .hdf") \
+    X(idx, ".idx .gz")        \
+    X(csv, ".csv .txt")
+
 typedef struct kt_format {
-    const char *name;       /* "npy" */
-    const char *extensions; /* ".npy", or several: ".csv .txt" */
     const char *help;
     /* True when the file's first bytes (`n` of them, at most 512) are this format's. NULL when it has no magic. */
     bool (*recognizes)(const unsigned char *head, size_t n);
@@ -36,7 +42,15 @@ typedef struct kt_format {
                             kt_array *out);
 } kt_format;
 
-extern const kt_format kt_formats[];
+#define KT_DECLARE_FORMAT(name, extensions) extern const kt_format kt_format_##name;
+KT_FORMATS(KT_DECLARE_FORMAT)
+
+typedef struct kt_format_row {
+    const char *name, *extensions;
+    const kt_format *format;
+} kt_format_row;
+
+extern const kt_format_row kt_formats[];
 extern const size_t kt_n_formats;
 
 /* Reads "file" or "file:member" (a member of an .npz or .h5) into *out, which the caller frees with kt_array_free. The
@@ -57,18 +71,7 @@ void kt_format_file(const char *path_and_member, char *file);
 kt_status kt_format_choose(const char *path, const char *member, const char *const *usual, size_t n, char *const *names,
                            size_t *chosen);
 
-/* One function per row of kt_formats. */
-bool kt_npy_recognizes(const unsigned char *head, size_t n);
-bool kt_npz_recognizes(const unsigned char *head, size_t n);
-bool kt_idx_recognizes(const unsigned char *head, size_t n);
-bool kt_hdf5_recognizes(const unsigned char *head, size_t n);
 /* Whether HDF5 begins behind a block of the user's: at byte 512, 1024, 2048, ... as in MATLAB's v7.3 files. */
 bool kt_hdf5_is_behind_block(FILE *file);
-kt_status kt_npy_read(const char *path, const char *member, const char *const *usual, kt_array *out);
-kt_status kt_npz_read(const char *path, const char *member, const char *const *usual, kt_array *out);
-kt_status kt_idx_read(const char *path, const char *member, const char *const *usual, kt_array *out);
-kt_status kt_csv_read_table(const char *path, const char *member, const kt_table_rules *rules, kt_notes *notes,
-                            kt_array *out);
-kt_status kt_hdf5_array_read(const char *path, const char *member, const char *const *usual, kt_array *out);
 
 #endif

@@ -284,7 +284,7 @@ static void tell(const table *t, kt_notes *notes)
             t->first[0][0] != '\0' ? "\"" : "");
 }
 
-kt_status kt_csv_read_table(const char *path, const char *member, const kt_table_rules *rules, kt_notes *notes,
+static kt_status read_array(const char *path, const char *member, const kt_table_rules *rules, kt_notes *notes,
                             kt_array *out)
 {
     *out = (kt_array){0};
@@ -308,3 +308,8 @@ kt_status kt_csv_read_table(const char *path, const char *member, const kt_table
     kt_memory_free(bytes);
     return status;
 }
+
+const kt_format kt_format_csv = {
+    .help = "numbers separated by commas, semicolons or tabs, under an optional line of names",
+    .read_table = read_array,
+};

@@ -8,7 +8,7 @@
 
 static const unsigned char magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
 
-bool kt_hdf5_recognizes(const unsigned char *head, size_t n)
+static bool recognizes(const unsigned char *head, size_t n)
 {
     return n >= sizeof magic && memcmp(head, magic, sizeof magic) == 0;
 }
@@ -118,7 +118,7 @@ static kt_status read_chosen(kt_hdf5 *file, const char *path, const char *member
     return kind == KT_HDF5_ARRAY ? kt_hdf5_read(file, found, out) : kt_hdf5_fail_look_up(file, found);
 }
 
-kt_status kt_hdf5_array_read(const char *path, const char *member, const char *const *usual, kt_array *out)
+static kt_status read_array(const char *path, const char *member, const char *const *usual, kt_array *out)
 {
     *out = (kt_array){0};
     kt_hdf5 *file;
@@ -127,3 +127,9 @@ kt_status kt_hdf5_array_read(const char *path, const char *member, const char *c
     kt_hdf5_close(file);
     return status;
 }
+
+const kt_format kt_format_hdf5 = {
+    .help = "an HDF5 file; FILE:PATH for one of its datasets",
+    .recognizes = recognizes,
+    .read = read_array,
+};

@@ -15,7 +15,7 @@ static kt_type type_of(unsigned code)
     return known ? types[code] : KT_N_TYPES;
 }
 
-bool kt_idx_recognizes(const unsigned char *head, size_t n)
+static bool recognizes(const unsigned char *head, size_t n)
 {
     bool gzip = n >= 2 && head[0] == 0x1f && head[1] == 0x8b;
     return gzip ||
@@ -59,7 +59,7 @@ static kt_status take_idx(kt_stream *stream, kt_array *out)
     return kt_stream_take_array(stream, type, n_dims, dims, __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, out);
 }
 
-kt_status kt_idx_read(const char *path, const char *member, const char *const *usual, kt_array *out)
+static kt_status read_array(const char *path, const char *member, const char *const *usual, kt_array *out)
 {
     (void)usual;
     *out = (kt_array){0};
@@ -82,3 +82,9 @@ kt_status kt_idx_read(const char *path, const char *member, const char *const *u
     gzclose_r(file);
     return status;
 }
+
+const kt_format kt_format_idx = {
+    .help = "an IDX file as MNIST has them, plain or gzipped",
+    .recognizes = recognizes,
+    .read = read_array,
+};

@@ -20,7 +20,7 @@ typedef struct header {
     size_t n_dims, dims[KT_ARRAY_MAX_DIMS];
 } header;
 
-bool kt_npy_recognizes(const unsigned char *head, size_t n)
+static bool recognizes(const unsigned char *head, size_t n)
 {
     return n >= sizeof magic && memcmp(head, magic, sizeof magic) == 0;
 }
@@ -204,7 +204,7 @@ static kt_status take_header(kt_stream *stream, header *h)
 {
     unsigned char start[8], size[4] = {0};
     KT_TRY(kt_stream_take(stream, start, sizeof start, "the npy magic"));
-    if (!kt_npy_recognizes(start, sizeof start))
+    if (!recognizes(start, sizeof start))
         return kt_fail(KT_DATA, "%s does not begin as an npy file", stream->name);
     if (start[6] < 1 || start[6] > 3)
         return kt_fail(KT_DATA, "%s: npy version %d.%d is not known; 1.0, 2.0 and 3.0 are", stream->name, start[6],
@@ -257,7 +257,7 @@ static const char *file_error(void *handle)
     return strerror(errno);
 }
 
-kt_status kt_npy_read(const char *path, const char *member, const char *const *usual, kt_array *out)
+static kt_status read_array(const char *path, const char *member, const char *const *usual, kt_array *out)
 {
     (void)usual;
     *out = (kt_array){0};
@@ -275,3 +275,9 @@ kt_status kt_npy_read(const char *path, const char *member, const char *const *u
     fclose(file);
     return status;
 }
+
+const kt_format kt_format_npy = {
+    .help = "a NumPy array: versions 1 to 3, every real type, both byte orders",
+    .recognizes = recognizes,
+    .read = read_array,
+};

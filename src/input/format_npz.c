@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "input/foreign.h"
 
-bool kt_npz_recognizes(const unsigned char *head, size_t n)
+static bool recognizes(const unsigned char *head, size_t n)
 {
     return n >= 4 && head[0] == 'P' && head[1] == 'K' &&
            ((head[2] == 3 && head[3] == 4) || (head[2] == 5 && head[3] == 6));
@@ -149,7 +149,7 @@ static kt_status read_chosen(zip_t *archive, const char *path, size_t file_bytes
     return status;
 }
 
-kt_status kt_npz_read(const char *path, const char *member, const char *const *usual, kt_array *out)
+static kt_status read_array(const char *path, const char *member, const char *const *usual, kt_array *out)
 {
     *out = (kt_array){0};
     size_t file_bytes;
@@ -171,3 +171,9 @@ kt_status kt_npz_read(const char *path, const char *member, const char *const *u
     zip_discard(archive);
     return status;
 }
+
+const kt_format kt_format_npz = {
+    .help = "a NumPy archive, stored or deflated; FILE:NAME for one of its arrays",
+    .recognizes = recognizes,
+    .read = read_array,
+};

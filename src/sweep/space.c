@@ -18,13 +18,12 @@ KT_WORDS(builds_on_word, [KT_BUILDS_ON_JOB] = "job", [KT_BUILDS_ON_PREVIOUS] = "
 KT_WORDS(auto_word, "auto")
 KT_WORDS_OF(strategy_name, kt_n_strategies, kt_strategies[i]->name)
 
-#define AT(field) offsetof(kt_sweep_settings, field)
+#define AT(field)        offsetof(kt_sweep_settings, field)
+#define HELP(name, help) "; " #name " " help
 
 static const kt_option rows[] = {
     {"sweep", "strategy", KT_OPTION_CHOICE, AT(strategy), "grid", 0, 0, strategy_name, 0,
-     "grid tries every point; random draws some; greedy goes from point to point, changing one key at a time; halving "
-     "gives many points few epochs and the best ones more; list tries points that have names (point.NAME) and compares "
-     "them in their order"},
+     "how to search" KT_STRATEGIES(HELP)},
     {"sweep", "builds_on", KT_OPTION_CHOICE, AT(builds_on), "job", 0, 0, builds_on_word, 0,
      "what a named point changes: the job, or what the point before it has come to (previous: changes add up)"},
     {"sweep", "objective", KT_OPTION_CHOICE, AT(objective), "validation_cross_entropy", 0, 0, objective_word, 0,

@@ -181,9 +181,8 @@ static uint64_t list_expected(const void *state)
     return ((const point_list *)state)->n;
 }
 
-static const kt_strategy_kind GRID = {
+const kt_strategy_kind kt_strategy_grid = {
     .name = "grid",
-    .help = "every point",
     .create = grid_create,
     .propose = list_propose,
     .tell = list_tell,
@@ -191,9 +190,8 @@ static const kt_strategy_kind GRID = {
     .free = list_free,
 };
 
-static const kt_strategy_kind LIST = {
+const kt_strategy_kind kt_strategy_list = {
     .name = "list",
-    .help = "every named point",
     .names = true,
     .create = grid_create,
     .propose = list_propose,
@@ -202,9 +200,8 @@ static const kt_strategy_kind LIST = {
     .free = list_free,
 };
 
-static const kt_strategy_kind RANDOM = {
+const kt_strategy_kind kt_strategy_random = {
     .name = "random",
-    .help = "points drawn at random",
     .draws = true,
     .create = random_create,
     .propose = list_propose,
@@ -213,7 +210,9 @@ static const kt_strategy_kind RANDOM = {
     .free = list_free,
 };
 
-const kt_strategy_kind *const kt_strategies[] = {&GRID, &RANDOM, &kt_strategy_greedy, &kt_strategy_halving, &LIST};
+#define ROW(name, help) &kt_strategy_##name,
+
+const kt_strategy_kind *const kt_strategies[] = {KT_STRATEGIES(ROW)};
 const size_t kt_n_strategies = sizeof kt_strategies / sizeof kt_strategies[0];
 
 struct kt_strategy {

@@ -64,12 +64,19 @@ typedef enum kt_answer {
 
 typedef struct kt_strategy kt_strategy;
 
+/* A strategy each, and what it does in the help of sweep.strategy. */
+#define KT_STRATEGIES(X)                                              \
+    X(grid, "tries every point")                                      \
+    X(random, "draws some")                                           \
+    X(greedy, "goes from point to point, changing one key at a time") \
+    X(halving, "gives many points few epochs and the best ones more") \
+    X(list, "tries points that have names (point.NAME) and compares them in their order")
+
 typedef struct kt_strategy_kind {
     const char *name;
-    const char *help; /* a few words */
-    bool draws;       /* takes n_draws points rather than all */
-    bool adapts;      /* what comes next depends on what came before: cannot be cut in slices */
-    bool names;       /* needs named points, and is reported in their order */
+    bool draws;  /* takes n_draws points rather than all */
+    bool adapts; /* what comes next depends on what came before: cannot be cut in slices */
+    bool names;  /* needs named points, and is reported in their order */
     kt_status (*create)(const kt_search *search, void **state); /* the search lives as long as the state */
     kt_answer (*propose)(void *state, kt_proposal *out);
     void (*tell)(void *state, const kt_proposal *proposal, double value);
@@ -78,7 +85,7 @@ typedef struct kt_strategy_kind {
     void (*free)(void *state);
 } kt_strategy_kind;
 
-extern const kt_strategy_kind *const kt_strategies[]; /* grid, random, greedy, halving, list */
+extern const kt_strategy_kind *const kt_strategies[]; /* [kt_n_strategies] */
 extern const size_t kt_n_strategies;
 
 /* kind is a row of kt_strategies. search is copied; its arrays and context are borrowed for the lifetime. KT_NO_MEMORY:

@@ -177,7 +177,6 @@ static uint64_t greedy_expected(const void *memory)
 
 const kt_strategy_kind kt_strategy_greedy = {
     .name = "greedy",
-    .help = "the best value of one axis after the other",
     .adapts = true,
     .create = greedy_create,
     .propose = greedy_propose,

@@ -260,7 +260,6 @@ static bool halving_may_go_on(const void *memory, const kt_proposal *told)
 
 const kt_strategy_kind kt_strategy_halving = {
     .name = "halving",
-    .help = "many for few epochs, the best of them for more",
     .draws = true,
     .adapts = true,
     .create = halving_create,

@@ -18,6 +18,7 @@ kt_status kt_strategy_draw(const kt_search *search, size_t *n, uint64_t **points
 /* KT_NO_MEMORY, with what would help, when n_points * bytes_each do not fit in this machine's memory. */
 kt_status kt_strategy_check_size(uint64_t n_points, size_t bytes_each);
 
-extern const kt_strategy_kind kt_strategy_greedy, kt_strategy_halving;
+#define KT_DECLARE_STRATEGY(name, help) extern const kt_strategy_kind kt_strategy_##name;
+KT_STRATEGIES(KT_DECLARE_STRATEGY)
 
 #endif
