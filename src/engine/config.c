@@ -33,11 +33,6 @@ static const kt_option option_rows[] = {
      "samples of a step over all ranks; full = the whole training set"},
     {"train", "max_steps", KT_OPTION_INT, AT(train.max_steps), "0", 0, MANY, NULL, 0,
      "stop with a checkpoint after this many steps in all, also within an epoch; 0 = no limit"},
-    {"train", "early_stopping", KT_OPTION_BOOL, AT(train.early_stopping), "true", 0, 0, NULL, 0,
-     "stop after `patience` epochs in a row without a better validation loss"},
-    {"train", "patience", KT_OPTION_INT, AT(train.patience), "10", 1, 1e9, NULL, 0, "of early stopping, in epochs"},
-    {"train", "min_delta", KT_OPTION_REAL, AT(train.min_delta), "0", 0, NO_MAX, NULL, 0,
-     "an improvement must be larger than this to count"},
     {"train", "restore_best", KT_OPTION_CHOICE, AT(train.restore_best), "auto", 0, 0, kt_decision_word, 0,
      "leave the weights of the best epoch rather than the last; auto = as early_stopping"},
     {"train", "clip_norm", KT_OPTION_REAL, AT(train.clip_norm), "0", 0, NO_MAX, NULL, DEF,
@@ -96,6 +91,7 @@ static const kt_option_part parts[] = {
     {&kt_table_options, AT(data.tables)},
     {&kt_split_options, AT(split)},
     {&kt_network_options, AT(model)},
+    {&kt_early_stopping_options, AT(stopping)},
     {&kt_loss_options, AT(loss)},
     {&kt_optimizer_options, AT(optimizer)},
     {&kt_schedule_options, AT(schedule)},
@@ -104,6 +100,7 @@ static const kt_option_part parts[] = {
 /* Where keys of several modules mix. The order is that of kt_config_key, too, and so stays. */
 static const kt_option_place places[] = {
     {"data", "scale", "index_column"},
+    {"train", "restore_best", "min_delta"},
     {"train", "clip_norm", "class_weights"},
     {"optimizer", "learning_rate", "name"},
     {"parallel", "threads", "kernels"},
@@ -292,7 +289,7 @@ int kt_config_threads(const kt_config *config)
 bool kt_config_restores_best(const kt_config *config)
 {
     if (config->train.restore_best == KT_DECIDE_AUTO)
-        return config->train.early_stopping;
+        return config->stopping.enabled;
     return config->train.restore_best == KT_DECIDE_TRUE;
 }
 

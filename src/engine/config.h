@@ -9,6 +9,7 @@
 #include "edge/comm.h"
 #include "input/dataset.h"
 #include "input/split.h"
+#include "net/early_stopping.h"
 #include "net/loss.h"
 #include "net/optimizer.h"
 #include "net/schedule.h"
@@ -35,11 +36,9 @@ typedef struct kt_config {
     struct {
         int64_t epochs, batch_size, max_steps;
         double clip_norm;
-        bool early_stopping;
-        int64_t patience;
-        double min_delta;
         int restore_best; /* kt_decision */
     } train;
+    kt_early_stopping_spec stopping;
     kt_loss_settings loss;
     kt_optimizer_spec optimizer;
     kt_schedule_spec schedule;

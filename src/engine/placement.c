@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "edge/linalg.h"
 
-enum { HOST_BYTES = 256 };
+enum { CORE_BYTES = 32 };
 
 typedef struct seat {
-    char host[HOST_BYTES];
+    char host[KT_HOST_BYTES];
+    char blas[CORE_BYTES]; /* whose kernels OpenBLAS takes */
     cpu_set_t cores;
     int threads;
 } seat;
@@ -52,6 +54,19 @@ static void report_host(const seat *seats, int first, int size, kt_log *log)
                        n_cores < sysconf(_SC_NPROCESSORS_ONLN) ? ", or mpirun --bind-to none" : "");
 }
 
+/* Different kernels of OpenBLAS only its environment can mend. */
+static void compare_blas(const seat *seats, int size, kt_log *log)
+{
+    int other = 1;
+    while (other < size && strcmp(seats[0].blas, seats[other].blas) == 0)
+        other++;
+    if (other < size)
+        kt_log_warning(log,
+                       "OpenBLAS takes its %s kernels on rank 0 and %s on rank %d: for the same bits in large batches "
+                       "set OPENBLAS_CORETYPE on all hosts",
+                       seats[0].blas, seats[other].blas, other);
+}
+
 static bool seen_before(const seat *seats, int rank)
 {
     for (int r = 0; r < rank; r++)
@@ -65,6 +80,7 @@ kt_status kt_placement_report(kt_comm *comm, int threads, kt_log *log)
     seat own, *seats = NULL;
     memset(&own, 0, sizeof own);
     snprintf(own.host, sizeof own.host, "%s", kt_comm_host(comm));
+    snprintf(own.blas, sizeof own.blas, "%s", kt_linalg_core());
     own_cores(&own.cores);
     own.threads = threads;
     int size = kt_comm_size(comm);
@@ -74,6 +90,8 @@ kt_status kt_placement_report(kt_comm *comm, int threads, kt_log *log)
     for (int r = 0; root && r < size; r++)
         if (!seen_before(seats, r))
             report_host(seats, r, size, log);
+    if (root)
+        compare_blas(seats, size, log);
     kt_memory_free(seats);
     return KT_OK;
 }

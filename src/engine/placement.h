@@ -1,4 +1,4 @@
-/* Which ranks are on which hosts, with how many cores and threads. */
+/* Which ranks are on which hosts, with how many cores and threads, and whose kernels of OpenBLAS. */
 #ifndef KTRAIN_PLACEMENT_H
 #define KTRAIN_PLACEMENT_H
 
@@ -6,7 +6,7 @@
 #include "edge/comm.h"
 
 /* Rank 0 prints a line for each host ("ranks 0-3 on node7: 4 cores, 1 thread each") and warns where threads outnumber
- * cores. Collective. */
+ * cores, and of processors for which OpenBLAS has different kernels. Collective. */
 kt_status kt_placement_report(kt_comm *comm, int threads, kt_log *log);
 
 /* KT_USAGE when this process is one of several that a launcher has started without MPI between them: each would train

@@ -93,3 +93,26 @@ void kt_loss_balance(size_t n_classes, const size_t *counts, double *weights)
     for (size_t c = 0; c < n_classes; c++)
         weights[c] = counts[c] > 0 ? (double)n / ((double)n_present * (double)counts[c]) : 0;
 }
+
+kt_status kt_loss_prepare(const kt_loss_settings *settings, size_t n_classes, const size_t *counts, double *weights,
+                          kt_loss_spec *out)
+{
+    const kt_real_list *given = &settings->class_weights;
+    *out = (kt_loss_spec){.n_classes = n_classes, .label_smoothing = settings->label_smoothing};
+    if (given->word == KT_WEIGHTS_BALANCED) {
+        kt_loss_balance(n_classes, counts, weights);
+        out->class_weights = weights;
+    }
+    if (given->word >= 0)
+        return KT_OK;
+    double sum = 0;
+    for (size_t c = 0; c < given->n; c++)
+        sum += given->values[c];
+    if (sum == 0)
+        return kt_fail(KT_CONFIG, "train.class_weights are all 0: one at least must be above 0");
+    if (given->n != n_classes)
+        return kt_fail(KT_CONFIG, "train.class_weights has %zu weights: must have %zu, one a class", given->n,
+                       n_classes);
+    out->class_weights = given->values;
+    return KT_OK;
+}

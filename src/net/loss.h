@@ -40,6 +40,11 @@ void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *
  * sample is 1. */
 void kt_loss_balance(size_t n_classes, const size_t *counts, double *weights);
 
+/* The loss that the settings ask for, where counts[n_classes] samples of each class train. weights[n_classes] is room
+ * for class weights; *out borrows it, and the settings' list. KT_CONFIG: a list of another length, or of zeros. */
+kt_status kt_loss_prepare(const kt_loss_settings *settings, size_t n_classes, const size_t *counts, double *weights,
+                          kt_loss_spec *out);
+
 /* The predicted class of a row of logits: the largest, the first of equals. */
 size_t kt_loss_predict(size_t n_classes, const float *z);
 

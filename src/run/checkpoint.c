@@ -11,12 +11,12 @@
 typedef struct field {
     const char *path;
     kt_type type;
-    size_t offset; /* in kt_snapshot */
+    size_t offset; /* in kt_run_state */
 } field;
 
-#define PLACE(path, type, member)                 \
-    {                                             \
-        path, type, offsetof(kt_snapshot, member) \
+#define PLACE(path, type, member)                  \
+    {                                              \
+        path, type, offsetof(kt_run_state, member) \
     }
 
 static const field fields[] = {
@@ -226,8 +226,8 @@ static kt_status fill_model(kt_hdf5 *file, const kt_snapshot *s, const float *pa
     KT_TRY(each_model_tensor(file, "/model", s->network, (float *)(uintptr_t)parameters, (float *)(uintptr_t)state,
                              write_tensor));
     for (size_t i = 0; i < N_FIELDS; i++)
-        KT_TRY(write_scalar(file, fields[i].path, fields[i].type, (const char *)s + fields[i].offset));
-    return write_history(file, &s->history);
+        KT_TRY(write_scalar(file, fields[i].path, fields[i].type, (const char *)s->state + fields[i].offset));
+    return write_history(file, s->history);
 }
 
 static const char model_only[] = "/model_only"; /* there in a model file */
@@ -239,7 +239,8 @@ bool kt_checkpoint_is_model_only(kt_hdf5 *file)
 
 static bool best_is_another(const kt_snapshot *s)
 {
-    return s->stopping.best_epoch > 0 && (s->stopping.best_epoch < s->progress.epoch || s->progress.step_in_epoch > 0);
+    return s->state->stopping.best_epoch > 0 &&
+           (s->state->stopping.best_epoch < s->state->progress.epoch || s->state->progress.step_in_epoch > 0);
 }
 
 static kt_status fill_all(kt_hdf5 *file, const kt_snapshot *s)
@@ -333,17 +334,17 @@ kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_
     return each_model_tensor(file, group, network, parameters, state, read_tensor);
 }
 
-kt_status kt_checkpoint_read(kt_hdf5 *file, kt_snapshot *s)
+kt_status kt_checkpoint_read(kt_hdf5 *file, const kt_snapshot *s)
 {
     KT_TRY(kt_checkpoint_read_tensors(file, "/model", s->network, kt_network_parameters(s->network),
                                       kt_network_state(s->network)));
     for (size_t i = 0; i < N_FIELDS; i++)
-        KT_TRY(kt_hdf5_read_into(file, fields[i].path, fields[i].type, 0, NULL, (char *)s + fields[i].offset));
+        KT_TRY(kt_hdf5_read_into(file, fields[i].path, fields[i].type, 0, NULL, (char *)s->state + fields[i].offset));
     const char *best = best_is_another(s) ? "/best" : "/model";
-    if (s->stopping.best_epoch > 0)
+    if (s->state->stopping.best_epoch > 0)
         KT_TRY(kt_checkpoint_read_tensors(file, best, s->network, s->best_parameters, s->best_state));
     KT_TRY(each_slot(file, s, read_tensor));
-    return read_history(file, &s->history);
+    return read_history(file, s->history);
 }
 
 kt_status kt_checkpoint_read_split(kt_hdf5 *file, kt_split *split)

@@ -36,7 +36,15 @@ typedef struct kt_progress {
     int64_t ranks;         /* of the start that trained last */
 } kt_progress;
 
-/* The state of a run: what is saved, and what is filled again. Vectors are in the network's order. */
+/* The state of a run but for its vectors: plain numbers, which ranks send to each other as they are. */
+typedef struct kt_run_state {
+    kt_progress progress;
+    kt_early_stopping_state stopping;
+    kt_schedule_state schedule;
+} kt_run_state;
+
+/* What a checkpoint is made of, and what one is read into: a view, which owns nothing. Vectors are in the network's
+ * order. */
 typedef struct kt_snapshot {
     const kt_config *config;
     const kt_data *data;
@@ -47,10 +55,8 @@ typedef struct kt_snapshot {
     size_t n_slots;  /* optimizer state; 0 in a model file */
     const char *slot_names[KT_MAX_SLOTS];
     float *slots[KT_MAX_SLOTS];
-    kt_progress progress;
-    kt_early_stopping stopping;
-    kt_schedule_state schedule;
-    kt_history history;
+    kt_run_state *state;
+    kt_history *history;
 } kt_snapshot;
 
 /* What a file says of itself before any tensor is read. */
@@ -85,8 +91,8 @@ kt_status kt_checkpoint_read_provenance(kt_hdf5 *file, kt_provenance *out);
 kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters,
                                      float *state);
 
-/* Everything but head and split into the snapshot, whose network, best vectors and slots are allocated. */
-kt_status kt_checkpoint_read(kt_hdf5 *file, kt_snapshot *snapshot);
+/* Everything but head and split, into what the snapshot shows. */
+kt_status kt_checkpoint_read(kt_hdf5 *file, const kt_snapshot *snapshot);
 
 /* Stored indices of the three parts, allocated. */
 kt_status kt_checkpoint_read_split(kt_hdf5 *file, kt_split *split);

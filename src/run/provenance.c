@@ -5,9 +5,9 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "build.h"
 #include "edge/hdf5_file.h"
 #include "edge/linalg.h"
-#include "build.h"
 
 #define ROW(name)                                                                   \
     {                                                                               \

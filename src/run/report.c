@@ -88,14 +88,14 @@ bool kt_report_shows_epoch(int64_t epoch)
     return epoch % distance_at(epoch) == 0;
 }
 
-void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record *r, const kt_early_stopping *stopping,
-                     double samples_per_second)
+void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record *r,
+                     const kt_early_stopping_state *stopping, double samples_per_second)
 {
     char waits[64] = "", forms[N_FORMS][FORM_BYTES];
     if (stopping->n_bad == 0)
         snprintf(waits, sizeof waits, "best");
-    else if (stopping->enabled)
-        snprintf(waits, sizeof waits, "%" PRId64 "/%" PRId64, stopping->n_bad, stopping->patience);
+    else if (config->stopping.enabled)
+        snprintf(waits, sizeof waits, "%" PRId64 "/%" PRId64, stopping->n_bad, config->stopping.patience);
     snprintf(forms[0], FORM_BYTES,
              "epoch %5.0f/%" PRId64 "  train %.4f (%.3f)  validation %.4f (%.3f)  rate %.3g  %7.0f samples/s  %s",
              r->epoch, config->train.epochs, r->train_cross_entropy, r->train_accuracy, r->validation_cross_entropy,

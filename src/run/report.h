@@ -41,7 +41,7 @@ void kt_report_heartbeat(kt_log *log, const kt_epoch_progress *progress);
  * epochs are some hundred lines. */
 bool kt_report_shows_epoch(int64_t epoch);
 void kt_report_epoch(kt_log *log, const kt_config *config, const kt_epoch_record *record,
-                     const kt_early_stopping *stopping, double samples_per_second);
+                     const kt_early_stopping_state *stopping, double samples_per_second);
 
 /* history.csv: written anew from the records, as a CSV with a header. KT_IO. */
 kt_status kt_report_write_history(const char *path, const kt_history *history);

@@ -20,17 +20,6 @@ static void report_data(const kt_config *config, const kt_data *data, kt_log *lo
     kt_data_report_notes(data, config, log);
 }
 
-static void report_model(const kt_config *config, kt_trainer *trainer, kt_log *log)
-{
-    kt_text_buffer hidden = {0};
-    kt_options_format(kt_options_find(kt_config_options(), "model", "hidden"), config, &hidden);
-    kt_network *network = kt_trainer_network(trainer);
-    kt_log_line(log, "model  %zu-%s-%zu, %zu parameters", kt_network_n_in(network), hidden.bytes,
-                kt_network_n_classes(network), kt_network_n_parameters(network));
-    kt_memory_free(hidden.bytes);
-    kt_trainer_report(trainer);
-}
-
 static void report_start(const kt_trainer *trainer, const kt_run_directory *directory, kt_log *log)
 {
     const kt_progress *p = kt_trainer_progress(trainer);
@@ -75,7 +64,7 @@ static kt_status train(kt_comm *comm, const kt_config *config, const kt_data *da
     kt_report_provenance(log, kt_trainer_provenance(trainer));
     report_data(config, data, log);
     KT_TRY(kt_placement_report(comm, kt_linalg_threads(), log));
-    report_model(config, trainer, log);
+    kt_trainer_report(trainer);
     if (resumes)
         KT_TRY(kt_trainer_resume(trainer, directory->start));
     report_start(trainer, directory, log);

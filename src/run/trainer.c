@@ -136,7 +136,7 @@ static void show_progress(kt_trainer *t, size_t n_steps)
         return;
     const double speed = samples_per_second(t);
     const double left = (double)(t->config->train.epochs - p->epoch) * (double)t->batches.n - (double)p->sums.samples;
-    const kt_history *h = &t->state.history;
+    const kt_history *h = &t->history;
     const kt_epoch_progress progress = {
         .epoch = p->epoch + 1,
         .epochs = t->config->train.epochs,
@@ -162,7 +162,7 @@ static bool reached_max_steps(const kt_trainer *t)
 
 kt_stop_reason kt_trainer_stop_reason(const kt_trainer *t)
 {
-    if (kt_early_stopping_should_stop(&t->state.stopping))
+    if (kt_early_stopping_should_stop(&t->config->stopping, &t->state.stopping))
         return KT_STOP_PATIENCE;
     if (t->state.progress.epoch >= t->config->train.epochs)
         return KT_STOP_EPOCHS;
@@ -210,7 +210,7 @@ static kt_status record_epoch(kt_trainer *t, const kt_scores *validation, double
         .validation_accuracy = validation->accuracy,
         .seconds = kt_trainer_seconds(t),
     };
-    KT_TRY(kt_history_append(&t->state.history, &record));
+    KT_TRY(kt_history_append(&t->history, &record));
     if (kt_report_shows_epoch(p->epoch) || kt_log_is_due(t->log) || kt_trainer_stop_reason(t) != KT_STOP_NOT)
         kt_report_epoch(t->log, t->config, &record, &t->state.stopping, samples_per_second(t));
     char path[KT_PATH_BYTES];
@@ -224,9 +224,8 @@ static void keep_best(kt_trainer *t)
 {
     if (!t->root)
         return;
-    memcpy(t->state.best_parameters, kt_network_parameters(t->network),
-           kt_network_n_parameters(t->network) * sizeof(float));
-    memcpy(t->state.best_state, kt_network_state(t->network), kt_network_n_state(t->network) * sizeof(float));
+    memcpy(t->best_parameters, kt_network_parameters(t->network), kt_network_n_parameters(t->network) * sizeof(float));
+    memcpy(t->best_state, kt_network_state(t->network), kt_network_n_state(t->network) * sizeof(float));
 }
 
 /* The steps that are left of the epoch under way. Ends early, within the epoch, when max_steps is reached or the run
@@ -261,7 +260,7 @@ static kt_status finish_epoch(kt_trainer *t, double rate)
         return diverged(t, "validation loss", validation.cross_entropy);
     p->epoch++;
     p->step_in_epoch = 0;
-    if (kt_early_stopping_observe(&t->state.stopping, p->epoch, validation.cross_entropy))
+    if (kt_early_stopping_observe(&t->config->stopping, &t->state.stopping, p->epoch, validation.cross_entropy))
         keep_best(t);
     kt_schedule_observe(&t->config->schedule, &t->state.schedule, validation.cross_entropy);
     KT_TRY(kt_comm_agree(t->comm, record_epoch(t, &validation, rate)));
@@ -306,7 +305,7 @@ static kt_status start_files(const kt_trainer *t)
     if (!t->root || t->dir == NULL)
         return KT_OK;
     KT_TRY(kt_file_path(path, "%s/history.csv", t->dir));
-    KT_TRY(kt_report_write_history(path, &t->state.history));
+    KT_TRY(kt_report_write_history(path, &t->history));
     KT_TRY(kt_file_path(path, "%s/steps.csv", t->dir));
     return t->config->run.log_steps > 0 ? kt_report_start_steps(path, t->state.progress.step) : KT_OK;
 }

@@ -12,10 +12,10 @@
 typedef struct kt_trainer kt_trainer;
 
 /* What a rank does between two steps, some ten thousand times a second in a small net: it may not call anything that
- * is collective over the trainer's ranks. A zeroed struct is nothing. */
+ * is collective over the trainer's ranks. */
 typedef struct kt_pulse {
-    void (*beat)(void *context);
-    void *context; /* borrowed */
+    void (*beat)(void *context); /* NULL: nothing is done */
+    void *context;               /* borrowed */
 } kt_pulse;
 
 /* What the ranks tell each other of every shard of a batch. */
@@ -53,7 +53,7 @@ const kt_provenance *kt_trainer_provenance(const kt_trainer *trainer); /* of thi
 const kt_exchange_plan *kt_trainer_plan(const kt_trainer *trainer);
 const kt_replica *kt_trainer_replica(const kt_trainer *trainer);
 
-/* A few lines on who works on what. Local. */
+/* A few lines on the network, and on who works on what. Local. */
 void kt_trainer_report(const kt_trainer *trainer);
 
 #endif

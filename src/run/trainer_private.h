@@ -1,5 +1,5 @@
-/* What the trainer's files share: trainer.c (the loop), trainer_setup.c, trainer_state.c (saving and resuming),
- * trainer_results.c. */
+/* What the trainer's files share: trainer_create.c (its beginning and end), trainer.c (the loop), trainer_state.c
+ * (saving and resuming), trainer_results.c, trainer_report.c. */
 #ifndef KTRAIN_TRAINER_PRIVATE_H
 #define KTRAIN_TRAINER_PRIVATE_H
 
@@ -34,7 +34,9 @@ struct kt_trainer {
     kt_batches batches;
     kt_loss_spec loss;
     double *class_weights;                /* [n_classes], or NULL */
-    kt_snapshot state;                    /* best vectors on rank 0 only, slots only while saving or loading */
+    kt_run_state state;                   /* the same on all ranks */
+    kt_history history;                   /* rank 0 only */
+    float *best_parameters, *best_state;  /* rank 0 only */
     int64_t saved_step, saved_best_epoch; /* what is on disk */
     int32_t *labels;                      /* [largest batch]: of the batch under way */
     double start_seconds, seconds_before; /* of this start; trained by earlier ones */

@@ -15,8 +15,8 @@ static void swap(float *a, float *b, size_t n)
 static void swap_best(kt_trainer *t)
 {
     if (t->root) {
-        swap(kt_network_parameters(t->network), t->state.best_parameters, kt_network_n_parameters(t->network));
-        swap(kt_network_state(t->network), t->state.best_state, kt_network_n_state(t->network));
+        swap(kt_network_parameters(t->network), t->best_parameters, kt_network_n_parameters(t->network));
+        swap(kt_network_state(t->network), t->best_state, kt_network_n_state(t->network));
     }
     kt_replica_spread_network(&t->replica, t->network);
 }

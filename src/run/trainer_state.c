@@ -11,14 +11,25 @@ double kt_trainer_seconds(const kt_trainer *t)
     return t->seconds_before + kt_timer_seconds() - t->start_seconds;
 }
 
-/* The state of record stands in replica 0's memory: it is saved from there, and read back to there. */
-static void name_slots(kt_trainer *t)
+/* On rank 0: the state of record stands in replica 0's memory. It is saved from there, and read back to there. */
+static kt_snapshot view(kt_trainer *t)
 {
-    t->state.n_slots = kt_exchange_n_slots(t->exchange);
-    for (size_t k = 0; k < t->state.n_slots; k++) {
-        t->state.slot_names[k] = kt_exchange_slot_name(t->exchange, k);
-        t->state.slots[k] = kt_exchange_slot(t->exchange, k);
+    kt_snapshot snapshot = {
+        .config = t->config,
+        .data = t->data,
+        .provenance = &t->provenance,
+        .network = t->network,
+        .best_parameters = t->best_parameters,
+        .best_state = t->best_state,
+        .n_slots = kt_exchange_n_slots(t->exchange),
+        .state = &t->state,
+        .history = &t->history,
+    };
+    for (size_t k = 0; k < snapshot.n_slots; k++) {
+        snapshot.slot_names[k] = kt_exchange_slot_name(t->exchange, k);
+        snapshot.slots[k] = kt_exchange_slot(t->exchange, k);
     }
+    return snapshot;
 }
 
 kt_status kt_trainer_write_best(kt_trainer *t)
@@ -27,7 +38,8 @@ kt_status kt_trainer_write_best(kt_trainer *t)
     if (!t->root || t->dir == NULL || t->state.stopping.best_epoch == t->saved_best_epoch)
         return KT_OK;
     KT_TRY(kt_file_path(path, "%s/best.h5", t->dir));
-    KT_TRY(kt_checkpoint_write_model(path, &t->state, t->state.best_parameters, t->state.best_state));
+    const kt_snapshot snapshot = view(t);
+    KT_TRY(kt_checkpoint_write_model(path, &snapshot, t->best_parameters, t->best_state));
     t->saved_best_epoch = t->state.stopping.best_epoch;
     return KT_OK;
 }
@@ -38,7 +50,8 @@ static kt_status write_checkpoint(kt_trainer *t)
     KT_TRY(kt_file_path(directory, "%s/checkpoints", t->dir));
     KT_TRY(kt_file_path(path, "%s/step-%010lld.h5", directory, (long long)t->state.progress.step));
     KT_TRY(kt_trainer_write_best(t));
-    KT_TRY(kt_checkpoint_write(path, &t->state));
+    const kt_snapshot snapshot = view(t);
+    KT_TRY(kt_checkpoint_write(path, &snapshot));
     return kt_checkpoint_file_prune(directory, (size_t)t->config->checkpoint.keep);
 }
 
@@ -60,7 +73,6 @@ kt_status kt_trainer_save(kt_trainer *t)
         return KT_OK;
     KT_TRY(kt_comm_agree(t->comm, t->root ? check_finite(t) : KT_OK));
     t->state.progress.seconds = kt_trainer_seconds(t);
-    name_slots(t);
     kt_exchange_gather_state(t->exchange);
     KT_TRY(kt_comm_agree(t->comm, t->root ? write_checkpoint(t) : KT_OK));
     t->saved_step = t->state.progress.step;
@@ -91,19 +103,13 @@ static kt_status find_saved_step(kt_trainer *t)
 
 kt_status kt_trainer_resume(kt_trainer *t, kt_hdf5 *file)
 {
-    kt_early_stopping settings = t->state.stopping;
-    name_slots(t);
-    KT_TRY(kt_comm_agree(t->comm, t->root ? kt_checkpoint_read(file, &t->state) : KT_OK));
+    const kt_snapshot snapshot = view(t);
+    KT_TRY(kt_comm_agree(t->comm, t->root ? kt_checkpoint_read(file, &snapshot) : KT_OK));
     KT_TRY(kt_comm_agree(t->comm, find_saved_step(t)));
     kt_comm_broadcast(t->comm, 0, &t->saved_step, sizeof t->saved_step);
+    kt_comm_broadcast(t->comm, 0, &t->state, sizeof t->state);
     kt_exchange_scatter_state(t->exchange);
     kt_replica_spread_network(&t->replica, t->network);
-    kt_comm_broadcast(t->comm, 0, &t->state.progress, sizeof t->state.progress);
-    kt_comm_broadcast(t->comm, 0, &t->state.stopping, sizeof t->state.stopping);
-    kt_comm_broadcast(t->comm, 0, &t->state.schedule, sizeof t->state.schedule);
-    t->state.stopping.enabled = settings.enabled;
-    t->state.stopping.patience = settings.patience;
-    t->state.stopping.min_delta = settings.min_delta;
     t->seconds_before = t->state.progress.seconds;
     return KT_OK;
 }

@@ -66,7 +66,7 @@ static void try_sample(kt_comm *group, const kt_space *space, const kt_sweep_dat
     const double expected = tried->cost / (double)config->train.epochs / (double)steps;
     config->train.max_steps = (int64_t)fmin(fmax(enough / expected, 10), MOST_STEPS);
     config->train.epochs = 1000000;
-    config->train.early_stopping = false;
+    config->stopping.enabled = false;
     const double measured = measure(group, config, &view);
     if (isfinite(measured)) {
         seconds[0] += expected * (double)steps;
@@ -172,8 +172,8 @@ static void print_time(const kt_trials *t, double ratio, size_t n_groups, kt_log
             continue;
         const double epochs = (double)t->scratch->train.epochs;
         longest = fmax(longest, trial->cost * ratio);
-        const bool stops = t->scratch->train.early_stopping;
-        const double fewest = stops ? fmin(epochs, (double)t->scratch->train.patience + 1) : epochs;
+        const bool stops = t->scratch->stopping.enabled;
+        const double fewest = stops ? fmin(epochs, (double)t->scratch->stopping.patience + 1) : epochs;
         most += trial->cost * ratio;
         least += trial->cost * ratio * (trial->proposal.rung == 0 ? fewest / epochs : 0);
     }

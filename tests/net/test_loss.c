@@ -186,6 +186,27 @@ static void balance(void)
     CU_ASSERT(is_near(sum / 16, 1, 1e-15));
 }
 
+static void settings(void)
+{
+    static const size_t counts[3] = {3, 0, 1};
+    static const double given[3] = {0, 2, 0.5}, zeros[3] = {0};
+    double room[3];
+    kt_loss_spec spec;
+    kt_loss_settings s = {.label_smoothing = 0.25, .class_weights = {.word = KT_WEIGHTS_NONE}};
+    CU_ASSERT(kt_loss_prepare(&s, 3, counts, room, &spec) == KT_OK);
+    CU_ASSERT(spec.n_classes == 3 && spec.label_smoothing == 0.25 && spec.class_weights == NULL);
+    s.class_weights.word = KT_WEIGHTS_BALANCED;
+    CU_ASSERT(kt_loss_prepare(&s, 3, counts, room, &spec) == KT_OK);
+    CU_ASSERT(spec.class_weights == room && room[1] == 0 && room[2] == 2);
+    s.class_weights = (kt_real_list){.word = -1, .n = 3, .values = given};
+    CU_ASSERT(kt_loss_prepare(&s, 3, counts, room, &spec) == KT_OK && spec.class_weights == given);
+    KT_CHECK_STATUS(KT_CONFIG, kt_loss_prepare(&s, 4, counts, room, &spec));
+    KT_CHECK_MESSAGE("3 weights: must have 4");
+    s.class_weights.values = zeros;
+    KT_CHECK_STATUS(KT_CONFIG, kt_loss_prepare(&s, 3, counts, room, &spec));
+    KT_CHECK_MESSAGE("are all 0");
+}
+
 const kt_test kt_tests[] = {
     {"sums are the plain formulas, with smoothing and class weights", values},
     {"the gradient is the difference quotient in every form", gradients},
@@ -196,6 +217,7 @@ const kt_test kt_tests[] = {
     {"thousands of classes are summed the same way", many_classes},
     {"no rows add nothing", no_rows},
     {"balanced class weights are scikit-learn's, and count only classes that have samples", balance},
+    {"class weights are none, balanced or as given: one a class, and not all 0", settings},
     {"of equal logits the first is predicted", equals},
     {NULL, NULL},
 };

@@ -17,7 +17,9 @@ typedef struct fixture {
     kt_data data;
     kt_network *network;
     kt_provenance provenance;
-    kt_snapshot snapshot;
+    kt_run_state state;
+    kt_history history;
+    kt_snapshot snapshot; /* a view of all this */
     size_t n, n_state;
 } fixture;
 
@@ -50,7 +52,9 @@ static void set_up(fixture *f)
                        .provenance = &f->provenance,
                        .network = f->network,
                        .n_slots = 2,
-                       .slot_names = {"m", "v"}};
+                       .slot_names = {"m", "v"},
+                       .state = &f->state,
+                       .history = &f->history};
     s->best_parameters = kt_memory_new(f->n, sizeof(float));
     s->best_state = kt_memory_new(f->n_state, sizeof(float));
     s->slots[0] = kt_memory_new(f->n, sizeof(float));
@@ -68,12 +72,12 @@ static void fill(fixture *f)
         kt_network_state(f->network)[i] = 10 + (float)i;
         f->snapshot.best_state[i] = 20 + (float)i;
     }
-    f->snapshot.progress =
+    f->state.progress =
         (kt_progress){.epoch = 3, .step = 25, .step_in_epoch = 4, .sums = {1.5, 1.25, 17, 28}, .seconds = 12.5};
-    f->snapshot.stopping = (kt_early_stopping){.best_loss = 0.1, .best_epoch = 2, .n_bad = 1};
-    f->snapshot.schedule = (kt_schedule_state){.best = 0.1, .reductions = 2, .n_bad = 1, .n_seen = 3};
+    f->state.stopping = (kt_early_stopping_state){.best_loss = 0.1, .best_epoch = 2, .n_bad = 1};
+    f->state.schedule = (kt_schedule_state){.best = 0.1, .reductions = 2, .n_bad = 1, .n_seen = 3};
     for (int e = 1; e <= 3; e++)
-        kt_history_append(&f->snapshot.history, &(kt_epoch_record){.epoch = e, .validation_cross_entropy = 1.0 / e});
+        kt_history_append(&f->history, &(kt_epoch_record){.epoch = e, .validation_cross_entropy = 1.0 / e});
 }
 
 static void tear_down(fixture *f)
@@ -81,7 +85,7 @@ static void tear_down(fixture *f)
     kt_network_free(f->network);
     kt_split_free(&f->data.split);
     kt_dataset_free(&f->data.set);
-    kt_history_free(&f->snapshot.history);
+    kt_history_free(&f->history);
     kt_memory_free(f->snapshot.best_parameters);
     kt_memory_free(f->snapshot.best_state);
     kt_memory_free(f->snapshot.slots[0]);
@@ -101,12 +105,8 @@ static void check_equal(const fixture *a, const fixture *b)
     CU_ASSERT(same(a->snapshot.best_state, b->snapshot.best_state, a->n_state));
     CU_ASSERT(same(a->snapshot.slots[0], b->snapshot.slots[0], a->n));
     CU_ASSERT(same(a->snapshot.slots[1], b->snapshot.slots[1], a->n));
-    CU_ASSERT(memcmp(&a->snapshot.progress, &b->snapshot.progress, sizeof a->snapshot.progress) == 0);
-    CU_ASSERT(memcmp(&a->snapshot.schedule, &b->snapshot.schedule, sizeof a->snapshot.schedule) == 0);
-    CU_ASSERT(a->snapshot.stopping.best_loss == b->snapshot.stopping.best_loss);
-    CU_ASSERT(a->snapshot.stopping.best_epoch == b->snapshot.stopping.best_epoch &&
-              a->snapshot.stopping.n_bad == b->snapshot.stopping.n_bad);
-    CU_ASSERT(b->snapshot.history.n == 3 && b->snapshot.history.records[2].validation_cross_entropy == 1.0 / 3);
+    CU_ASSERT(memcmp(&a->state, &b->state, sizeof a->state) == 0);
+    CU_ASSERT(b->history.n == 3 && b->history.records[2].validation_cross_entropy == 1.0 / 3);
 }
 
 static void everything_comes_back(void)
@@ -147,8 +147,8 @@ static void the_best_weights_of_this_very_epoch_are_stored_once(void)
     set_up(&a);
     fill(&a);
     set_up(&b);
-    a.snapshot.stopping.best_epoch = 3;
-    a.snapshot.progress.step_in_epoch = 0;
+    a.state.stopping.best_epoch = 3;
+    a.state.progress.step_in_epoch = 0;
     KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &a.snapshot));
     KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_open(path, &file, NULL));
     CU_ASSERT(!kt_hdf5_has(file, "/best"));

@@ -1,42 +1,10 @@
-#include <math.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
+/* The beginning and end of a trainer: its batches, its loss, and its network in the memory of its replica. */
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "base/timer.h"
-#include "edge/linalg.h"
 #include "engine/evaluate.h"
 #include "run/trainer_private.h"
-
-static kt_status choose_class_weights(kt_trainer *t)
-{
-    const kt_real_list *given = &t->config->loss.class_weights;
-    size_t n_classes = t->data->set.n_classes, n = t->data->split.n[KT_TRAIN], *counts;
-    t->loss = (kt_loss_spec){.n_classes = n_classes, .label_smoothing = t->config->loss.label_smoothing};
-    if (given->word == KT_WEIGHTS_NONE)
-        return KT_OK;
-    double sum = 0;
-    for (size_t c = 0; c < given->n; c++)
-        sum += given->values[c];
-    if (given->word < 0 && sum == 0)
-        return kt_fail(KT_CONFIG, "train.class_weights are all 0: one at least must be above 0");
-    if (given->word < 0 && given->n != n_classes)
-        return kt_fail(KT_CONFIG, "train.class_weights has %zu weights: must have %zu, one a class", given->n,
-                       n_classes);
-    KT_TRY(KT_NEW(t->class_weights, n_classes));
-    t->loss.class_weights = t->class_weights;
-    if (given->word < 0) {
-        memcpy(t->class_weights, given->values, n_classes * sizeof *t->class_weights);
-        return KT_OK;
-    }
-    KT_TRY(KT_NEW(counts, n_classes));
-    kt_dataset_class_counts(&t->data->set, t->data->split.index[KT_TRAIN], n, counts);
-    kt_loss_balance(n_classes, counts, t->class_weights);
-    kt_memory_free(counts);
-    return KT_OK;
-}
 
 /* Linux grants memory that it does not have, and kills who uses it: what can never fit is refused before. */
 static kt_status check_memory(const kt_network_spec *spec, size_t max_rows, size_t exchange_bytes)
@@ -53,8 +21,18 @@ static kt_status check_memory(const kt_network_spec *spec, size_t max_rows, size
         all / (1 << 30), here / (1 << 30));
 }
 
-/* Thin batches share one copy of the weights, since reading those is what they cost; for larger ones the arithmetic
- * counts, and ranks with samples of their own wait less for each other. */
+static kt_status prepare_loss(kt_trainer *t)
+{
+    const size_t n_classes = t->data->set.n_classes;
+    size_t *counts;
+    KT_TRY(KT_NEW(t->class_weights, n_classes));
+    KT_TRY(KT_NEW(counts, n_classes));
+    kt_dataset_class_counts(&t->data->set, t->data->split.index[KT_TRAIN], t->data->split.n[KT_TRAIN], counts);
+    const kt_status status = kt_loss_prepare(&t->config->loss, n_classes, counts, t->class_weights, &t->loss);
+    kt_memory_free(counts);
+    return status;
+}
+
 static kt_status prepare_batches(kt_trainer *t)
 {
     const kt_split *split = &t->data->split;
@@ -69,8 +47,7 @@ static kt_status prepare_batches(kt_trainer *t)
                        split->n[KT_TRAIN]);
     KT_TRY(kt_batches_create(&t->batches, split->index[KT_TRAIN], split->n[KT_TRAIN], kt_config_batch_size(t->config),
                              fewest, (uint64_t)t->config->run.seed));
-    KT_TRY(KT_NEW(t->labels, t->batches.sizes.largest));
-    return choose_class_weights(t);
+    return KT_NEW(t->labels, t->batches.sizes.largest);
 }
 
 /* The network in the replica's memory, and what else is there: the board, then the network, then what the exchange
@@ -90,27 +67,6 @@ static kt_status allocate(kt_trainer *t, const kt_network_spec *spec, size_t max
     KT_TRY(kt_comm_agree(t->comm, status));
     return kt_exchange_create(&t->exchange, &t->replica, t->config, &t->plan, t->network,
                               memory + sizeof(kt_board) + network_bytes);
-}
-
-/* Different kernels of OpenBLAS only its environment can mend. */
-static kt_status compare_blas(kt_comm *comm, kt_log *log)
-{
-    enum { NAME_BYTES = 32 };
-    char own[NAME_BYTES] = "", *names = NULL;
-    const size_t size = (size_t)kt_comm_size(comm);
-    KT_TRY(kt_comm_agree(comm, kt_comm_rank(comm) == 0 ? KT_NEW(names, size * NAME_BYTES) : KT_OK));
-    snprintf(own, sizeof own, "%s", kt_linalg_core());
-    kt_comm_gather(comm, own, sizeof own, names);
-    size_t other = 1;
-    while (names != NULL && other < size && strcmp(names, names + other * NAME_BYTES) == 0)
-        other++;
-    if (names != NULL && other < size)
-        kt_log_warning(log,
-                       "OpenBLAS takes its %s kernels on rank 0 and %s on rank %zu: for the same bits in large batches "
-                       "set OPENBLAS_CORETYPE on all hosts",
-                       names, names + other * NAME_BYTES, other);
-    kt_memory_free(names);
-    return KT_OK;
 }
 
 static kt_status lay_out(kt_trainer *t, const kt_network_spec *spec, size_t max_rows, size_t ranks_per_replica)
@@ -136,8 +92,8 @@ static kt_status build(kt_trainer *t)
     const kt_dataset *set = &t->data->set;
     kt_network_spec spec = kt_config_network(t->config, set->d, set->n_classes);
     KT_TRY(kt_comm_agree(t->comm, prepare_batches(t)));
+    KT_TRY(kt_comm_agree(t->comm, prepare_loss(t)));
     KT_TRY(kt_replica_agree_on_kernels(t->comm, &spec));
-    KT_TRY(compare_blas(t->comm, t->log));
     const size_t max_rows = kt_evaluate_max_rows(t->batches.sizes.largest, &t->data->split);
     const size_t together = kt_replica_ranks_wanted(t->config, t->batches.sizes.each);
     KT_TRY(kt_comm_agree(t->comm, check_memory(&spec, max_rows, 0)));
@@ -150,9 +106,9 @@ static kt_status build(kt_trainer *t)
     }
     KT_TRY(status);
     if (t->root) {
-        status = KT_NEW(t->state.best_parameters, kt_network_n_parameters(t->network));
+        status = KT_NEW(t->best_parameters, kt_network_n_parameters(t->network));
         if (status == KT_OK)
-            status = KT_NEW(t->state.best_state, kt_network_n_state(t->network));
+            status = KT_NEW(t->best_state, kt_network_n_state(t->network));
     }
     KT_TRY(kt_comm_agree(t->comm, status));
     kt_network_initialize(t->network, (uint64_t)t->config->run.seed);
@@ -184,13 +140,6 @@ kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *co
         kt_trainer_free(t);
         return status;
     }
-    t->state.config = config;
-    t->state.data = data;
-    t->state.network = t->network;
-    t->state.provenance = &t->provenance;
-    t->state.stopping.enabled = config->train.early_stopping;
-    t->state.stopping.patience = config->train.patience;
-    t->state.stopping.min_delta = config->train.min_delta;
     t->start_seconds = kt_timer_seconds();
     *out = t;
     return KT_OK;
@@ -207,10 +156,10 @@ void kt_trainer_free(kt_trainer *t)
         return;
     free_layout(t);
     kt_batches_free(&t->batches);
-    kt_history_free(&t->state.history);
+    kt_history_free(&t->history);
     kt_memory_free(t->class_weights);
-    kt_memory_free(t->state.best_parameters);
-    kt_memory_free(t->state.best_state);
+    kt_memory_free(t->best_parameters);
+    kt_memory_free(t->best_state);
     kt_memory_free(t->labels);
     kt_memory_free(t);
 }
@@ -220,14 +169,14 @@ const kt_progress *kt_trainer_progress(const kt_trainer *trainer)
     return &trainer->state.progress;
 }
 
-kt_network *kt_trainer_network(kt_trainer *trainer)
-{
-    return trainer->network;
-}
-
 const kt_provenance *kt_trainer_provenance(const kt_trainer *trainer)
 {
     return &trainer->provenance;
+}
+
+kt_network *kt_trainer_network(kt_trainer *trainer)
+{
+    return trainer->network;
 }
 
 const kt_exchange_plan *kt_trainer_plan(const kt_trainer *trainer)
@@ -238,44 +187,4 @@ const kt_exchange_plan *kt_trainer_plan(const kt_trainer *trainer)
 const kt_replica *kt_trainer_replica(const kt_trainer *trainer)
 {
     return &trainer->replica;
-}
-
-/* "factors" or "allreduce", or how many layers go by which. */
-static void describe_exchange(const kt_trainer *t, char *text, size_t size)
-{
-    static const char *const owners[2] = {"sharded", "rank0"};
-    size_t n_factors = 0, n = t->plan.n_layers;
-    for (size_t l = 0; l < n; l++)
-        n_factors += t->plan.by_factors[l];
-    if (n_factors == n)
-        snprintf(text, size, "factors");
-    else if (n_factors == 0)
-        snprintf(text, size, "allreduce, optimizer state %s", owners[t->plan.rank0]);
-    else
-        snprintf(text, size, "%zu layer%s by factors, %zu by allreduce, optimizer state %s", n_factors,
-                 n_factors == 1 ? "" : "s", n - n_factors, owners[t->plan.rank0]);
-}
-
-void kt_trainer_report(const kt_trainer *t)
-{
-    const kt_replica *r = &t->replica;
-    const kt_batch_sizes *sizes = &t->batches.sizes;
-    const kt_kernels *kernels = kt_network_pass(t->network, (kt_rows){.M = sizes->each}).kernels;
-    char exchange[128], last[80];
-    kt_batches_describe_last(sizes, last, sizeof last);
-    kt_log_line(t->log, "work   batch of %zu%s, products by %s%s", sizes->each, last,
-                kernels != NULL ? "own kernels, " : "OpenBLAS, ", kernels != NULL ? kernels->name : kt_linalg_core());
-    if (kt_comm_size(t->comm) == 1)
-        return;
-    if (r->n_replicas == 1) {
-        kt_log_line(t->log, "       %zu ranks share one copy of the weights", r->team.n_seats);
-        return;
-    }
-    describe_exchange(t, exchange, sizeof exchange);
-    kt_log_line(t->log, "       %zu copies of the weights, %zu rank%s each at most, on %zu host%s; exchange: %s",
-                r->n_replicas, r->team.n_seats, r->team.n_seats == 1 ? "" : "s", r->n_hosts, r->n_hosts == 1 ? "" : "s",
-                exchange);
-    if (t->plan.link.bytes_per_second > 0)
-        kt_log_line(t->log, "       link measured: %.1f us, %.2f GB/s", 1e6 * t->plan.link.latency_seconds,
-                    1e-9 * t->plan.link.bytes_per_second);
 }
