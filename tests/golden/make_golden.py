@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Writes the golden vectors of the unit tests: random.txt, network.txt, optimizer.txt, schedule.txt, metrics.txt.
+"""Writes the golden vectors of the unit tests: random.txt, activation.txt, network.txt, optimizer.txt, schedule.txt, metrics.txt.
 
 Independent of ktrain: the draws are a second Philox in NumPy, everything else is PyTorch or NumPy in float64.
 Needs numpy and torch (Debian: python3-numpy, python3-torch). Run it in this folder; the files are committed.
+Lines that are there stay as they are, since another PyTorch may round otherwise: remove what is to be made again.
 A line is `name count value value ...`; whole numbers are written as such, others with 17 digits.
 """
 import itertools
 import math
+import os
 
 import numpy as np
 import torch
@@ -18,13 +20,16 @@ SPLIT, ORDER, INIT, DROPOUT = 1, 2, 3, 4
 
 class Golden:
     def __init__(self, name):
-        self.file = open(name + ".txt", "w")
+        path = name + ".txt"
+        lines = open(path).read().splitlines() if os.path.exists(path) else []
+        self.there = {line.split(" ", 1)[0]: line for line in lines}
+        self.file = open(path, "w")
 
     def put(self, name, values):
         values = np.asarray(values.detach() if isinstance(values, torch.Tensor) else values).reshape(-1)
         whole = np.issubdtype(values.dtype, np.integer)
         words = [str(v) if whole else format(v, ".17g") for v in values.tolist()]
-        print(name, len(words), *words, file=self.file)
+        print(self.there.get(name, " ".join([name, str(len(words)), *words])), file=self.file)
 
 
 # ---- draws ----
@@ -99,11 +104,21 @@ ACTIVATIONS = {
     "relu": torch.relu,
     "leaky_relu": lambda x: torch.nn.functional.leaky_relu(x, 0.01),
     "elu": torch.nn.functional.elu,
-    "gelu": torch.nn.functional.gelu,
+    "gelu": lambda x: x * 0.5 * torch.erfc(-x / math.sqrt(2)),  # torch.nn.functional.gelu has no digits far to the left
     "silu": torch.nn.functional.silu,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
 }
+
+
+def write_activation():
+    out = Golden("activation")
+    x = np.arange(-12, 12, 0.37).astype(np.float32).astype(np.float64)
+    out.put("x", x)
+    for name, function in ACTIVATIONS.items():
+        out.put(name, function(torch.tensor(x)))
+
+
 N_IN, HIDDEN, N_CLASSES, SEED, EPOCH, RATE = 6, [5, 8], 4, 42, 2, 0.3
 SMOOTHING, CLASS_WEIGHTS = 0.1, [0.5, 1.0, 2.0, 1.25]
 
@@ -286,6 +301,7 @@ def write_metrics():
 
 
 write_random()
+write_activation()
 write_network()
 write_optimizer()
 write_schedule()

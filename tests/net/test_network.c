@@ -218,7 +218,8 @@ static void quotients(void)
 static void quotients_l2(void)
 {
     kt_network_spec spec = plain_spec;
-    spec.activation = (int)kt_n_activations - 2; /* tanh */
+    while (strcmp(kt_activations[spec.activation].name, "tanh") != 0)
+        spec.activation++;
     for (int form = 0; form < KT_N_L2_FORMS; form++)
         for (int biases = 0; biases <= 1; biases++)
             if (form != KT_L2_DECOUPLED) /* no gradient of any penalty: see test_optimizer.c */

@@ -24,7 +24,6 @@ static void torch_says_the_same(void)
 {
     double losses[N], expected[N];
     golden_read("schedule.txt", "losses", N, losses);
-    CU_ASSERT(kt_n_schedules == 6);
     for (size_t kind = 0; kind < kt_n_schedules; kind++) {
         const kt_schedule_spec spec = spec_of(kind);
         kt_schedule_state state = {0};
@@ -74,7 +73,10 @@ static void saturation(void)
 
 static void plateau_and_nan(void)
 {
-    const kt_schedule_spec spec = spec_of(kt_n_schedules - 1);
+    size_t plateau = 0;
+    while (strcmp(kt_schedules[plateau].name, "plateau") != 0)
+        plateau++;
+    const kt_schedule_spec spec = spec_of(plateau);
     kt_schedule_state state = {0};
     kt_schedule_observe(&spec, &state, 1);
     for (int i = 0; i < 3; i++)

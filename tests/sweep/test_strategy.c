@@ -17,7 +17,7 @@ static problem p;
 static void names(void)
 {
     static const char *const expected[] = {"grid", "random", "greedy", "halving", "list"};
-    CU_ASSERT(kt_n_strategies == N_KINDS);
+    CU_ASSERT(kt_n_strategies >= N_KINDS);
     for (size_t k = 0; k < N_KINDS; k++) {
         CU_ASSERT(strcmp(kt_strategies[k]->name, expected[k]) == 0);
         CU_ASSERT(kt_strategies[k]->adapts == (k == GREEDY || k == HALVING));

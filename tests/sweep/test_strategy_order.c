@@ -18,7 +18,7 @@ static void any_workers(void)
 {
     for (uint64_t seed = 0; seed < 200; seed++) {
         set_random_problem(&p, seed + 5000);
-        for (size_t kind = 0; kind < N_KINDS; kind++) {
+        for (size_t kind = 0; kind < kt_n_strategies; kind++) {
             run(kind, &p, 1, seed, false, &before);
             for (size_t w = 0; w < 9; w++) {
                 run(kind, &p, (size_t[]){2, 3, 8}[w % 3], seed * 10 + w, false, &now);
@@ -66,7 +66,7 @@ static void small_cases(void)
 {
     for (uint64_t seed = 0; seed < CASES; seed++) {
         set_random_problem(&p, seed);
-        for (size_t kind = 0; kind < N_KINDS; kind++) {
+        for (size_t kind = 0; kind < kt_n_strategies; kind++) {
             run(kind, &p, 1 + hash(seed) % 9, seed, true, &now);
             const uint64_t all = p.search.n_points, drawn = p.search.n_draws;
             const uint64_t draws = drawn == 0 || drawn > all ? all : drawn;
