@@ -1,5 +1,4 @@
 /* sweep: many trials of one job. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -20,23 +19,6 @@ typedef struct sweep_arguments {
     char **overrides; /* views of argv, moved to its end */
 } sweep_arguments;
 
-/* "2/8", counted from 0 or from 1: slice 8 of 8 is slice 0. */
-static kt_status parse_slice(const char *text, kt_sweep_plan *plan)
-{
-    char *slash, *end;
-    plan->n_slices = 1;
-    if (text == NULL)
-        return KT_OK;
-    const long i = strtol(text, &slash, 10);
-    const long n = *slash == '/' ? strtol(slash + 1, &end, 10) : 0;
-    if (slash == text || n < 1 || n > 1000000 || *end != '\0' || i < 0 || i > n)
-        return kt_fail(KT_USAGE,
-                       "sweep: --slice %s: must be i/n, slice i of n, with i from 1 to n (or from 0 to n - 1)", text);
-    plan->slice = (size_t)(i % n);
-    plan->n_slices = (size_t)n;
-    return KT_OK;
-}
-
 static kt_status parse_flags(int argc, char **argv, sweep_arguments *a, int *first)
 {
     const char *slice = NULL, *ranks = NULL;
@@ -49,7 +31,8 @@ static kt_status parse_flags(int argc, char **argv, sweep_arguments *a, int *fir
                              {"retry-failed", .given = &a->plan.retry}};
     KT_TRY(kt_flags_take(argc, argv, sizeof flags / sizeof flags[0], flags, first));
     a->dry_run |= a->plan.list;
-    KT_TRY(parse_slice(slice, &a->plan));
+    if (slice != NULL)
+        KT_TRY(kt_slice_parse(slice, &a->plan.slice));
     return kt_flags_count("sweep", "ranks", ranks, &a->n_ranks);
 }
 
@@ -77,7 +60,7 @@ static kt_status parse(int argc, char **argv, sweep_arguments *a)
                        a->plan.sources[0]);
     if (a->n_ranks > 0 && !a->dry_run)
         return kt_fail(KT_USAGE, "sweep: --ranks goes with --dry-run only: the ranks of a sweep are those of mpirun");
-    if (a->plan.merge && (a->plan.n_slices > 1 || a->dry_run || a->plan.retry))
+    if (a->plan.merge && (a->plan.slice.n > 1 || a->dry_run || a->plan.retry))
         return kt_fail(KT_USAGE, "sweep: --merge only joins journals: it goes with no other option");
     return KT_OK;
 }
@@ -85,7 +68,7 @@ static kt_status parse(int argc, char **argv, sweep_arguments *a)
 static kt_status check_slice(const kt_space *space, const kt_sweep_plan *plan)
 {
     const kt_strategy_kind *kind = kt_strategies[space->settings.strategy];
-    if (plan->n_slices > 1 && kind->adapts)
+    if (plan->slice.n > 1 && kind->adapts)
         return kt_fail(KT_CONFIG,
                        "sweep.strategy = %s cannot be cut in slices, since what it tries depends on what came before: "
                        "must be grid, random or list for --slice",
@@ -95,7 +78,7 @@ static kt_status check_slice(const kt_space *space, const kt_sweep_plan *plan)
 
 static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 {
-    sweep_arguments a = {0};
+    sweep_arguments a = {.plan.slice.n = 1};
     kt_space *space;
     KT_TRY(parse(argc, argv, &a));
     KT_TRY(kt_placement_check_launcher(world, log));

@@ -1,7 +1,5 @@
 #include "sweep/sweep.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -10,12 +8,21 @@
 #include "engine/placement.h"
 #include "run/report.h"
 #include "run/stop.h"
-#include "sweep/sweep_private.h"
+#include "sweep/sweep_data.h"
+#include "sweep/sweep_desk.h"
+#include "sweep/sweep_trial.h"
 
-/* ---- every group ---- */
+typedef struct sweep {
+    kt_comm *world, *mail, *group;
+    const kt_sweep_plan *plan;
+    kt_log *log;
+    kt_sweep_data data;
+    kt_sweep_desk desk; /* rank 0's */
+    bool heard;         /* other first ranks of groups: within a trial, that they are to stop */
+} sweep;
 
 /* The first rank's order to all of the group. Those who have nothing to do sleep. */
-static void share_order(kt_sweep *s, kt_sweep_order *o)
+static void share_order(sweep *s, kt_sweep_order *o)
 {
     if (kt_comm_size(s->group) > 1)
         kt_comm_barrier_asleep(s->group);
@@ -25,7 +32,7 @@ static void share_order(kt_sweep *s, kt_sweep_order *o)
 /* The only message that comes within a trial: another group was asked to stop. */
 static void hear(void *context)
 {
-    kt_sweep *s = context;
+    sweep *s = context;
     kt_sweep_order o;
     int from;
     if (s->heard || !kt_comm_poll(s->mail, &from))
@@ -35,156 +42,118 @@ static void hear(void *context)
     kt_stop_ask();
 }
 
-static void run_trial(kt_sweep *s, const kt_sweep_order *o, kt_outcome *outcome)
+static void run_trial(sweep *s, const kt_sweep_order *o, kt_pulse pulse, kt_outcome *outcome)
 {
-    const bool root = kt_comm_rank(s->world) == 0;
-    const bool leads = kt_comm_rank(s->group) == 0;
-    const kt_pulse pulse = {.beat = root ? kt_sweep_serve : leads ? hear : NULL, .context = s};
-    const kt_status status =
-        kt_comm_agree(s->group, kt_trial_config(s->space, &s->source, &o->proposal, o->repetition, s->config));
-    if (status == KT_OK)
-        kt_sweep_train(s->group, s->config, &s->data, pulse, outcome);
-    else
-        kt_sweep_fill_outcome(status, &(kt_results){0}, outcome);
+    kt_sweep_trial_train(s->group, &s->data, &o->proposal, o->repetition, pulse, outcome);
 }
 
 /* Rank 0's group works as the others do, and serves them meanwhile. */
-static void work_and_serve(kt_sweep *s)
+static void work_and_serve(sweep *s)
 {
-    kt_sweep_order o = {0};
+    kt_sweep_order o;
     kt_outcome outcome;
     for (;;) {
-        const double since = kt_timer_seconds();
-        while (kt_sweep_next(s, &o) == KT_WAIT) {
-            kt_sweep_serve(s);
-            kt_timer_sleep(2e-4);
-        }
-        if (!o.stop)
-            s->idle_seconds += kt_timer_seconds() - since;
-        else
-            s->idle_seconds += fmax(s->busy_until - since, 0);
+        kt_sweep_desk_next(&s->desk, &o);
         share_order(s, &o);
         if (o.stop)
             break;
-        run_trial(s, &o, &outcome);
-        kt_sweep_take(s, o.trial, &outcome);
-        kt_sweep_serve(s);
+        run_trial(s, &o, (kt_pulse){kt_sweep_desk_serve, &s->desk}, &outcome);
+        kt_sweep_desk_take(&s->desk, o.trial, &outcome);
+        kt_sweep_desk_serve(&s->desk);
     }
-    while (s->n_stopped + 1 < s->n_groups) {
-        kt_sweep_serve(s);
-        kt_timer_sleep(2e-4);
-    }
+    kt_sweep_desk_wait(&s->desk);
 }
 
-static void work(kt_sweep *s)
+static void work(sweep *s)
 {
     const bool leads = kt_comm_rank(s->group) == 0;
-    kt_sweep_news r = {.trial = KT_NO_TRIAL};
+    kt_sweep_news news = {.trial = KT_NO_TRIAL};
     for (kt_sweep_order o = {0};;) {
         if (leads) {
             const double since = kt_timer_seconds();
-            kt_comm_send(s->mail, 0, &r, sizeof r);
+            kt_comm_send(s->mail, 0, &news, sizeof news);
             if (s->heard)
                 o = (kt_sweep_order){.stop = true};
             else
                 kt_comm_receive(s->mail, 0, &o, sizeof o);
-            r.idle_seconds = kt_timer_seconds() - since;
+            news.idle_seconds = kt_timer_seconds() - since;
         }
         share_order(s, &o);
         if (o.stop)
             return;
-        run_trial(s, &o, &r.outcome);
-        r.trial = o.trial;
+        run_trial(s, &o, (kt_pulse){leads ? hear : NULL, s}, &news.outcome);
+        news.trial = o.trial;
     }
 }
 
-/* ---- the whole ---- */
-
 /* The first group trains the best point once more: the same bits again. Collective over all ranks. */
-static void keep_best(kt_sweep *s)
+static void keep_best(sweep *s)
 {
     const bool root = kt_comm_rank(s->world) == 0;
-    kt_sweep_order o = {.trial = KT_NO_TRIAL};
+    kt_sweep_order o = {0};
     kt_outcome outcome;
-    bool lacks = root && kt_sweep_lacks_best(s, &o);
+    bool lacks = root && !s->plan->merge && kt_sweep_desk_lacks_best(&s->desk, &o);
     kt_comm_broadcast(s->world, 0, &lacks, sizeof lacks);
     kt_comm_broadcast(s->world, 0, &o, sizeof o);
     if (!lacks || kt_comm_rank(s->world) >= kt_comm_size(s->group))
         return;
     if (root)
         kt_log_line(s->log, "best   trained once more for its weights, which were not kept");
-    const kt_status status =
-        kt_comm_agree(s->group, kt_trial_config(s->space, &s->source, &o.proposal, o.repetition, s->config));
-    if (status == KT_OK)
-        kt_sweep_train(s->group, s->config, &s->data, (kt_pulse){0}, &outcome);
-    if (root && (status != KT_OK || outcome.status != KT_OK)) {
-        s->failure = *kt_error_last();
-        s->failure.status = status != KT_OK ? status : (kt_status)outcome.status;
-    } else if (root &&
-               kt_trial_value(s->space, &outcome) != kt_trial_value(s->space, &s->trials.all[o.trial].outcome)) {
-        kt_log_warning(s->log, "trained once more, the best trial came to other numbers than are on record: those are "
-                               "from another version or processor");
-    }
+    run_trial(s, &o, (kt_pulse){0}, &outcome);
+    if (root)
+        kt_sweep_desk_take_best(&s->desk, &o, &outcome);
 }
 
-static kt_status go_through(kt_sweep *s)
+static kt_status open_desk(sweep *s)
+{
+    kt_sweep_desk *desk = &s->desk;
+    KT_TRY(kt_trials_create(&desk->trials, s->data.space, s->plan->slice, kt_sweep_data_source(&s->data)));
+    desk->trials.retry = s->plan->retry;
+    KT_TRY(
+        kt_sweep_files_open(&desk->files, &desk->trials, s->plan->merge, s->plan->n_sources, s->plan->sources, s->log));
+    return kt_sweep_desk_open(desk, s->mail, s->log);
+}
+
+static kt_status go_through(sweep *s)
 {
     kt_provenance made;
     const bool root = kt_comm_rank(s->world) == 0;
-    KT_TRY(kt_comm_agree(s->world, root ? kt_sweep_open(s) : KT_OK));
+    KT_TRY(kt_comm_agree(s->world, root ? open_desk(s) : KT_OK));
     KT_TRY(kt_provenance_collect(s->world, &made));
     kt_report_provenance(s->log, &made);
     KT_TRY(kt_placement_report(s->world, kt_linalg_threads(), s->log));
-    s->start_seconds = s->line_seconds = s->files_seconds = s->busy_until = kt_timer_seconds();
-    s->best.mean = INFINITY;
     if (root)
-        kt_sweep_report_start(s);
+        kt_sweep_desk_start(&s->desk);
     if (root && s->plan->merge)
-        kt_sweep_take_what_is_there(s);
+        kt_sweep_desk_merge(&s->desk, s->plan->n_sources == 0);
     else if (!s->plan->merge)
         (root ? work_and_serve : work)(s);
     kt_comm_barrier_asleep(s->world);
     keep_best(s);
     kt_comm_barrier_asleep(s->world); /* while the first group may be training */
-    kt_status status = KT_OK;
-    if (root) {
-        status = kt_sweep_conclude(s);
-        if (s->failure.status != KT_OK)
-            status = kt_fail_as(&s->failure);
-    }
-    return kt_comm_agree(s->world, status);
+    return kt_comm_agree(s->world, root ? kt_sweep_desk_conclude(&s->desk) : KT_OK);
 }
 
 kt_status kt_sweep_run(kt_comm *world, const kt_space *space, const kt_sweep_plan *plan, kt_log *log)
 {
-    kt_sweep *s;
+    sweep *s;
     kt_status status = kt_comm_agree(world, KT_NEW(s, 1));
     if (status != KT_OK) {
         kt_memory_free(s);
         return status;
     }
-    *s = (kt_sweep){.world = world, .space = space, .plan = plan, .log = log, .files.locks = {-1, -1}};
-    s->costs = (kt_sweep_costs){&s->data, (size_t)space->settings.ranks_per_trial};
-    s->source = kt_sweep_source(&s->costs);
-    s->n_groups = (size_t)(kt_comm_size(world) / space->settings.ranks_per_trial);
-    status = kt_comm_agree(world, KT_NEW(s->config, 1));
-    if (status == KT_OK)
-        status = kt_sweep_split(world, space, &s->group);
+    *s = (sweep){.world = world, .plan = plan, .log = log, .desk.files.locks = {-1, -1}};
+    status = kt_sweep_trial_group(world, space, &s->group);
     if (status == KT_OK)
         status = kt_comm_split(world, 0, &s->mail);
     if (status == KT_OK)
-        status = kt_sweep_load_data(world, space, log, &s->data);
+        status = kt_sweep_data_load(world, space, log, &s->data);
     if (status == KT_OK)
         status = go_through(s);
-    kt_sweep_free_data(&s->data);
+    kt_sweep_data_free(&s->data);
     kt_comm_free(s->mail);
     kt_comm_free(s->group);
-    kt_sweep_close_files(&s->files);
-    kt_trials_free(&s->trials);
-    kt_memory_free(s->waits);
-    kt_memory_free(s->waits_since);
-    kt_memory_free(s->told);
-    kt_memory_free(s->config);
+    kt_sweep_desk_close(&s->desk);
     kt_memory_free(s);
     return status;
 }

@@ -4,14 +4,15 @@
 
 #include "base/log.h"
 #include "edge/comm.h"
+#include "sweep/slice.h"
 #include "sweep/space.h"
 
 typedef struct kt_sweep_plan {
-    size_t slice, n_slices; /* of the points, this start's: 0 <= slice < n_slices; n_slices = 1: all */
-    bool retry;             /* trials on record as failed are run again */
-    bool merge;             /* no training: joins journals */
-    bool list;              /* a dry run shows all points, not only the first and the last few */
-    size_t n_sources;       /* other directories whose journals are joined, too */
+    kt_slice slice;   /* of the points, this start's */
+    bool retry;       /* trials on record as failed are run again */
+    bool merge;       /* no training: joins journals */
+    bool list;        /* a dry run shows all points, not only the first and the last few */
+    size_t n_sources; /* other directories whose journals are joined, too */
     char *const *sources;
 } kt_sweep_plan;
 

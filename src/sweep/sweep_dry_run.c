@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "base/memory.h"
 #include "base/timer.h"
 #include "engine/forecast.h"
-#include "sweep/sweep_private.h"
+#include "sweep/sweep.h"
+#include "sweep/sweep_data.h"
+#include "sweep/sweep_trial.h"
 
 enum { N_SAMPLES = 5, FEW = 4, MOST_VALUES = 13 };
 
@@ -46,31 +47,37 @@ static double measure(kt_comm *group, const kt_config *config, const kt_data *da
     return (status == KT_OK || status == KT_DIVERGED) && b.n > 1 ? (b.last - b.first) / (double)(b.n - 1) : NAN;
 }
 
-/* Expected and measured seconds of a step of one sample, on all groups at the same time, as they will run. */
-static void try_sample(kt_comm *group, const kt_space *space, const kt_sweep_data *sets, const kt_trials_source *source,
-                       const sample *tried, kt_config *config, double seconds[2])
+/* Expected and measured seconds of a step. */
+typedef struct timing {
+    double expected, measured;
+} timing;
+
+/* Adds those of one sample, on all groups at the same time, as they will run. */
+static void try_sample(kt_comm *group, kt_sweep_data *data, const sample *tried, timing *sum)
 {
     enum { MOST_STEPS = 500 };
     const double enough = 0.2;
+    const kt_trials_source source = kt_sweep_data_source(data);
+    kt_config config;
     kt_data view = {0};
-    kt_status status = kt_trial_config(space, source, &tried->proposal, tried->repetition, config);
-    const kt_data *set = status == KT_OK ? kt_sweep_find_data(sets, config) : NULL;
+    kt_status status = kt_trial_config(data->space, &source, &tried->proposal, tried->repetition, &config);
     if (status == KT_OK)
-        status = kt_data_view(set, config, &view);
+        status = kt_data_view(kt_sweep_data_find(data, &config), &config, &view);
     if (kt_comm_agree(group, status) != KT_OK) {
         kt_data_free(&view);
         return;
     }
     const size_t steps =
-        kt_batches_sizes(view.split.n[KT_TRAIN], kt_config_batch_size(config), kt_config_fewest_samples(config)).steps;
-    const double expected = tried->cost / (double)config->train.epochs / (double)steps;
-    config->train.max_steps = (int64_t)fmin(fmax(enough / expected, 10), MOST_STEPS);
-    config->train.epochs = 1000000;
-    config->stopping.enabled = false;
-    const double measured = measure(group, config, &view);
+        kt_batches_sizes(view.split.n[KT_TRAIN], kt_config_batch_size(&config), kt_config_fewest_samples(&config))
+            .steps;
+    const double expected = tried->cost / (double)config.train.epochs / (double)steps;
+    config.train.max_steps = (int64_t)fmin(fmax(enough / expected, 10), MOST_STEPS);
+    config.train.epochs = 1000000;
+    config.stopping.enabled = false;
+    const double measured = measure(group, &config, &view);
     if (isfinite(measured)) {
-        seconds[0] += expected * (double)steps;
-        seconds[1] += measured * (double)steps;
+        sum->expected += expected * (double)steps;
+        sum->measured += measured * (double)steps;
     }
     kt_data_free(&view);
 }
@@ -188,39 +195,36 @@ static void print_time(const kt_trials *t, double ratio, size_t n_groups, kt_log
     kt_log_line(log, "a few steps trained here took %.2f times what the cost model of a typical machine says", ratio);
 }
 
-static kt_status dry_run(kt_comm *world, kt_comm *group, const kt_space *space, const kt_sweep_plan *plan,
-                         const kt_sweep_data *sets, size_t n_ranks, kt_log *log)
+static void print(const kt_trials *t, size_t n_certain, bool all, const timing *sum, size_t n_groups, kt_log *log)
+{
+    const double ratio = sum->expected > 0 ? sum->measured / sum->expected : 1;
+    if (sum->expected <= 0)
+        kt_log_warning(log, "no trial could be tried here: times are those of a typical machine");
+    print_axes(t->space, log);
+    print_points(t, n_certain, all, ratio, log);
+    print_time(t, ratio, n_groups, log);
+}
+
+static kt_status dry_run(kt_comm *world, kt_comm *group, const kt_sweep_plan *plan, kt_sweep_data *data,
+                         size_t n_groups, kt_log *log)
 {
     const bool root = kt_comm_rank(world) == 0;
-    const size_t each = (size_t)space->settings.ranks_per_trial;
-    kt_sweep_costs costs = {sets, each};
-    const kt_trials_source source = kt_sweep_source(&costs);
     kt_trials trials = {0};
-    kt_config *config;
     sample samples[N_SAMPLES] = {0};
     size_t n_certain = 0;
-    double seconds[2] = {0};
-    kt_status status = KT_NEW(config, 1);
-    if (status == KT_OK && root)
-        status = kt_trials_create(&trials, space, plan->slice, plan->n_slices, source);
+    timing sum = {0};
+    kt_status status = root ? kt_trials_create(&trials, data->space, plan->slice, kt_sweep_data_source(data)) : KT_OK;
     if (status == KT_OK && root)
         status = choose(&trials, &n_certain, samples);
     status = kt_comm_agree(world, status);
     if (status == KT_OK) {
         kt_comm_broadcast(world, 0, samples, sizeof samples);
         for (size_t k = 0; k < N_SAMPLES && samples[k].cost > 0; k++)
-            try_sample(group, space, sets, &source, &samples[k], config, seconds);
+            try_sample(group, data, &samples[k], &sum);
     }
-    if (status == KT_OK && root) {
-        const double ratio = seconds[0] > 0 ? seconds[1] / seconds[0] : 1;
-        if (seconds[0] <= 0)
-            kt_log_warning(log, "no trial could be tried here: times are those of a typical machine");
-        print_axes(space, log);
-        print_points(&trials, n_certain, plan->list, ratio, log);
-        print_time(&trials, ratio, n_ranks / each, log);
-    }
+    if (status == KT_OK && root)
+        print(&trials, n_certain, plan->list, &sum, n_groups, log);
     kt_trials_free(&trials);
-    kt_memory_free(config);
     return status;
 }
 
@@ -228,19 +232,19 @@ kt_status kt_sweep_dry_run(kt_comm *world, const kt_space *space, const kt_sweep
                            kt_log *log)
 {
     kt_comm *group = NULL;
-    kt_sweep_data sets = {0};
+    kt_sweep_data data = {0};
     const size_t each = (size_t)space->settings.ranks_per_trial;
     if (n_ranks % each != 0 || n_ranks < each)
         return kt_fail(KT_CONFIG, "sweep.ranks_per_trial = %zu on %zu rank%s: must divide their number", each, n_ranks,
                        n_ranks == 1 ? "" : "s");
     /* fewer ranks than a trial's can only be tried as one */
-    kt_status status = (size_t)kt_comm_size(world) % each == 0 ? kt_sweep_split(world, space, &group)
+    kt_status status = (size_t)kt_comm_size(world) % each == 0 ? kt_sweep_trial_group(world, space, &group)
                                                                : kt_comm_split(world, 0, &group);
     if (status == KT_OK)
-        status = kt_sweep_load_data(world, space, log, &sets);
+        status = kt_sweep_data_load(world, space, log, &data);
     if (status == KT_OK)
-        status = dry_run(world, group, space, plan, &sets, n_ranks, log);
-    kt_sweep_free_data(&sets);
+        status = dry_run(world, group, plan, &data, n_ranks / each, log);
+    kt_sweep_data_free(&data);
     kt_comm_free(group);
     return status;
 }

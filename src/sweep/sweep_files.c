@@ -1,3 +1,5 @@
+#include "sweep/sweep_files.h"
+
 #include <dirent.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -5,13 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/test_point.h"
-#include "sweep/sweep_private.h"
 
 /* What reading journals comes to. */
 typedef struct reading {
-    const kt_space *space;
     kt_trials *trials;
     kt_journal *target; /* lines of this sweep also go here, unless it has them; NULL: nowhere */
     size_t n, n_own, n_same_data;
@@ -21,7 +22,7 @@ static kt_status take(void *context, const kt_config *config, const kt_outcome *
 {
     reading *r = context;
     r->n++;
-    const bool own = kt_space_has(r->space, config);
+    const bool own = kt_space_has(r->trials->space, config);
     r->n_own += own;
     const kt_trials_source *source = &r->trials->source;
     if (own && kt_trial_key(config, source->fingerprint(source->context, config)) == outcome->key)
@@ -77,7 +78,7 @@ static kt_status read_directory(reading *r, const char *dir, kt_journal *target,
     return status;
 }
 
-void kt_sweep_list_absent(const kt_sweep_files *files, char *text, size_t size)
+void kt_sweep_files_list_absent(const kt_sweep_files *files, char *text, size_t size)
 {
     struct dirent **found;
     size_t slice, n_slices = 0, n_absent = 0;
@@ -183,54 +184,52 @@ static kt_status check_place(const kt_sweep_files *f)
 }
 
 /* Journals of other directories that are joined, too. */
-static kt_status read_sources(const kt_sweep_files *f, const kt_space *space, const kt_sweep_plan *plan,
-                              kt_trials *trials, kt_log *log)
+static kt_status read_sources(const kt_sweep_files *f, kt_trials *trials, size_t n_sources, char *const *sources,
+                              kt_log *log)
 {
-    for (size_t i = 0; i < plan->n_sources; i++) {
-        reading r = {.space = space, .trials = trials};
-        if (!kt_file_is_directory(plan->sources[i]))
-            return kt_fail(KT_NO_INPUT, "%s: there is no such directory", plan->sources[i]);
-        KT_TRY(read_directory(&r, plan->sources[i], f->journal, kt_file_same(plan->sources[i], f->dir), log));
+    for (size_t i = 0; i < n_sources; i++) {
+        reading r = {.trials = trials};
+        if (!kt_file_is_directory(sources[i]))
+            return kt_fail(KT_NO_INPUT, "%s: there is no such directory", sources[i]);
+        KT_TRY(read_directory(&r, sources[i], f->journal, kt_file_same(sources[i], f->dir), log));
         if (r.n == 0)
-            return kt_fail(KT_NO_INPUT, "%s: holds no journal of a sweep", plan->sources[i]);
-        KT_TRY(check_own(&r, plan->sources[i]));
+            return kt_fail(KT_NO_INPUT, "%s: holds no journal of a sweep", sources[i]);
+        KT_TRY(check_own(&r, sources[i]));
     }
     return KT_OK;
 }
 
-static kt_status open_all(kt_sweep_files *f, const kt_space *space, const kt_sweep_plan *plan, kt_trials *trials,
-                          kt_log *log)
+static kt_status open_own(kt_sweep_files *f, kt_trials *trials, bool merge, kt_log *log)
 {
     char path[KT_PATH_BYTES];
-    reading r = {.space = space, .trials = trials};
+    reading r = {.trials = trials};
     KT_TRY(refuse_run(f));
     KT_TRY(check_place(f));
     KT_TRY(lock_directory(f));
     KT_TRY(kt_file_path(path, "%s/journal%s.jsonl", f->dir, f->suffix));
     KT_TRY(check_regular(path));
     KT_TRY(kt_journal_open(path, &f->journal));
-    KT_TRY(read_directory(&r, f->dir, plan->merge ? f->journal : NULL, true, log));
+    KT_TRY(read_directory(&r, f->dir, merge ? f->journal : NULL, true, log));
     KT_TRY(check_own(&r, f->dir));
     KT_TRY(kt_file_path(path, "%s/log%s.txt", f->dir, f->suffix));
     KT_TRY(kt_log_open_file(log, path));
-    KT_TRY(write_sweep(f, space));
-    return read_sources(f, space, plan, trials, log);
+    return write_sweep(f, trials->space);
 }
 
-kt_status kt_sweep_open_files(kt_sweep_files *files, const kt_space *space, const kt_sweep_plan *plan,
-                              kt_trials *trials, kt_log *log)
+kt_status kt_sweep_files_open(kt_sweep_files *files, kt_trials *trials, bool merge, size_t n_sources,
+                              char *const *sources, kt_log *log)
 {
-    *files = (kt_sweep_files){.dir = space->base.run.dir, .locks = {-1, -1}};
-    if (plan->n_slices > 1) /* slice 0 is the last one, as people count */
-        snprintf(files->suffix, sizeof files->suffix, "-%zu-of-%zu", plan->slice == 0 ? plan->n_slices : plan->slice,
-                 plan->n_slices);
-    const kt_status status = open_all(files, space, plan, trials, log);
+    *files = (kt_sweep_files){.dir = trials->space->base.run.dir, .locks = {-1, -1}};
+    kt_slice_suffix(trials->slice, files->suffix);
+    kt_status status = open_own(files, trials, merge, log);
+    if (status == KT_OK)
+        status = read_sources(files, trials, n_sources, sources, log);
     if (status != KT_OK)
-        kt_sweep_close_files(files);
+        kt_sweep_files_close(files);
     return status;
 }
 
-void kt_sweep_close_files(kt_sweep_files *files)
+void kt_sweep_files_close(kt_sweep_files *files)
 {
     kt_journal_close(files->journal);
     for (size_t i = 0; i < 2; i++)
@@ -246,7 +245,7 @@ static bool is_needed(const kt_trials *t, size_t i, uint64_t best)
     return trial->proposal.point == best || t->n_left[i / seeds] > 0 || kt_trials_may_go_on(t, i);
 }
 
-void kt_sweep_clear_strangers(const kt_sweep_files *files, const kt_trials *trials, const kt_trial *best)
+void kt_sweep_files_clear_strangers(const kt_sweep_files *files, const kt_trials *trials, const kt_trial *best)
 {
     kt_config config;
     char path[KT_PATH_BYTES], *end;
@@ -267,7 +266,7 @@ void kt_sweep_clear_strangers(const kt_sweep_files *files, const kt_trials *tria
         free(found);
 }
 
-void kt_sweep_clear_directories(kt_trials *trials, uint64_t best)
+void kt_sweep_files_clear(kt_trials *trials, uint64_t best)
 {
     kt_config config;
     for (size_t i = 0; i < trials->n; i++) {

@@ -39,15 +39,14 @@ static kt_status describe_search(kt_trials *t)
         .rounds = s->rounds,
         .cost = expected_seconds,
         .context = t,
-        .bytes_each = (size_t)s->seeds * sizeof *t->all / t->n_slices,
+        .bytes_each = (size_t)s->seeds * sizeof *t->all / t->slice.n,
     };
     return KT_OK;
 }
 
-kt_status kt_trials_create(kt_trials *out, const kt_space *space, size_t slice, size_t n_slices,
-                           kt_trials_source source)
+kt_status kt_trials_create(kt_trials *out, const kt_space *space, kt_slice slice, kt_trials_source source)
 {
-    *out = (kt_trials){.space = space, .source = source, .slice = slice, .n_slices = n_slices};
+    *out = (kt_trials){.space = space, .source = source, .slice = slice};
     if (strlen(space->base.run.dir) + BELOW_DIR > KT_PATH_BYTES)
         return kt_fail(KT_CONFIG, "run.dir = %s is too long for a sweep: must be of fewer than %d bytes",
                        space->base.run.dir, KT_PATH_BYTES - BELOW_DIR);
@@ -244,7 +243,7 @@ static kt_answer propose(kt_trials *t, kt_status *status)
         t->finished = answer == KT_DONE;
         if (answer != KT_PROPOSED)
             return answer;
-    } while (t->n_proposals++ % t->n_slices != t->slice);
+    } while (!kt_slice_has(t->slice, t->n_proposals++));
     *status = add(t, &proposal);
     return *status == KT_OK ? KT_PROPOSED : KT_DONE;
 }
@@ -336,6 +335,5 @@ bool kt_trials_may_go_on(const kt_trials *t, size_t i)
 
 uint64_t kt_trials_expected(const kt_trials *t)
 {
-    const uint64_t all = kt_strategy_expected(t->strategy);
-    return (all + t->n_slices - 1 - t->slice) / t->n_slices * n_seeds(t);
+    return kt_slice_count(t->slice, kt_strategy_expected(t->strategy)) * n_seeds(t);
 }

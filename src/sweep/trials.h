@@ -4,6 +4,7 @@
 #define KTRAIN_TRIALS_H
 
 #include "sweep/journal.h"
+#include "sweep/slice.h"
 #include "sweep/space.h"
 #include "sweep/strategy.h"
 
@@ -46,12 +47,12 @@ typedef struct kt_trials {
     kt_strategy *strategy;
     kt_trial *all; /* [n]: in order of proposal; repetitions of a proposal follow each other */
     size_t n, capacity, n_done, n_from_journal, n_failed, n_diverged;
-    size_t *n_left;         /* [capacity / seeds]: repetitions of a proposal still to be done */
-    size_t next;            /* the first trial not yet handed out of the proposal made last; n: none */
-    size_t slice, n_slices; /* only every n_slices-th proposal from number `slice` is run here */
-    size_t n_proposals;     /* made by the strategy, of all slices */
-    void *record;           /* tsearch(3) tree of owned kt_outcome by key: what the journals have */
-    bool finished;          /* the strategy has nothing more to propose */
+    size_t *n_left;     /* [capacity / seeds]: repetitions of a proposal still to be done */
+    size_t next;        /* the first trial not yet handed out of the proposal made last; n: none */
+    kt_slice slice;     /* of the proposals, that is run here */
+    size_t n_proposals; /* made by the strategy, of all slices */
+    void *record;       /* tsearch(3) tree of owned kt_outcome by key: what the journals have */
+    bool finished;      /* the strategy has nothing more to propose */
     kt_trials_source source;
     kt_search search; /* borrowed by the strategy */
     kt_config *scratch;
@@ -59,8 +60,7 @@ typedef struct kt_trials {
 } kt_trials;
 
 /* *out is zeroed on failure, and must not move after. KT_NO_MEMORY; KT_CONFIG when run.dir is too long. */
-kt_status kt_trials_create(kt_trials *out, const kt_space *space, size_t slice, size_t n_slices,
-                           kt_trials_source source);
+kt_status kt_trials_create(kt_trials *out, const kt_space *space, kt_slice slice, kt_trials_source source);
 void kt_trials_free(kt_trials *trials);
 
 /* Puts what a journal has on record, before the first kt_trials_next; of two with one key the later counts, but what

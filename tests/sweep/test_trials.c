@@ -36,7 +36,7 @@ static void create(fixture *f, const char *sweep, size_t slice, size_t n_slices)
     char text[1024];
     const int n = snprintf(text, sizeof text, "%s%s", head, sweep);
     KT_CHECK_STATUS(KT_OK, kt_space_parse("x.ini", text, (size_t)n, 0, NULL, &f->space));
-    KT_CHECK_STATUS(KT_OK, kt_trials_create(&f->trials, &f->space, slice, n_slices, source));
+    KT_CHECK_STATUS(KT_OK, kt_trials_create(&f->trials, &f->space, (kt_slice){slice, n_slices}, source));
 }
 
 static void destroy(fixture *f)
