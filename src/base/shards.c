@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/share.h"
-#include "base/simd.h"
 
 /* Elements of a sum at a time: what the parts have of them stays in the first-level cache while the tree is walked. */
 enum { F32_AT_ONCE = 512, F64_AT_ONCE = 64 };
@@ -30,14 +29,12 @@ void kt_shards_rows(size_t M, size_t V, kt_shard_node node, size_t row[KT_MAX_SH
     }
 }
 
-KT_CLONES
 static void add_f32(size_t n, const float *left, const float *right, float *sum)
 {
     for (size_t i = 0; i < n; i++)
         sum[i] = left[i] + right[i];
 }
 
-KT_CLONES
 static void add_f64(size_t n, const double *left, const double *right, double *sum)
 {
     for (size_t i = 0; i < n; i++)

@@ -1,24 +1,45 @@
-/* One source, several instruction sets: a function marked KT_CLONES is compiled for AVX-512, AVX2 and the baseline,
- * and the loader takes the best the processor has. For static functions only: clang 14 gives a public one's clones
- * another name. Build with -ffp-contract=off: all clones then round alike, so a result does not depend on the
- * processor. */
+/* One source, several instruction sets: x_simd.c is compiled once for each row of kt_simd_rows (src/CMakeLists.txt), and
+ * what it exports is named KT_SIMD_NAME(x): x_avx512, x_avx2, x_baseline. Who uses it takes the row that the processor
+ * supports, at run time. All is built with -ffp-contract=off, so rows give the same bits, but for what says that it does
+ * not (kernels.h, the roots in optimizer_simd.c). Local and pure. */
 #ifndef KTRAIN_SIMD_H
 #define KTRAIN_SIMD_H
 
-/* Clones need ifunc (glibc on x86-64 here); ThreadSanitizer's runtime is not up yet when the loader resolves them. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define KT_NO_CLONES
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define KT_NO_CLONES
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Numbers of the rows, best first; the last is supported everywhere. KT_SIMD_EACH: an initializer, KT_SIMD_DECLARE:
+ * external objects or (with dimensions) arrays of one type, for all rows. */
+#if defined(__x86_64__)
+enum { KT_SIMD_ROW_avx512, KT_SIMD_ROW_avx2, KT_SIMD_ROW_baseline, KT_N_SIMD };
+#define KT_SIMD_EACH(x)                    \
+    {                                      \
+        x##_avx512, x##_avx2, x##_baseline \
+    }
+#define KT_SIMD_DECLARE(type, x, dimensions) \
+    extern type x##_avx512 dimensions, x##_avx2 dimensions, x##_baseline dimensions
+#else
+enum { KT_SIMD_ROW_baseline, KT_N_SIMD };
+#define KT_SIMD_EACH(x) \
+    {                   \
+        x##_baseline    \
+    }
+#define KT_SIMD_DECLARE(type, x, dimensions) extern type x##_baseline dimensions
 #endif
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(KT_NO_CLONES)
-#define KT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define KT_CLONES
-#endif
+/* In x_simd.c, where KT_SIMD is the name of the row: x_avx512 of x, and so the row's number of KT_SIMD_ROW. */
+#define KT_SIMD_JOIN(x, row)        x##_##row
+#define KT_SIMD_JOIN_VALUES(x, row) KT_SIMD_JOIN(x, row)
+#define KT_SIMD_NAME(x)             KT_SIMD_JOIN_VALUES(x, KT_SIMD)
+
+typedef struct kt_simd_row {
+    const char *name; /* "avx512" */
+    bool (*supported)(void);
+} kt_simd_row;
+
+extern const kt_simd_row kt_simd_rows[KT_N_SIMD];
+
+/* The best row that this processor supports. */
+size_t kt_simd_best(void);
 
 #endif

@@ -10,7 +10,6 @@
 #endif
 
 #include "base/memory.h"
-#include "base/simd.h"
 
 /* OpenBLAS exports this without declaring it. Its threads exist since the library was loaded and have the processor's
  * default mode; a thread inherits the mode of its creator, so they are ended here, and OpenBLAS makes new ones from
@@ -147,10 +146,9 @@ void kt_linalg_product(size_t m, size_t n, size_t k, const float *a, const float
         product(CblasNoTrans, CblasNoTrans, m, n, k, a, k, b, n, c, n);
 }
 
-KT_CLONES
 static double sum_squares(size_t n, const float *x)
 {
-    enum { LANES = 16 }; /* fixed, so that every clone adds in the same order */
+    enum { LANES = 16 }; /* fixed: what is added to what does not depend on the compiler */
     double sums[LANES] = {0}, total = 0;
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)

@@ -126,11 +126,13 @@ static void update_biases(void *context, const kt_factors *f, kt_range units, co
 static void update_layer(const kt_exchange *x, const kt_factors *f, const kt_step *s)
 {
     updater u = {x, &s->updates};
-    const kt_gradient_taker taker = {.weights = update_weights,
-                                     .biases = update_biases,
-                                     .context = &u,
-                                     .n_vectors = 1 + x->plan->n_slots,
-                                     .vector = {x->parameters, x->slots[0], x->slots[1]}};
+    kt_gradient_taker taker = {.weights = update_weights,
+                               .biases = update_biases,
+                               .context = &u,
+                               .n_vectors = 1 + x->plan->n_slots,
+                               .vector = {x->parameters}};
+    for (size_t k = 0; k < x->plan->n_slots; k++)
+        taker.vector[1 + k] = x->slots[k];
     kt_gradient_hand_out(&x->tiles, f, &s->whole, (kt_shard_node){0, s->whole.shards}, &taker);
 }
 

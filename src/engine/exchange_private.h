@@ -39,14 +39,14 @@ struct kt_exchange {
     size_t *n_parts;                         /* [n_replicas] */
     kt_shard_node *all_nodes;                /* of all replicas, in order */
     size_t n_all_nodes;
-    float *slots[2];         /* shared [n_parameters] */
-    float *parts;            /* shared [plan->n_parts x kt_exchange_vector] */
-    float *gradient;         /* shared [n_parameters]: complete where it was needed; see keeps_gradient */
-    double *row_sums;        /* shared [n_layers x plan->n_row_sums]: parts of the squared norm */
-    kt_transfer **transfers; /* leaders: [n_layers x 2], of inputs and of deltas, while they are under way */
-    bool *sent;              /* leaders: [n_layers x 2], in this step */
-    float *received;         /* leaders: [all nodes x longest slice] */
-    float *gram;             /* own: rows of two Gram matrices [2 x KT_GRAM_ROWS x batch_size] */
+    float *slots[KT_MAX_SLOTS]; /* shared [n_parameters] */
+    float *parts;               /* shared [plan->n_parts x kt_exchange_vector] */
+    float *gradient;            /* shared [n_parameters]: complete where it was needed; see keeps_gradient */
+    double *row_sums;           /* shared [n_layers x plan->n_row_sums]: parts of the squared norm */
+    kt_transfer **transfers;    /* leaders: [n_layers x 2], of inputs and of deltas, while they are under way */
+    bool *sent;                 /* leaders: [n_layers x 2], in this step */
+    float *received;            /* leaders: [all nodes x longest slice] */
+    float *gram;                /* own: rows of two Gram matrices [2 x KT_GRAM_ROWS x batch_size] */
 };
 
 enum { KT_GRAM_ROWS = 8 };

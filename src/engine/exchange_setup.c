@@ -110,9 +110,8 @@ static kt_status build(kt_exchange *x, const kt_config *config, kt_network *netw
     KT_TRY(allocate(x));
     find_nodes(x);
     KT_TRY(find_runs(x));
-    kt_optimizer_spec spec = config->optimizer;
-    spec.portable = kt_network_kernels(network) != kt_kernels_best(); /* other ranks may lack what we have */
-    return kt_optimizer_create(&x->optimizer, &spec, tensors, n_tensors, x->slots);
+    return kt_optimizer_create(&x->optimizer, &config->optimizer, kt_network_kernels(network), tensors, n_tensors,
+                               x->slots);
 }
 
 kt_status kt_exchange_create(kt_exchange **out, kt_replica *replica, const kt_config *config,

@@ -22,7 +22,7 @@ typedef struct kt_gradient_taker {
     void (*biases)(void *context, const kt_factors *f, kt_range units, const float *g);
     void *context;
     size_t n_vectors; /* vectors in the parameters' order that it will want where a tile is: fetched ahead */
-    const float *vector[3];
+    const float *vector[1 + KT_MAX_SLOTS];
 } kt_gradient_taker;
 
 /* This rank's gradient of a layer, summed over the rows of `node` (shards.h), to the taker. */

@@ -103,12 +103,12 @@ void kt_replica_free(kt_replica *replica)
 kt_status kt_replica_agree_on_kernels(kt_comm *world, kt_network_spec *spec)
 {
     int64_t *users;
-    kt_status status = kt_comm_agree(world, KT_NEW(users, kt_n_kernels + 1));
-    for (size_t k = 0; k < kt_n_kernels && status == KT_OK; k++)
+    kt_status status = kt_comm_agree(world, KT_NEW(users, KT_N_SIMD + 1));
+    for (size_t k = 0; k < KT_N_SIMD && status == KT_OK; k++)
         users[k + 1] = spec->kernels == 0 ? kt_kernels_table[k] == kt_kernels_best() : (int)k + 1 == spec->kernels;
     if (status == KT_OK)
-        kt_comm_sum_i64(world, users, kt_n_kernels + 1);
-    for (size_t k = 1; k <= kt_n_kernels && status == KT_OK; k++)
+        kt_comm_sum_i64(world, users, KT_N_SIMD + 1);
+    for (size_t k = 1; k <= KT_N_SIMD && status == KT_OK; k++)
         spec->kernels = users[k] > 0 ? (int)k : spec->kernels;
     kt_memory_free(users);
     return status;

@@ -7,7 +7,6 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/options_rows.h"
-#include "base/simd.h"
 #include "input/dataset_private.h"
 #include "input/format.h"
 #include "input/labels.h"
@@ -290,28 +289,22 @@ kt_status kt_dataset_append(kt_dataset *dataset, const kt_dataset *extra, const 
 
 /* ---- using ---- */
 
-KT_CLONES
-static void scale_bytes(size_t n, const uint8_t *restrict x, float scale, float *restrict out)
+/* The loops for the instructions that the processor has. */
+static const kt_dataset_loops *loops(void)
 {
-    for (size_t i = 0; i < n; i++)
-        out[i] = (float)x[i] / scale;
-}
-
-KT_CLONES
-static void scale_floats(size_t n, const float *restrict x, float scale, float *restrict out)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = x[i] / scale;
+    static const kt_dataset_loops *const rows[KT_N_SIMD] = KT_SIMD_EACH(&kt_dataset_loops);
+    return rows[kt_simd_best()];
 }
 
 void kt_dataset_gather(const kt_dataset *dataset, const uint32_t *index, size_t n_rows, float scale, float *out)
 {
     const size_t d = dataset->d;
+    const kt_dataset_loops *scaled = loops();
     for (size_t i = 0; i < n_rows; i++, out += d) {
         if (dataset->type == KT_U8)
-            scale_bytes(d, (const uint8_t *)dataset->features + index[i] * d, scale, out);
+            scaled->bytes(d, (const uint8_t *)dataset->features + index[i] * d, scale, out);
         else
-            scale_floats(d, (const float *)dataset->features + index[i] * d, scale, out);
+            scaled->floats(d, (const float *)dataset->features + index[i] * d, scale, out);
     }
 }
 

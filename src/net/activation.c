@@ -2,15 +2,12 @@
 
 #include <math.h>
 
-#include "base/simd.h"
-
 static const float LEAK = 0.01f;
 static const float INVERSE_SQRT_2 = 0.70710678f;
 static const float INVERSE_SQRT_2_PI = 0.39894228f;
 
 /* Each row is two expressions of one element; the loops around them are the same. */
 #define ACTIVATION(name, value, derivative)                                                                        \
-    KT_CLONES                                                                                                      \
     static void name##_forward(size_t n, const float *restrict x_of, float *restrict y_of)                         \
     {                                                                                                              \
         for (size_t i = 0; i < n; i++) {                                                                           \
@@ -18,7 +15,6 @@ static const float INVERSE_SQRT_2_PI = 0.39894228f;
             y_of[i] = (value);                                                                                     \
         }                                                                                                          \
     }                                                                                                              \
-    KT_CLONES                                                                                                      \
     static void name##_backward(size_t n, const float *restrict x_of, const float *restrict y_of, const float *dy, \
                                 float *dx)                                                                         \
     {                                                                                                              \

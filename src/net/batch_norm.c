@@ -8,8 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/simd.h"
-
 /* layer->scratch: mean [n], 1 / deviation [n], totals [2 x n], then the shards' sums [shards x 2 x n]. A rank reads and
  * writes its own columns, so nothing here waits for the ranks of its own team. */
 typedef struct scratch {
@@ -27,21 +25,18 @@ static scratch scratch_of(const kt_layer *layer)
     return (scratch){layer->scratch, layer->scratch + n, layer->scratch + 2 * n, layer->scratch + 4 * n};
 }
 
-KT_CLONES
 static void add_row(size_t n, const float *restrict x, double *restrict sum)
 {
     for (size_t j = 0; j < n; j++)
         sum[j] += (double)x[j];
 }
 
-KT_CLONES
 static void add_squares(size_t n, const float *restrict x, const double *restrict mean, double *restrict sum)
 {
     for (size_t j = 0; j < n; j++)
         sum[j] += ((double)x[j] - mean[j]) * ((double)x[j] - mean[j]);
 }
 
-KT_CLONES
 static void normalize(size_t n, const float *restrict x, const double *restrict mean, const double *restrict inverse,
                       const float *restrict gain, const float *restrict shift, float *restrict y)
 {
@@ -50,7 +45,6 @@ static void normalize(size_t n, const float *restrict x, const double *restrict 
 }
 
 /* sum_dy[j] += dy, sum_dy_xhat[j] += dy xhat */
-KT_CLONES
 static void add_products(size_t n, const float *restrict x, const float *restrict dy, const double *restrict mean,
                          const double *restrict inverse, double *restrict sum_dy, double *restrict sum_dy_xhat)
 {
@@ -62,7 +56,6 @@ static void add_products(size_t n, const float *restrict x, const float *restric
 
 /* dx = gain / deviation * (dy - mean_dy - xhat mean_dy_xhat); the two means are 0 when the statistics do not depend on
  * x. */
-KT_CLONES
 static void propagate(size_t n, const float *restrict x, const float *dy, const double *restrict mean,
                       const double *restrict inverse, const float *restrict gain, const double *restrict mean_dy,
                       const double *restrict mean_dy_xhat, float *dx)

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/simd.h"
 #include "edge/linalg.h"
 
 /* Units of a tile. Own kernels: a cache line, so that two ranks never write to the same one. OpenBLAS: enough to fill
@@ -94,7 +93,6 @@ size_t kt_dense_scratch(void)
     return (size_t)KT_SHARD_LEVELS * TILE;
 }
 
-KT_CLONES
 static void add(size_t n, const float *restrict x, float *restrict sum)
 {
     for (size_t i = 0; i < n; i++)
@@ -156,7 +154,6 @@ void kt_dense_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node
                              t.ld_x, g, ld_g, ahead);
 }
 
-KT_CLONES
 static void sum_rows(size_t m, size_t n, size_t ld, const float *restrict d, float *restrict sum)
 {
     memset(sum, 0, n * sizeof *sum);

@@ -1,7 +1,6 @@
 /* Products of thin batches (up to some hundred rows), where reading the weights is what costs. Local and pure.
  *
- * One source, built for several instruction sets; a row of the table each, the best that the processor has is taken
- * at run time. Within one row an element's bits do not depend on the tile it is computed in: neither on the number of
+ * A row of the table for each instruction set (simd.h); the best that the processor has is taken at run time. Within one row an element's bits do not depend on the tile it is computed in: neither on the number of
  * rows, nor on the columns or units asked for, nor on leading dimensions or alignment (4 bytes suffice). So a product
  * can be cut among ranks in any way.
  *
@@ -16,17 +15,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Memory that will be needed after a tile: the same rows and columns as the tile's, of up to 3 arrays with rows
- * `stride` floats apart. Prefetched on the way. */
+#include "base/simd.h"
+
+/* Most state vectors of an optimizer (optimizer.h). */
+enum { KT_MAX_SLOTS = 2 };
+
+/* Memory that will be needed after a tile: the same rows and columns as the tile's, of some arrays with rows
+ * `stride` floats apart: weights and their optimizer's state. Prefetched on the way. */
 typedef struct kt_ahead {
     size_t n_arrays;
-    const float *array[3];
+    const float *array[1 + KT_MAX_SLOTS];
     size_t stride;
 } kt_ahead;
 
 typedef struct kt_kernels {
-    const char *name; /* "avx512", "avx2", "baseline" */
-    bool (*supported)(void);
+    size_t simd; /* its row of kt_simd_rows */
 
     /* y[m x n_out] = x[m x n_in] w^T, w[n_out x n_in]. Each element: lanes of i summed in order of i, then the
      * lanes. */
@@ -44,9 +47,8 @@ typedef struct kt_kernels {
                      const float *x, size_t ld_x, float *g, size_t ld_g, const kt_ahead *ahead);
 } kt_kernels;
 
-/* Best first; the last is supported everywhere. */
-extern const kt_kernels *const kt_kernels_table[];
-extern const size_t kt_n_kernels;
+/* A row for each of kt_simd_rows. */
+extern const kt_kernels *const kt_kernels_table[KT_N_SIMD];
 
 /* The best row that this processor supports. */
 const kt_kernels *kt_kernels_best(void);

@@ -4,11 +4,9 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "base/simd.h"
 
 /* ---- dense: y = x w^T + bias ---- */
 
-KT_CLONES
 static void add_bias(size_t n, const float *restrict bias, float *restrict y)
 {
     for (size_t j = 0; j < n; j++)
@@ -81,7 +79,6 @@ const kt_layer_kind kt_layer_activation = {"activation", activation_forward, act
 
 enum { DRAWS = 1024 };
 
-KT_CLONES
 static void mask_units(size_t n, const float *restrict draw, float threshold, float scale, const float *restrict x,
                        uint8_t *restrict kept, float *restrict y)
 {
@@ -91,7 +88,6 @@ static void mask_units(size_t n, const float *restrict draw, float threshold, fl
     }
 }
 
-KT_CLONES
 static void mask_derivatives(size_t n, const uint8_t *restrict kept, float scale, const float *dy, float *dx)
 {
     for (size_t i = 0; i < n; i++)

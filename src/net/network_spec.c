@@ -6,7 +6,7 @@
 
 KT_WORDS_OF(activation_name, kt_n_activations, kt_activations[i].name)
 KT_WORDS_OF(initializer_name, kt_n_initializers, kt_initializers[i].name)
-KT_WORDS_OF(kernels_name, kt_n_kernels + 1, i == 0 ? "auto" : kt_kernels_table[i - 1]->name)
+KT_WORDS_OF(kernels_name, KT_N_SIMD + 1, i == 0 ? "auto" : kt_simd_rows[i - 1].name)
 
 #define AT(field) offsetof(kt_network_spec, field)
 
@@ -52,13 +52,13 @@ kt_status kt_network_check_spec(const kt_network_spec *spec, size_t max_rows)
     if (spec->activation < 0 || (size_t)spec->activation >= kt_n_activations || spec->initializer < 0 ||
         (size_t)spec->initializer >= kt_n_initializers)
         return kt_fail(KT_CONFIG, "no such activation (%d) or initializer (%d)", spec->activation, spec->initializer);
-    if (spec->kernels < 0 || (size_t)spec->kernels > kt_n_kernels)
+    if (spec->kernels < 0 || spec->kernels > KT_N_SIMD)
         return kt_fail(KT_CONFIG, "no such kernels (%d)", spec->kernels);
-    if (spec->kernels > 0 && !kt_kernels_table[spec->kernels - 1]->supported())
+    if (spec->kernels > 0 && !kt_simd_rows[spec->kernels - 1].supported())
         return kt_fail(
             KT_CONFIG,
             "parallel.kernels = %s: this processor has no such instructions: must be auto, or %s for what it has",
-            kt_kernels_table[spec->kernels - 1]->name, kt_kernels_best()->name);
+            kt_simd_rows[spec->kernels - 1].name, kt_simd_rows[kt_simd_best()].name);
     if (!(spec->dropout >= 0 && spec->dropout < 1))
         return kt_fail(KT_CONFIG, "dropout %g: it must be at least 0 and below 1", spec->dropout);
     if (spec->batch_norm &&

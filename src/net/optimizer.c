@@ -1,14 +1,10 @@
 #include "net/optimizer.h"
 
-#include <float.h>
 #include <math.h>
 
 #include "base/memory.h"
 #include "base/options_rows.h"
-#include "base/simd.h"
 #include "edge/linalg.h"
-
-#include "net/optimizer_private.h"
 
 const char *const kt_l2_form_names[KT_N_L2_FORMS] = {
     [KT_L2_BATCH] = "batch", [KT_L2_COUPLED] = "coupled", [KT_L2_DECOUPLED] = "decoupled"};
@@ -36,107 +32,21 @@ static const kt_option option_rows[] = {
 };
 const kt_option_rows kt_optimizer_options = KT_OPTION_ROWS(option_rows);
 
-/* The loops below are float only, without branches or library calls, so that they fill whole vectors. Each starts
- * alike: the gradient takes the coupled decay at the weight as it was, the decoupled one shrinks the weight. */
+const kt_optimizer_kind *const kt_optimizers = kt_optimizers_baseline;
 
-KT_CLONES
-static void update_sgd(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
-                       float *const slot[2])
+/* The same rows, whose loops are for the instructions that the kernels use. */
+static const kt_optimizer_kind *kind_of(int kind, const kt_kernels *kernels)
 {
-    const kt_update u = *update;
-    (void)slot;
-    for (size_t i = 0; i < n; i++) {
-        const float gradient = u.scale * g[i] + u.l2 * w[i];
-        w[i] = u.keep * w[i] - u.rate * gradient;
-    }
+    static const kt_optimizer_kind *const rows[KT_N_SIMD] = KT_SIMD_EACH(kt_optimizers);
+    return &rows[kernels->simd][kind];
 }
-
-KT_CLONES
-static void update_momentum(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
-                            float *const slot[2])
-{
-    const kt_update u = *update;
-    float *restrict velocity = slot[0];
-    for (size_t i = 0; i < n; i++) {
-        const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float v = u.momentum * velocity[i] + gradient;
-        velocity[i] = v;
-        w[i] = u.keep * w[i] - u.rate * v;
-    }
-}
-
-KT_CLONES
-static void update_nesterov(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
-                            float *const slot[2])
-{
-    const kt_update u = *update;
-    float *restrict velocity = slot[0];
-    for (size_t i = 0; i < n; i++) {
-        const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float v = u.momentum * velocity[i] + gradient;
-        velocity[i] = v;
-        w[i] = u.keep * w[i] - u.rate * (gradient + u.momentum * v);
-    }
-}
-
-/* A NaN stays one. */
-static inline float at_most(float most, float x)
-{
-    return most < x ? most : x;
-}
-
-static inline float root(float v)
-{
-    return sqrtf(FLT_MIN > v ? FLT_MIN : v);
-}
-
-KT_CLONES
-static void update_rmsprop(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
-                           float *const slot[2])
-{
-    const kt_update u = *update;
-    float *restrict square = slot[0];
-    for (size_t i = 0; i < n; i++) {
-        const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float v = at_most(FLT_MAX, u.beta2 * square[i] + u.rest2 * (gradient * gradient));
-        square[i] = v;
-        w[i] = u.keep * w[i] - u.rate * (gradient / (root(v) + u.epsilon));
-    }
-}
-
-KT_CLONES
-static void update_adam(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
-                        float *const slot[2])
-{
-    const kt_update u = *update;
-    float *restrict first = slot[0], *restrict second = slot[1];
-    for (size_t i = 0; i < n; i++) {
-        const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float m = u.beta1 * first[i] + u.rest1 * gradient;
-        const float v = at_most(FLT_MAX, u.beta2 * second[i] + u.rest2 * (gradient * gradient));
-        first[i] = m;
-        second[i] = v;
-        w[i] = u.keep * w[i] - u.rate * (m / (root(v) + u.epsilon));
-    }
-}
-
-const kt_optimizer_kind kt_optimizers[] = {
-    {"sgd", 0, {NULL, NULL}, update_sgd, NULL, false, false},
-    {"momentum", 1, {"velocity", NULL}, update_momentum, NULL, false, false},
-    {"nesterov", 1, {"velocity", NULL}, update_nesterov, NULL, false, false},
-    {"rmsprop", 1, {"square_average", NULL}, update_rmsprop, kt_optimizer_rmsprop_avx512, false, false},
-    {"adam", 2, {"first_moment", "second_moment"}, update_adam, kt_optimizer_adam_avx512, false, true},
-    {"adamw", 2, {"first_moment", "second_moment"}, update_adam, kt_optimizer_adam_avx512, true, true},
-};
-const size_t kt_n_optimizers = sizeof kt_optimizers / sizeof kt_optimizers[0];
 
 struct kt_optimizer {
     kt_optimizer_spec spec;
     const kt_optimizer_kind *kind;
-    kt_update_loop *update;
     const kt_tensor *tensors; /* borrowed */
     size_t n_tensors;
-    float *slot[2]; /* borrowed */
+    float *slot[KT_MAX_SLOTS]; /* borrowed */
 };
 
 static int effective_form(const kt_optimizer_spec *spec)
@@ -162,23 +72,15 @@ static kt_status check_spec(const kt_optimizer_spec *spec)
     return KT_OK;
 }
 
-static kt_update_loop *best_loop(const kt_optimizer_spec *spec, const kt_optimizer_kind *kind)
-{
-    const bool has_betas = spec->beta2 >= 0.5 && (spec->beta1 >= 0.5 || kind->n_slots < 2);
-    const bool can = kind->update_avx512 != NULL && has_betas && kt_optimizer_has_avx512();
-    return can && !spec->portable ? kind->update_avx512 : kind->update;
-}
-
-kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, const kt_tensor *tensors,
-                              size_t n_tensors, float *const *slots)
+kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, const kt_kernels *kernels,
+                              const kt_tensor *tensors, size_t n_tensors, float *const *slots)
 {
     kt_optimizer *optimizer;
     *out = NULL;
     KT_TRY(check_spec(spec));
     KT_TRY(KT_NEW(optimizer, 1));
     optimizer->spec = *spec;
-    optimizer->kind = &kt_optimizers[spec->kind];
-    optimizer->update = best_loop(spec, optimizer->kind);
+    optimizer->kind = kind_of(spec->kind, kernels);
     optimizer->tensors = tensors;
     optimizer->n_tensors = n_tensors;
     for (size_t s = 0; s < optimizer->kind->n_slots; s++)
@@ -200,7 +102,8 @@ static kt_update prepare(const kt_optimizer *optimizer, int64_t step, double rat
     const double l2 = decays ? spec->l2 : 0;
     const double coupled[KT_N_L2_FORMS] = {[KT_L2_BATCH] = l2 / (double)M, [KT_L2_COUPLED] = l2};
     const double decoupled[KT_N_L2_FORMS] = {[KT_L2_DECOUPLED] = rate * l2};
-    const bool corrects = optimizer->kind->corrects_bias;
+    const kt_optimizer_kind *kind = optimizer->kind;
+    const bool corrects = kind->corrects_bias;
     const double correction1 = corrects ? 1 - pow(spec->beta1, (double)step) : 1;
     const double correction2 = corrects ? sqrt(1 - pow(spec->beta2, (double)step)) : 1;
     return (kt_update){.scale = (float)gradient_scale,
@@ -212,6 +115,7 @@ static kt_update prepare(const kt_optimizer *optimizer, int64_t step, double rat
                        .rest1 = (float)(1 - spec->beta1),
                        .beta2 = (float)spec->beta2,
                        .rest2 = (float)(1 - spec->beta2),
+                       .slow_betas = spec->beta2 >= 0.5 && (spec->beta1 >= 0.5 || kind->n_slots < 2),
                        .epsilon = (float)(spec->epsilon * correction2)};
 }
 
@@ -225,10 +129,10 @@ kt_updates kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, dou
 void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_update *update, size_t begin, size_t n, float *w,
                         const float *g)
 {
-    float *slot[2] = {NULL, NULL};
+    float *slot[KT_MAX_SLOTS] = {NULL};
     for (size_t s = 0; s < optimizer->kind->n_slots; s++)
         slot[s] = optimizer->slot[s] + begin;
-    optimizer->update(update, n, w + begin, g, slot);
+    optimizer->kind->update(update, n, w + begin, g, slot);
 }
 
 void kt_optimizer_update(const kt_optimizer *optimizer, const kt_updates *updates, size_t begin, size_t end, float *w,

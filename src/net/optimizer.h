@@ -3,7 +3,7 @@
  * A kt_optimizer says how parameters are updated; it holds no parameters and no state. The state vectors (slots) are
  * borrowed and of full size, so that several ranks may share them and each update the elements that it owns. The new
  * bits of an element depend on its own parameter, gradient and state, on the constants of the update, and on whether
- * the processor has AVX-512: never on where a range begins or ends, nor on alignment (4 bytes suffice).
+ * the kernels are those for AVX-512: never on where a range begins or ends, nor on alignment (4 bytes suffice).
  *
  * Letters: n_parameters elements in a vector; n elements of a range; M samples in the batch. */
 #ifndef KTRAIN_OPTIMIZER_H
@@ -22,7 +22,6 @@ typedef struct kt_optimizer_spec {
     double l2; /* lambda */
     int l2_form;
     bool l2_biases; /* also on everything that is not a dense weight */
-    bool portable;  /* no loops that some processors lack: for ranks on different ones */
 } kt_optimizer_spec;
 
 extern const kt_option_rows kt_optimizer_options; /* of kt_optimizer_spec */
@@ -42,33 +41,36 @@ typedef struct kt_update {
     float beta1, rest1; /* rest = 1 - beta */
     float beta2, rest2;
     float epsilon;
+    bool slow_betas; /* those that the optimizer uses are at least 1/2 */
 } kt_update;
 
-/* Updates w[n] from g[n] and the state slot[..][n]. */
-typedef void kt_update_loop(const kt_update *u, size_t n, float *w, const float *g, float *const slot[2]);
+/* Updates w[n] from g[n] and the kind's state vectors slot[n_slots][n]. */
+typedef void kt_update_loop(const kt_update *u, size_t n, float *w, const float *g, float *const *slot);
 
 typedef struct kt_optimizer_kind {
     const char *name;
     size_t n_slots; /* state vectors */
-    const char *slot_names[2];
+    const char *slot_names[KT_MAX_SLOTS];
     kt_update_loop *update;
-    kt_update_loop *update_avx512; /* for AVX-512 and betas of at least 1/2; NULL where `update` is as fast */
-    bool decoupled;                /* its l2 is decoupled whatever l2_form says */
+    bool decoupled; /* its l2 is decoupled whatever l2_form says */
     bool corrects_bias;
 } kt_optimizer_kind;
 
 /* sgd, momentum, nesterov, rmsprop, adam, adamw (adam whose l2 is always decoupled) */
-extern const kt_optimizer_kind kt_optimizers[];
+extern const kt_optimizer_kind
+    *const kt_optimizers; /* the baseline's: rows differ between instruction sets in `update` */
 extern const size_t kt_n_optimizers;
+KT_SIMD_DECLARE(const kt_optimizer_kind, kt_optimizers, []);
 
 typedef struct kt_optimizer kt_optimizer;
 
-/* For vectors described by tensors[n_tensors] in order of their offsets (borrowed). slots: the kind's n_slots state
+/* With loops for the instructions of `kernels`, on which ranks that share or compare results agree. For vectors
+ * described by tensors[n_tensors] in order of their offsets (borrowed). slots: the kind's n_slots state
  * vectors [n_parameters], zero before step 1; the vectors, but not the array of pointers, are borrowed for the
  * optimizer's lifetime (slots may be NULL when n_slots is 0). *out is NULL on failure: KT_CONFIG for an impossible
  * spec, KT_NO_MEMORY. */
-kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, const kt_tensor *tensors,
-                              size_t n_tensors, float *const *slots);
+kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, const kt_kernels *kernels,
+                              const kt_tensor *tensors, size_t n_tensors, float *const *slots);
 void kt_optimizer_free(kt_optimizer *optimizer);
 
 /* True when L2 applies to the tensor: to dense weights, or to all with l2_biases. */

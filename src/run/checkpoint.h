@@ -24,8 +24,6 @@
 #include "run/history.h"
 #include "run/provenance.h"
 
-enum { KT_MAX_SLOTS = 2 };
-
 /* Where a run stands. */
 typedef struct kt_progress {
     int64_t epoch;         /* epochs finished */

@@ -39,7 +39,8 @@ void kt_trainer_report(const kt_trainer *t)
     char exchange[128], last[80];
     kt_batches_describe_last(sizes, last, sizeof last);
     kt_log_line(t->log, "work   batch of %zu%s, products by %s%s", sizes->each, last,
-                kernels != NULL ? "own kernels, " : "OpenBLAS, ", kernels != NULL ? kernels->name : kt_linalg_core());
+                kernels != NULL ? "own kernels, " : "OpenBLAS, ",
+                kernels != NULL ? kt_simd_rows[kernels->simd].name : kt_linalg_core());
     if (kt_comm_size(t->comm) == 1)
         return;
     if (r->n_replicas == 1) {

@@ -93,7 +93,7 @@ static void close_layouts(void)
 /* What a run has come to. */
 typedef struct result {
     size_t n, n_slots, n_state;
-    float parameters[MOST], slots[2][MOST], state[2048];
+    float parameters[MOST], slots[KT_MAX_SLOTS][MOST], state[2048];
     double norm[STEPS];
 } result;
 
@@ -237,8 +237,11 @@ static void train_plainly(const kt_config *config, result *out)
     out->n_state = kt_network_n_state(network);
     out->n_slots = kt_optimizers[config->optimizer.kind].n_slots;
     const kt_tensor *tensors = kt_network_parameter_tensors(network, &n_tensors);
-    float *slots[2] = {out->slots[0], out->slots[1]};
-    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, &config->optimizer, tensors, n_tensors, slots));
+    float *slots[KT_MAX_SLOTS];
+    for (size_t s = 0; s < KT_MAX_SLOTS; s++)
+        slots[s] = out->slots[s];
+    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, &config->optimizer, kt_network_kernels(network), tensors,
+                                               n_tensors, slots));
     for (int step = 0; step < STEPS; step++) {
         const kt_pass pass = pass_of(network, config, step, (kt_rows){rows_of_step[step], V, 0, V});
         double squares = 0, clip = config->train.clip_norm;

@@ -65,8 +65,8 @@ static size_t all_kernels(const kt_kernels *all[MOST_KERNELS])
 {
     size_t n = 0;
     all[n++] = NULL;
-    for (size_t k = 0; k < kt_n_kernels && n < MOST_KERNELS; k++)
-        if (kt_kernels_table[k]->supported())
+    for (size_t k = 0; k < KT_N_SIMD && n < MOST_KERNELS; k++)
+        if (kt_simd_rows[k].supported())
             all[n++] = kt_kernels_table[k];
     return n;
 }

@@ -160,15 +160,15 @@ static void choose_shape(size_t i, size_t shape[4])
 static size_t for_all(size_t (*check)(const problem *p))
 {
     size_t n = 0;
-    for (size_t k = 0; k < kt_n_kernels; k++)
-        for (size_t i = 0; i < N_SHAPES && kt_kernels_table[k]->supported(); i++) {
+    for (size_t k = 0; k < KT_N_SIMD; k++)
+        for (size_t i = 0; i < N_SHAPES && kt_simd_rows[k].supported(); i++) {
             size_t shape[4];
             choose_shape(i, shape);
             problem p = new_problem(kt_kernels_table[k], shape, (uint32_t)(i % 4 == 0 ? 0 : i % 4 == 1 ? 9 : 5));
             const size_t n_wrong = check(&p);
             if (n_wrong > 0)
-                printf("\n    %s, %zu x %zu -> %zu, %zu shards: %zu wrong", p.kernels->name, p.m, p.n_in, p.n_out, p.V,
-                       n_wrong);
+                printf("\n    %s, %zu x %zu -> %zu, %zu shards: %zu wrong", kt_simd_rows[p.kernels->simd].name, p.m,
+                       p.n_in, p.n_out, p.V, n_wrong);
             n += n_wrong;
             free_problem(&p);
         }
@@ -315,8 +315,8 @@ static size_t count_not_zero(const matrix *a)
 /* d = 0 or -0 everywhere; with no rows at all, too. And x = 0 everywhere, whose products with d < 0 are -0. */
 static void zeros(void)
 {
-    for (size_t k = 0; k < kt_n_kernels; k++)
-        for (size_t m = 0; m <= 40 && kt_kernels_table[k]->supported(); m += 8)
+    for (size_t k = 0; k < KT_N_SIMD; k++)
+        for (size_t m = 0; m <= 40 && kt_simd_rows[k].supported(); m += 8)
             for (size_t V = 1; V <= KT_MAX_SHARDS; V *= 4) {
                 const size_t shape[4] = {m, 37, 19, V};
                 problem p = new_problem(kt_kernels_table[k], shape, 10);
@@ -337,11 +337,11 @@ static void zeros(void)
 static void uneven_shards(void)
 {
     static const size_t row[] = {3, 3, 40, 40, 41, 75, 75, 75, 77};
-    for (size_t k = 0; k < kt_n_kernels; k++) {
+    for (size_t k = 0; k < KT_N_SIMD; k++) {
         float d[77 * 2], x[77 * 5], g[2 * 5];
         for (size_t i = 0; i < 77 * 5; i++)
             d[i % (77 * 2)] = x[i] = 1;
-        if (!kt_kernels_table[k]->supported())
+        if (!kt_simd_rows[k].supported())
             continue;
         kt_kernels_table[k]->gradient(row, 8, 5, 2, d, 2, x, 5, g, 5, NULL);
         for (size_t i = 0; i < 10; i++)
@@ -351,9 +351,9 @@ static void uneven_shards(void)
 
 static void choice(void)
 {
-    CU_ASSERT(kt_kernels_best()->supported());
-    CU_ASSERT(kt_kernels_table[kt_n_kernels - 1]->supported());
-    CU_ASSERT_STRING_EQUAL(kt_kernels_table[kt_n_kernels - 1]->name, "baseline");
+    CU_ASSERT(kt_simd_rows[kt_kernels_best()->simd].supported());
+    CU_ASSERT(kt_simd_rows[KT_N_SIMD - 1].supported());
+    CU_ASSERT_STRING_EQUAL(kt_simd_rows[KT_N_SIMD - 1].name, "baseline");
 }
 
 const kt_test kt_tests[] = {

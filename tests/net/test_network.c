@@ -166,7 +166,7 @@ static void whole_gradient(bench *b, float *gradient)
     const kt_tensor *tensors = kt_network_parameter_tensors(b->network, &n_tensors);
     float w[MOST], data[MOST], *parameters = kt_network_parameters(b->network);
     step(b, &logits, data);
-    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, &b->l2, tensors, n_tensors, NULL));
+    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, &b->l2, kt_kernels_best(), tensors, n_tensors, NULL));
     CU_ASSERT_FATAL(optimizer != NULL);
     memcpy(w, parameters, n * sizeof *w);
     const kt_updates updates = kt_optimizer_prepare(optimizer, 1, 1, 1, ROWS);

@@ -17,16 +17,18 @@ static kt_optimizer_spec spec_of(size_t kind)
 
 /* One element with its state; rmsprop's is slot[0]. */
 typedef struct element {
-    float w, slot[2];
+    float w, slot[KT_MAX_SLOTS];
 } element;
 
 /* One step of it without decay; *u: its constants. */
 static element step_of(const kt_optimizer_spec *spec, float g, element e, kt_update *u)
 {
     static const kt_tensor one = {.count = 1};
-    float *const slots[2] = {&e.slot[0], &e.slot[1]};
+    float *slots[KT_MAX_SLOTS];
     kt_optimizer *optimizer;
-    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, spec, &one, 1, slots));
+    for (size_t k = 0; k < KT_MAX_SLOTS; k++)
+        slots[k] = &e.slot[k];
+    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, spec, kt_kernels_best(), &one, 1, slots));
     *u = kt_optimizer_prepare(optimizer, 2, 0.25, 1, 1).others;
     kt_optimizer_apply(optimizer, u, 0, 1, &e.w, &g);
     kt_optimizer_free(optimizer);

@@ -24,7 +24,7 @@ const kt_kernels *__real_kt_kernels_best(void);
 const kt_kernels *__wrap_kt_kernels_best(void);
 const kt_kernels *__wrap_kt_kernels_best(void)
 {
-    return last_has_less && is_last() ? kt_kernels_table[kt_n_kernels - 1] : __real_kt_kernels_best();
+    return last_has_less && is_last() ? kt_kernels_table[KT_N_SIMD - 1] : __real_kt_kernels_best();
 }
 
 kt_status __real_kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n);
@@ -53,7 +53,7 @@ static void make_model(const char *kernels)
         kt_text_append(&y, "%d\n", i % 2);
     }
     config.model.kernels = 0;
-    while (strcmp(kernels, "auto") != 0 && strcmp(kt_kernels_table[config.model.kernels++]->name, kernels) != 0) {
+    while (strcmp(kernels, "auto") != 0 && strcmp(kt_simd_rows[config.model.kernels++].name, kernels) != 0) {
     }
     KT_CHECK((root ? kt_file_replace_text(config.data.features, &x) : KT_OK) == KT_OK);
     KT_CHECK((root ? kt_file_replace_text(config.data.labels, &y) : KT_OK) == KT_OK);
@@ -74,7 +74,7 @@ static void all_ranks_take_the_kernels_of_the_least(void)
     make_model("auto");
     last_has_less = true;
     KT_CHECK(load("auto", &model) == KT_OK);
-    KT_CHECK(kt_network_kernels(model.network) == kt_kernels_table[kt_n_kernels - 1]);
+    KT_CHECK(kt_network_kernels(model.network) == kt_kernels_table[KT_N_SIMD - 1]);
     kt_model_free(&model);
     last_has_less = false;
     KT_CHECK(load("auto", &model) == KT_OK);

@@ -1,27 +1,18 @@
 /* m / (sqrt(v) + epsilon) by one division: a square root and a division of 16 elements keep the divider busy for 16
  * cycles (Zen 4), a division alone for 6. The root comes from the processor's estimate of 1/sqrt(v) to 14 bits,
  * y, and one Newton step: 2 sqrt(v) = s (3 - s y) with s = v y. The moments take two operations each as
- * m + (1 - beta1)(g - m), which loses no accuracy while beta1 >= 1/2. */
-#include "net/optimizer_private.h"
+ * m + (1 - beta1)(g - m), which loses no accuracy while beta1 >= 1/2. Steps are right
+ * to 4 units in the last place (the plain loops': to 3). Part of optimizer_simd.c. */
+#ifndef KTRAIN_OPTIMIZER_ESTIMATES_H
+#define KTRAIN_OPTIMIZER_ESTIMATES_H
 
 #include <float.h>
-#include <string.h>
-
-#include "net/kernels.h"
-
-/* Ranks agree on kernels, and so on these loops: they need more than the loops do, and a processor without that takes
- * neither. */
-bool kt_optimizer_has_avx512(void)
-{
-    return strcmp(kt_kernels_best()->name, "avx512") == 0;
-}
-
-#if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "net/optimizer.h"
+
 enum { LANES = 16 };
-#define AVX512 __attribute__((target("avx512f")))
-#define INLINE AVX512 static inline __attribute__((always_inline))
+#define INLINE static inline __attribute__((always_inline))
 
 INLINE __m512 all(float x)
 {
@@ -78,33 +69,18 @@ INLINE void update_all(const kt_update *update, size_t n, float *w, const float 
                      second + i, has_first, is_plain);
 }
 
-AVX512 void kt_optimizer_adam_avx512(const kt_update *u, size_t n, float *w, const float *g, float *const slot[2])
+/* For betas of at least 1/2. first NULL: rmsprop. */
+static void update_by_estimates(const kt_update *u, size_t n, float *w, const float *g, float *first, float *second)
 {
-    if (u->scale == 1 && u->keep == 1)
-        update_all(u, n, w, g, slot[0], slot[1], true, true);
+    const bool is_plain = u->scale == 1 && u->keep == 1;
+    if (first != NULL && is_plain)
+        update_all(u, n, w, g, first, second, true, true);
+    else if (first != NULL)
+        update_all(u, n, w, g, first, second, true, false);
+    else if (is_plain)
+        update_all(u, n, w, g, NULL, second, false, true);
     else
-        update_all(u, n, w, g, slot[0], slot[1], true, false);
-}
-
-AVX512 void kt_optimizer_rmsprop_avx512(const kt_update *u, size_t n, float *w, const float *g, float *const slot[2])
-{
-    if (u->scale == 1 && u->keep == 1)
-        update_all(u, n, w, g, NULL, slot[0], false, true);
-    else
-        update_all(u, n, w, g, NULL, slot[0], false, false);
-}
-
-#else
-
-/* Never called. */
-void kt_optimizer_adam_avx512(const kt_update *u, size_t n, float *w, const float *g, float *const slot[2])
-{
-    (void)u, (void)n, (void)w, (void)g, (void)slot;
-}
-
-void kt_optimizer_rmsprop_avx512(const kt_update *u, size_t n, float *w, const float *g, float *const slot[2])
-{
-    (void)u, (void)n, (void)w, (void)g, (void)slot;
+        update_all(u, n, w, g, NULL, second, false, false);
 }
 
 #endif
