@@ -13,7 +13,7 @@
 static kt_status score_parts(kt_comm *world, kt_model *model, const kt_data *data, kt_scores scores[KT_N_PARTS])
 {
     kt_metrics metrics = {0};
-    kt_status status = kt_comm_agree(world, kt_metrics_create(&metrics, model->head.n_classes));
+    kt_status status = kt_comm_agree(world, kt_metrics_create(&metrics, model->head.data.n_classes));
     for (int p = 0; p < KT_N_PARTS && status == KT_OK; p++) {
         kt_metrics_clear(&metrics);
         status = kt_evaluate(&model->replica, model->network, &data->set, data->split.index[p], data->split.n[p],
@@ -54,7 +54,7 @@ static kt_status evaluate(kt_comm *world, kt_model *model, const char *features,
     KT_TRY(own ? load_own(world, model, &data) : kt_data_load_file(world, features, labels, &rules, &data));
     const char *name = own ? model->head.config.data.features : features;
     kt_status status = kt_model_check_data(model, &data, name, log);
-    if (status == KT_OK && own && data.fingerprint != model->head.fingerprint)
+    if (status == KT_OK && own && data.fingerprint != model->head.data.fingerprint)
         kt_log_warning(log, "%s is not the data that %s was trained on: the parts may be mixed", name, model->path);
     if (status == KT_OK)
         status = score_parts(world, model, &data, scores);

@@ -32,7 +32,7 @@ static kt_status predict(kt_comm *world, kt_model *model, const kt_data *data, c
 {
     float *probabilities = NULL;
     bool root = kt_comm_rank(world) == 0;
-    size_t n_classes = model->head.n_classes;
+    size_t n_classes = model->head.data.n_classes;
     kt_status status = KT_OK;
     KT_TRY(kt_model_check_data(model, data, a->features, log));
     if (a->class_names)

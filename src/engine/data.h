@@ -11,7 +11,7 @@ typedef struct kt_data {
     kt_dataset set; /* all parts' samples; rows of separate validation and test files follow the others. Read only: the
                      * ranks of a host have one copy */
     kt_split split;
-    struct {
+    struct kt_own_file {
         size_t first, n;
         kt_type file_type;
     } own_files[KT_N_PARTS]; /* the rows of parts that have files of their own; n = 0: cut from the main file */

@@ -111,28 +111,67 @@ static kt_status send_names(kt_comm *comm, kt_dataset *set)
     return status;
 }
 
+/* What rank 0 tells of its data before it sends them. No pointers: they are of its own process only. */
+typedef struct facts {
+    bool labelled;
+    size_t n, d, n_classes, shape[2], n_left_out, n_split[KT_N_PARTS];
+    kt_type type, file_type;
+    kt_notes notes;
+    struct kt_own_file own_files[KT_N_PARTS];
+    uint64_t fingerprint;
+    kt_dataset_statistics statistics;
+} facts;
+
+static facts facts_of(const kt_data *data)
+{
+    const kt_dataset *set = &data->set;
+    facts f = {
+        .labelled = set->labels != NULL,
+        .n = set->n,
+        .d = set->d,
+        .n_classes = set->n_classes,
+        .shape = {set->shape[0], set->shape[1]},
+        .n_left_out = set->n_left_out,
+        .type = set->type,
+        .file_type = set->file_type,
+        .notes = set->notes,
+        .fingerprint = data->fingerprint,
+        .statistics = data->statistics,
+    };
+    memcpy(f.n_split, data->split.n, sizeof f.n_split);
+    memcpy(f.own_files, data->own_files, sizeof f.own_files);
+    return f;
+}
+
+static kt_data data_of(const facts *f)
+{
+    kt_data data = {
+        .set = {.n = f->n,
+                .d = f->d,
+                .n_classes = f->n_classes,
+                .shape = {f->shape[0], f->shape[1]},
+                .n_left_out = f->n_left_out,
+                .type = f->type,
+                .file_type = f->file_type,
+                .notes = f->notes},
+        .fingerprint = f->fingerprint,
+        .statistics = f->statistics,
+    };
+    memcpy(data.own_files, f->own_files, sizeof data.own_files);
+    return data;
+}
+
 /* Everyone gets rank 0's data. */
 static kt_status distribute(kt_comm *comm, kt_data *data)
 {
-    bool root = kt_comm_rank(comm) == 0;
-    bool labelled = root && data->set.labels != NULL;
-    kt_data head = *data;
+    facts f = facts_of(data);
     kt_comm *firsts = NULL;
-    kt_comm_broadcast(comm, 0, &head, sizeof head);
-    kt_comm_broadcast(comm, 0, &labelled, sizeof labelled);
-    if (!root) {
-        *data = head;
-        data->set.features = NULL;
-        data->set.labels = NULL;
-        data->set.class_names = NULL;
-        data->split = (kt_split){0};
-        data->set.borrowed = false;
-        data->view = false;
-        data->parts = NULL;
-    }
+    kt_comm_broadcast(comm, 0, &f, sizeof f);
+    if (kt_comm_rank(comm) != 0)
+        *data = data_of(&f);
     kt_status status = group(comm, data, &firsts);
     if (status == KT_OK)
-        status = fill(comm, firsts, data, head.split.n, labelled);
+        status = fill(comm, firsts, data, f.n_split, f.labelled);
     if (status == KT_OK)
         status = send_names(comm, &data->set);
     kt_comm_free(firsts);

@@ -299,13 +299,13 @@ static kt_status read_head(kt_hdf5 *file, const char *path, kt_checkpoint_head *
     size_t fingerprint, type;
     KT_TRY(read_config(file, path, &h->config));
     KT_TRY(read_u64(file, "/data/fingerprint", &fingerprint));
-    KT_TRY(read_u64(file, "/data/features", &h->n_in));
-    KT_TRY(read_u64(file, "/data/classes", &h->n_classes));
+    KT_TRY(read_u64(file, "/data/features", &h->data.n_in));
+    KT_TRY(read_u64(file, "/data/classes", &h->data.n_classes));
     KT_TRY(read_u64(file, "/data/type", &type));
     KT_TRY(kt_hdf5_read_into(file, "/data/statistics", KT_F64, 1, (size_t[]){5}, s));
-    h->fingerprint = fingerprint;
-    h->file_type = type < KT_N_TYPES ? (kt_type)type : KT_F32;
-    h->statistics = (kt_dataset_statistics){s[0], s[1], s[2], s[3], s[4]};
+    h->data.fingerprint = fingerprint;
+    h->data.file_type = type < KT_N_TYPES ? (kt_type)type : KT_F32;
+    h->data.statistics = (kt_dataset_statistics){s[0], s[1], s[2], s[3], s[4]};
     return kt_hdf5_has(file, "/data/class_names")
                ? kt_hdf5_read_texts(file, "/data/class_names", &h->n_names, &h->class_names)
                : KT_OK;

@@ -60,10 +60,12 @@ typedef struct kt_snapshot {
 /* What a file says of itself before any tensor is read. */
 typedef struct kt_checkpoint_head {
     kt_config config;
-    uint64_t fingerprint;
-    size_t n_in, n_classes;
-    kt_type file_type;
-    kt_dataset_statistics statistics;
+    struct kt_trained_on { /* plain numbers, which ranks send to each other as they are */
+        uint64_t fingerprint;
+        size_t n_in, n_classes;
+        kt_type file_type;
+        kt_dataset_statistics statistics;
+    } data;
     size_t n_names;
     char **class_names; /* owned, n_names (0 or n_classes) */
 } kt_checkpoint_head;

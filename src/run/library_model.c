@@ -44,12 +44,12 @@ ktrain_status ktrain_model_load(const char *path, ktrain_model **out)
 
 size_t ktrain_model_n_inputs(const ktrain_model *model)
 {
-    return model != NULL ? model->model.head.n_in : 0;
+    return model != NULL ? model->model.head.data.n_in : 0;
 }
 
 size_t ktrain_model_n_classes(const ktrain_model *model)
 {
-    return model != NULL ? model->model.head.n_classes : 0;
+    return model != NULL ? model->model.head.data.n_classes : 0;
 }
 
 const char *ktrain_model_class_name(const ktrain_model *model, size_t c)
@@ -74,11 +74,11 @@ static kt_status take(const ktrain_model *model, const char *call, const ktrain_
                       kt_dataset *set)
 {
     const kt_checkpoint_head *head = &model->model.head;
-    KT_TRY(kt_library_borrow(call, x, labels, head->n_classes, set));
-    return set->d == head->n_in
+    KT_TRY(kt_library_borrow(call, x, labels, head->data.n_classes, set));
+    return set->d == head->data.n_in
                ? KT_OK
                : kt_fail(KT_DATA, "%s: samples of %zu features: must have %zu, like what %s was trained on", call,
-                         set->d, head->n_in, model->model.path);
+                         set->d, head->data.n_in, model->model.path);
 }
 
 /* OpenBLAS is only asked where a chunk of samples is too large for ktrain's own kernels. */
@@ -119,7 +119,7 @@ static int32_t most_probable(size_t n_classes, const float *p)
 /* As many samples at a time as go through the network at once: the same chunks, so the same bits. */
 static kt_status predict_labels(ktrain_model *model, kt_dataset *set, int32_t *labels)
 {
-    const size_t n = set->n, n_classes = model->model.head.n_classes;
+    const size_t n = set->n, n_classes = model->model.head.data.n_classes;
     char *features = set->features;
     float *p;
     kt_status status = KT_NEW(p, (n < KT_EVALUATION_ROWS ? n : KT_EVALUATION_ROWS) * n_classes);
@@ -151,7 +151,7 @@ static kt_status evaluate(ktrain_model *model, const kt_dataset *set, kt_scores 
     KT_TRY(KT_NEW(index, set->n));
     for (size_t i = 0; i < set->n; i++)
         index[i] = (uint32_t)i;
-    kt_status status = kt_metrics_create(&metrics, model->model.head.n_classes);
+    kt_status status = kt_metrics_create(&metrics, model->model.head.data.n_classes);
     if (status == KT_OK) {
         const kt_linalg_mode before = enter(model, set->n);
         status =

@@ -30,7 +30,7 @@ static kt_status read_tensors(kt_hdf5 *file, kt_network *network)
 static kt_status create_network(kt_comm *comm, size_t max_rows, kt_model *model)
 {
     const kt_checkpoint_head *head = &model->head;
-    kt_network_spec spec = kt_config_network(&head->config, head->n_in, head->n_classes);
+    kt_network_spec spec = kt_config_network(&head->config, head->data.n_in, head->data.n_classes);
     size_t n_bytes;
     spec.kernels = 0; /* a model may be used on other processors than those that trained it */
     KT_TRY(kt_replica_agree_on_kernels(comm, &spec));
@@ -49,16 +49,9 @@ static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_log *
     bool root = kt_comm_rank(comm) == 0;
     KT_TRY(kt_comm_agree(comm, root ? open_model(path, log, model, file) : KT_OK));
     KT_TRY(kt_config_broadcast(comm, &model->head.config));
-    kt_checkpoint_head head = model->head;
-    kt_comm_broadcast(comm, 0, &head, sizeof head);
-    if (!root) {
-        const kt_config config = model->head.config;
-        model->head = head;
-        model->head.config = config;
-        model->head.class_names = NULL;
-        model->head.n_names = 0;
+    kt_comm_broadcast(comm, 0, &model->head.data, sizeof model->head.data);
+    if (!root)
         kt_file_path(model->path, "%s", path); /* what was asked for: rank 0 knows the file */
-    }
     KT_TRY(create_network(comm, max_rows, model));
     KT_TRY(kt_comm_agree(comm, root ? read_tensors(*file, model->network) : KT_OK));
     kt_replica_spread_network(&model->replica, model->network);
@@ -85,7 +78,7 @@ kt_status kt_model_table_rules(const kt_model *model, const char *header, kt_tab
 static kt_status open_alone(const char *path, size_t max_rows, kt_log *log, kt_model *model, kt_hdf5 **file)
 {
     KT_TRY(open_model(path, log, model, file));
-    kt_network_spec spec = kt_config_network(&model->head.config, model->head.n_in, model->head.n_classes);
+    kt_network_spec spec = kt_config_network(&model->head.config, model->head.data.n_in, model->head.data.n_classes);
     spec.kernels = 0; /* the best of this processor */
     const kt_status status = kt_network_create(&model->network, &spec, max_rows);
     return status == KT_OK ? read_tensors(*file, model->network) : kt_fail_context(status, "%s", model->path);
@@ -105,14 +98,14 @@ kt_status kt_model_open(const char *path, size_t max_rows, kt_log *log, kt_model
 kt_status kt_model_check_data(const kt_model *model, const kt_data *data, const char *name, kt_log *log)
 {
     const kt_dataset *set = &data->set;
-    if (set->d != model->head.n_in)
+    if (set->d != model->head.data.n_in)
         return kt_fail(KT_DATA, "%s: has %zu features a sample: must have %zu, like what %s was trained on", name,
-                       set->d, model->head.n_in, model->path);
-    if (set->n_classes > model->head.n_classes)
+                       set->d, model->head.data.n_in, model->path);
+    if (set->n_classes > model->head.data.n_classes)
         return kt_fail(KT_DATA, "%s: its labels go up to %zu: must be below %zu, the classes of %s", name,
-                       set->n_classes - 1, model->head.n_classes, model->path);
+                       set->n_classes - 1, model->head.data.n_classes, model->path);
     kt_notes notes = set->notes;
-    kt_data_compare(&(kt_looks){"the training data", model->head.statistics, model->head.file_type},
+    kt_data_compare(&(kt_looks){"the training data", model->head.data.statistics, model->head.data.file_type},
                     &(kt_looks){name, data->statistics, set->file_type}, model->head.config.data.scale, &notes);
     kt_log_notes(log, &notes);
     return KT_OK;

@@ -194,11 +194,11 @@ static kt_status check_same_run(kt_hdf5 *file, const char *path, const kt_config
                          path, other->section, other->key, was.bytes, is.bytes);
         kt_memory_free(was.bytes);
         kt_memory_free(is.bytes);
-    } else if (head.fingerprint != data->fingerprint) {
+    } else if (head.data.fingerprint != data->fingerprint) {
         status = kt_fail(KT_DATA,
                          "%s: was made from other data (fingerprint %016llx, now %016llx): use the same files, another "
                          "run.dir, or checkpoint.resume=never",
-                         path, (unsigned long long)head.fingerprint, (unsigned long long)data->fingerprint);
+                         path, (unsigned long long)head.data.fingerprint, (unsigned long long)data->fingerprint);
     }
     kt_checkpoint_free_head(&head);
     return status == KT_OK ? check_same_split(file, path, &data->split) : status;

@@ -8,6 +8,7 @@
 #include "base/intern.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "broadcasts.h"
 #include "engine/data.h"
 #include "test.h"
 
@@ -228,5 +229,6 @@ const kt_test kt_tests[] = {
     {"an unlabelled file is all test", an_unlabelled_file_is_all_test},
     {"loaded data can be seen with any split", loaded_data_can_be_seen_with_any_split},
     {"every rank knows the names of classes", every_rank_knows_the_names_of_classes},
+    {"no broadcast has sent an address", no_broadcast_has_sent_an_address},
     {NULL, NULL},
 };

@@ -127,8 +127,10 @@ static void everything_comes_back(void)
     kt_split_free(&split);
     kt_checkpoint_head head;
     KT_CHECK_STATUS(KT_OK, kt_checkpoint_read_head(file, path, &head));
-    CU_ASSERT(head.fingerprint == a.data.fingerprint && head.n_in == N_FEATURES && head.n_classes == N_CLASSES);
-    CU_ASSERT(head.config.data.scale == 3 && head.statistics.zero_fraction == 0.75 && head.file_type == KT_F64);
+    CU_ASSERT(head.data.fingerprint == a.data.fingerprint && head.data.n_in == N_FEATURES &&
+              head.data.n_classes == N_CLASSES);
+    CU_ASSERT(head.config.data.scale == 3 && head.data.statistics.zero_fraction == 0.75 &&
+              head.data.file_type == KT_F64);
     CU_ASSERT(head.n_names == N_CLASSES && strcmp(head.class_names[1], "\xe3\x81\x82") == 0);
     kt_checkpoint_free_head(&head);
     kt_provenance made;

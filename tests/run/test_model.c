@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/intern.h"
 #include "base/memory.h"
+#include "broadcasts.h"
 #include "run/model.h"
 #include "run/run.h"
 #include "test.h"
@@ -107,5 +108,6 @@ const kt_test kt_tests[] = {
     {"the kernels that a model was trained with do not bind it", the_kernels_of_its_training_do_not_bind_a_model},
     {"a network that one rank cannot make is the same sentence on all ranks",
      what_one_rank_cannot_make_is_a_sentence_on_all},
+    {"no broadcast of training, loading or data has sent an address", no_broadcast_has_sent_an_address},
     {NULL, NULL},
 };
