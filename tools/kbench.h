@@ -125,7 +125,8 @@ typedef enum kt_bench_time {
 
 /* What a step has to do at least. */
 typedef struct kt_bench_need {
-    size_t n_parameters, n_replicas, ranks_per_replica, n_by_factors, n_layers;
+    size_t n_parameters, n_replicas, ranks_per_replica, n_layers;
+    size_t layers_by[KT_MOST_EXCHANGE_KINDS];                /* as kt_exchange_kinds */
     double flops[KT_BENCH_N_TIMES], bytes[KT_BENCH_N_TIMES]; /* of FORWARD, BACKWARD, EXCHANGE; of all ranks */
     double data_bytes;                                       /* that a step comes by again and again, of all ranks */
     double sent_bytes;                                       /* between replicas, all together */

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "build.h"
 #include "edge/linalg.h"
 #include "kbench.h"
-#include "build.h"
 
 static const char *const time_names[KT_BENCH_N_TIMES] = {
     [KT_BENCH_STEP] = "step",         [KT_BENCH_FORWARD] = "forward", [KT_BENCH_BACKWARD] = "backward",
@@ -95,7 +95,9 @@ static json_t *case_json(const kt_bench_results *r, const kt_bench_case *c)
 {
     const kt_bench_need *need = &c->need;
     const double batch = (double)kt_bench_shape_batch(c->shape);
-    json_t *medians = json_object(), *all = json_object();
+    json_t *medians = json_object(), *all = json_object(), *layers_by = json_object();
+    for (size_t k = 0; k < kt_n_exchange_kinds; k++)
+        json_object_set_new(layers_by, kt_exchange_kinds[k]->name, json_integer((json_int_t)need->layers_by[k]));
     for (int t = 0; t < KT_BENCH_N_TIMES; t++) {
         json_object_set_new(medians, time_names[t], json_real(kt_bench_case_seconds(c, (kt_bench_time)t)));
         json_object_set_new(all, time_names[t], numbers(c->n_repetitions, c->seconds[t]));
@@ -104,13 +106,13 @@ static json_t *case_json(const kt_bench_results *r, const kt_bench_case *c)
                             widths(c->shape), "batch_size", (json_int_t)batch, "optimizer", c->shape->optimizer,
                             "parameters", (json_int_t)need->n_parameters, "ranks", c->group->n_ranks, "variant",
                             c->variant->name, "keys", keys(r, c));
-    json_t *how = json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:f, s:o, s:o, s:o, s:o, s:o}", "replicas",
-                            (json_int_t)need->n_replicas, "ranks_per_replica", (json_int_t)need->ranks_per_replica,
-                            "layers", (json_int_t)need->n_layers, "layers_by_factors", (json_int_t)need->n_by_factors,
-                            "sent_bytes", need->sent_bytes, "data_bytes", need->data_bytes, "steps_each",
-                            (json_int_t)c->steps_each, "samples_per_second",
-                            batch / kt_bench_case_seconds(c, KT_BENCH_STEP), "seconds", medians, "repetitions", all,
-                            "roofline", roofline_json(c), "machine", speeds_json(c->group), "torch", torch_json(r, c));
+    json_t *how =
+        json_pack("{s:I, s:I, s:I, s:o, s:f, s:f, s:I, s:f, s:o, s:o, s:o, s:o, s:o}", "replicas",
+                  (json_int_t)need->n_replicas, "ranks_per_replica", (json_int_t)need->ranks_per_replica, "layers",
+                  (json_int_t)need->n_layers, "layers_by", layers_by, "sent_bytes", need->sent_bytes, "data_bytes",
+                  need->data_bytes, "steps_each", (json_int_t)c->steps_each, "samples_per_second",
+                  batch / kt_bench_case_seconds(c, KT_BENCH_STEP), "seconds", medians, "repetitions", all, "roofline",
+                  roofline_json(c), "machine", speeds_json(c->group), "torch", torch_json(r, c));
     json_object_update(one, how);
     json_decref(how);
     set_gain(one, "gain_over_one_rank", kt_bench_one_rank(r, c), c);

@@ -2,43 +2,24 @@
 #include "kbench.h"
 
 /* The products of a dense layer are 2 flops a weight and sample: forward, gradient and, but for the first layer,
- * backward. Each replica reads the weights once forward and once backward. Where a gradient goes by factors every
- * replica forms and applies the whole of it, else one slice: w and the optimizer's vectors are read and written.
+ * backward. Each replica reads the weights once forward and once backward. By some exchanges every replica forms and
+ * applies the whole gradient, by others a slice: w and the optimizer's vectors are read and written.
  * Activations, gradients that are kept, and what is sent are not counted: this is a floor. */
-static void count_layer(const kt_bench_case *c, size_t l, const kt_factors *f, kt_bench_need *need)
+static void count_layer(const kt_exchange_plan *plan, const kt_layout *layout, size_t l, const kt_factors *f,
+                        kt_bench_need *need)
 {
-    const kt_exchange_plan *plan = kt_trainer_plan(c->trainer);
     const double weights = (double)f->dense.n_in * (double)f->dense.n_out, R = (double)need->n_replicas;
-    const double product = 2 * weights * (double)plan->batch_size, reading = R * weights * sizeof(float);
-    const double times = plan->by_factors[l] ? R : 1;
+    const double product = 2 * weights * (double)plan->job.batch_size, reading = R * weights * sizeof(float);
+    const kt_exchange_cost cost =
+        plan->kind[l]->cost(&kt_machine_typical, layout, &plan->job, (kt_layer_shape){f->dense.n_in, f->dense.n_out});
     need->flops[KT_BENCH_FORWARD] += product;
     need->bytes[KT_BENCH_FORWARD] += reading;
     need->flops[KT_BENCH_BACKWARD] += l > 0 ? product : 0;
     need->bytes[KT_BENCH_BACKWARD] += l > 0 ? reading : 0;
-    need->flops[KT_BENCH_EXCHANGE] += times * product;
-    need->bytes[KT_BENCH_EXCHANGE] += times * (weights + (double)f->dense.n_out) * (8 + 8 * (double)plan->n_slots);
-    need->n_by_factors += plan->by_factors[l];
-}
-
-static double sent_bytes(const kt_bench_case *c, size_t l, kt_layer_shape shape)
-{
-    const kt_exchange_plan *plan = kt_trainer_plan(c->trainer);
-    const kt_replica *replica = kt_trainer_replica(c->trainer);
-    const kt_layout layout = {.n_hosts = replica->n_hosts,
-                              .n_ranks = (size_t)c->group->n_ranks,
-                              .ranks_per_replica = replica->team.n_seats,
-                              .n_replicas = replica->n_replicas};
-    const kt_exchange_job job = {.batch_size = plan->batch_size,
-                                 .n_shards = plan->n_shards,
-                                 .n_slots = plan->n_slots,
-                                 .reproducible = c->config.parallel.reproducible,
-                                 .rank0 = plan->rank0,
-                                 .clips = c->config.train.clip_norm > 0,
-                                 .thin = plan->batch_size <= (size_t)c->config.model.thin_rows};
-    if (replica->n_replicas == 1)
-        return 0;
-    return plan->by_factors[l] ? kt_cost_factors(&kt_machine_typical, &layout, &job, shape).total_bytes
-                               : kt_cost_allreduce(&kt_machine_typical, &layout, &job, shape).total_bytes;
+    need->flops[KT_BENCH_EXCHANGE] += cost.updates * product;
+    need->bytes[KT_BENCH_EXCHANGE] +=
+        cost.updates * (weights + (double)f->dense.n_out) * (8 + 8 * (double)plan->job.n_slots);
+    need->sent_bytes += R > 1 ? cost.total_bytes : 0;
 }
 
 kt_bench_need kt_bench_case_need(const kt_bench_case *c)
@@ -49,11 +30,15 @@ kt_bench_need kt_bench_case_need(const kt_bench_case *c)
                           .n_replicas = replica->n_replicas,
                           .ranks_per_replica = replica->team.n_seats};
     const kt_factors *factors = kt_network_factors(kt_trainer_network(c->trainer), &need.n_layers);
-    for (size_t l = 0; l < need.n_layers; l++) {
-        count_layer(c, l, &factors[l], &need);
-        need.sent_bytes += sent_bytes(c, l, (kt_layer_shape){factors[l].dense.n_in, factors[l].dense.n_out});
-    }
-    need.data_bytes = (double)(need.n_replicas * plan->n_parameters * (1 + plan->n_slots) * sizeof(float));
+    const kt_layout layout = {.n_hosts = replica->n_hosts,
+                              .n_ranks = (size_t)c->group->n_ranks,
+                              .ranks_per_replica = replica->team.n_seats,
+                              .n_replicas = replica->n_replicas};
+    for (size_t l = 0; l < need.n_layers; l++)
+        count_layer(plan, &layout, l, &factors[l], &need);
+    for (size_t k = 0; k < kt_n_exchange_kinds; k++)
+        need.layers_by[k] = kt_exchange_plan_count(plan, kt_exchange_kinds[k]);
+    need.data_bytes = (double)(need.n_replicas * plan->n_parameters * (1 + plan->job.n_slots) * sizeof(float));
     return need;
 }
 

@@ -70,14 +70,18 @@ static kt_status describe(const kt_config *config, const kt_data *data, const ch
 static double print_exchange(const kt_forecast *j, const kt_layout *layout, kt_log *log)
 {
     double total = 0;
-    kt_log_line(log, "exchange              %-14s %14s %14s   choice", "layer", "factors", "allreduce");
+    char columns[16 * KT_MOST_EXCHANGE_KINDS];
+    for (size_t k = 0, n = 0; k < kt_n_exchange_kinds; k++)
+        n += (size_t)snprintf(columns + n, sizeof columns - n, " %14s", kt_exchange_kinds[k]->name);
+    kt_log_line(log, "exchange              %-14s%s   choice", "layer", columns);
     for (size_t l = 0; l < j->n_layers; l++) {
         const kt_layer_costs c = kt_forecast_layer(j, layout, l);
         char shape[40];
         snprintf(shape, sizeof shape, "%zu x %zu", j->layers[l].n_in, j->layers[l].n_out);
-        kt_log_line(log, "  bytes a step        %-14s %14.0f %14.0f   %s", shape, c.factors.total_bytes,
-                    c.allreduce.total_bytes, c.by_factors ? "factors" : "allreduce");
-        total += c.by_factors ? c.factors.total_bytes : c.allreduce.total_bytes;
+        for (size_t k = 0, n = 0; k < kt_n_exchange_kinds && n < sizeof columns; k++)
+            n += (size_t)snprintf(columns + n, sizeof columns - n, " %14.0f", c.each[k].total_bytes);
+        kt_log_line(log, "  bytes a step        %-14s%s   %s", shape, columns, c.kind->name);
+        total += c.cost.total_bytes;
     }
     return total;
 }
@@ -91,35 +95,19 @@ static double sums_bytes(const kt_forecast *j, const kt_layout *layout)
     return ((double)layout->n_replicas - 1) * (double)j->exchange.n_shards * doubles * sizeof(double);
 }
 
-/* How often the replicas of a host, n_here of which n_owned slices of the whole are theirs, keep the gradient of what
- * they allreduce: as partial sums, and as what owners receive and add. */
-static double adding_vectors(const kt_forecast *j, const kt_layout *layout, double n_here, double n_owned)
-{
-    kt_shard_node nodes[KT_MAX_SHARD_NODES];
-    size_t most = 1, total = 0;
-    for (size_t r = 0; r < layout->n_replicas; r++) {
-        const kt_range own = kt_share(j->exchange.n_shards, r, layout->n_replicas);
-        const size_t n = kt_shards_nodes(own.begin, own.end, nodes);
-        most = kt_larger(most, n);
-        total += n;
-    }
-    return j->exchange.reproducible ? n_here * (double)most + n_owned * (double)(1 + total) : n_here + n_owned;
-}
-
 /* Of the first host. Pages that nobody touches do not count: the state and the sums of slices that others own. */
 static void print_memory(const kt_forecast *j, const kt_data *data, const kt_layout *layout, kt_log *log)
 {
     const double vector = (double)j->n_parameters * sizeof(float), slots = (double)j->exchange.n_slots;
-    const double network = (double)j->network_bytes;
-    const double n_here = (double)((layout->n_replicas + layout->n_hosts - 1) / layout->n_hosts);
-    const double n_owned = j->exchange.rank0 ? 1 : n_here / (double)layout->n_replicas;
+    const double network = (double)j->network_bytes, n_here = kt_cost_replicas_here(layout);
     const double set = (double)(data->set.n * (data->set.d * kt_type_bytes(data->set.type) + sizeof(int32_t)));
-    double allreduced = 0;
-    for (size_t l = 0; l < j->n_layers && layout->n_replicas > 1; l++)
-        if (!kt_forecast_layer(j, layout, l).by_factors)
-            allreduced += (double)((j->layers[l].n_in + 1) * j->layers[l].n_out) * sizeof(float);
-    const double optimizer = slots * (n_here * (vector - allreduced) + n_owned * allreduced);
-    double exchange = allreduced * adding_vectors(j, layout, n_here, n_owned);
+    double optimizer = slots * n_here * vector, exchange = 0;
+    for (size_t l = 0; l < j->n_layers; l++) {
+        const kt_exchange_cost cost = kt_forecast_layer(j, layout, l).cost;
+        const double layer = kt_cost_parameters(j->layers[l]) * sizeof(float);
+        optimizer += slots * (cost.host_states - n_here) * layer;
+        exchange += cost.host_sums * layer;
+    }
     if (j->exchange.clips && !j->exchange.thin)
         exchange += n_here * vector;
     kt_log_line(log,

@@ -11,10 +11,7 @@
 
 KT_WORDS(auto_word, "auto")
 KT_WORDS(full_word, "full")
-KT_WORDS(exchange_word, [KT_EXCHANGE_AUTO] = "auto", [KT_EXCHANGE_ALLREDUCE] = "allreduce",
-         [KT_EXCHANGE_FACTORS] = "factors")
 KT_WORDS(replica_word, "auto", "node")
-KT_WORDS(state_word, [KT_STATE_AUTO] = "auto", [KT_STATE_RANK0] = "rank0", [KT_STATE_SHARDED] = "sharded")
 
 #define AT(field) offsetof(kt_config, field)
 
@@ -35,26 +32,11 @@ static const kt_option option_rows[] = {
      "stop with a checkpoint after this many steps in all, also within an epoch; 0 = no limit"},
     {"train", "restore_best", KT_OPTION_CHOICE, AT(train.restore_best), "auto", 0, 0, kt_decision_word, 0,
      "leave the weights of the best epoch rather than the last; auto = as early_stopping"},
-    {"train", "clip_norm", KT_OPTION_REAL, AT(train.clip_norm), "0", 0, NO_MAX, NULL, DEF,
-     "largest global norm of the loss's gradient, before L2; 0 = no clipping"},
 
-    {"parallel", "exchange", KT_OPTION_CHOICE, AT(parallel.exchange), "auto", 0, 0, exchange_word, 0,
-     "how replicas combine gradients: allreduce adds them; factors gathers what they are made of, and every replica "
-     "forms them itself; auto "
-     "chooses by layer and measured network"},
-    {"parallel", "optimizer_state", KT_OPTION_CHOICE, AT(parallel.optimizer_state), "auto", 0, 0, state_word, 0,
-     "of layers that allreduce: rank0's replica updates all weights and sends them; sharded: every replica updates a "
-     "slice; auto = sharded"},
     {"parallel", "ranks_per_replica", KT_OPTION_INT, AT(parallel.ranks_per_replica), "auto", 1, 4096, replica_word, 0,
      "ranks of a host that share one copy of the weights, at most; node = all of a host; 1 = every rank has its own; "
      "auto = node for thin "
      "batches, 1 for larger ones"},
-    {"parallel", "reproducible", KT_OPTION_BOOL, AT(parallel.reproducible), "true", 0, 0, NULL, 0,
-     "add up in an order that does not depend on the ranks: any number of them gives the same bits; false leaves the "
-     "order to MPI"},
-    {"parallel", "shards", KT_OPTION_INT, AT(parallel.shards), "8", 1, KT_MAX_SHARDS, NULL, DEF,
-     "parts of a batch that are summed apart and then added along a tree, a power of two: no more replicas than these "
-     "can share a batch"},
     {"parallel", "threads", KT_OPTION_INT, AT(parallel.threads), "auto", 1, 1024, auto_word, 0,
      "BLAS threads of a rank; auto = 1"},
 
@@ -86,6 +68,7 @@ static const kt_option_heading headings[] = {
 
 /* Whose keys there are, and where in a configuration their struct is. */
 static const kt_option_part parts[] = {
+    {&kt_exchange_options, AT(exchange)},
     {&own_options, 0},
     {&kt_dataset_options, AT(data)},
     {&kt_table_options, AT(data.tables)},
@@ -103,6 +86,7 @@ static const kt_option_place places[] = {
     {"train", "restore_best", "min_delta"},
     {"train", "clip_norm", "class_weights"},
     {"optimizer", "learning_rate", "name"},
+    {"parallel", "ranks_per_replica", "optimizer_state"},
     {"parallel", "threads", "kernels"},
     {NULL, NULL, NULL},
 };
@@ -115,6 +99,9 @@ static kt_option_table joined = {.options = options, .headings = headings, .syno
 static void join_tables(void)
 {
     joined.n = kt_options_join(parts, sizeof parts / sizeof parts[0], headings, places, ROOM, options);
+    for (size_t i = 0; i < joined.n; i++)
+        if (strcmp(options[i].key, "exchange") == 0)
+            options[i].help = kt_exchange_help();
 }
 
 const kt_option_table *kt_config_options(void)

@@ -7,6 +7,7 @@
 
 #include "base/options.h"
 #include "edge/comm.h"
+#include "engine/exchange.h"
 #include "input/dataset.h"
 #include "input/split.h"
 #include "net/early_stopping.h"
@@ -14,15 +15,7 @@
 #include "net/optimizer.h"
 #include "net/schedule.h"
 
-enum { KT_BATCH_FULL = KT_WORD(0), KT_AUTO = KT_WORD(0), KT_RANKS_NODE = KT_WORD(1) };
-
-typedef enum kt_exchange_kind {
-    KT_EXCHANGE_AUTO,
-    KT_EXCHANGE_ALLREDUCE,
-    KT_EXCHANGE_FACTORS,
-    KT_N_EXCHANGES
-} kt_exchange_kind;
-typedef enum kt_state_owner { KT_STATE_AUTO, KT_STATE_RANK0, KT_STATE_SHARDED, KT_N_STATE_OWNERS } kt_state_owner;
+enum { KT_BATCH_FULL = KT_WORD(0), KT_AUTO = KT_WORD(0) };
 
 typedef struct kt_config {
     const char *job; /* no key: the file that it was read from, NULL when it was none */
@@ -35,17 +28,15 @@ typedef struct kt_config {
     kt_network_spec model;
     struct {
         int64_t epochs, batch_size, max_steps;
-        double clip_norm;
         int restore_best; /* kt_decision */
     } train;
     kt_early_stopping_spec stopping;
     kt_loss_settings loss;
     kt_optimizer_spec optimizer;
     kt_schedule_spec schedule;
+    kt_exchange_spec exchange;
     struct {
-        int exchange, optimizer_state;
-        int64_t ranks_per_replica, shards, threads;
-        bool reproducible;
+        int64_t ranks_per_replica, threads;
     } parallel;
     struct {
         int64_t every_epochs, every_steps, keep;

@@ -44,7 +44,7 @@ static kt_status check_split(const char *name, const kt_config *c)
 
 static kt_status check_shards(const char *name, const kt_config *c)
 {
-    const long long n = (long long)c->parallel.shards;
+    const long long n = (long long)c->exchange.shards;
     return (n & (n - 1)) == 0 ? KT_OK
                               : kt_fail(KT_CONFIG, "%s: parallel.shards = %lld: must be a power of two", name, n);
 }

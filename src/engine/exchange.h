@@ -2,69 +2,118 @@
  * own samples; afterwards every replica has the new parameters.
  *
  * Within a replica each rank forms the gradient of its own units tile by tile, and each tile goes straight into the
- * optimizer: no gradient is kept. Between replicas, layer by layer,
- *   factors    every replica gets all samples' inputs x and deltas d of the layer, B (n_in + n_out) floats, forms the
- *              whole gradient itself, and updates its own copy of the parameters and of the optimizer's state;
+ * optimizer: no gradient is kept. Between replicas each layer goes by one kind of exchange:
  *   allreduce  partial sums of the gradient (shards.h) go to the owner of a slice, who adds them, updates the slice,
  *              and sends the parameters to the others. Owners: replica 0 (rank0) or all replicas in equal parts
  *              (sharded).
- * Both add in the same order, so the choice changes no bit; with parallel.reproducible = false partial sums are added
+ *   factors    every replica gets all samples' inputs x and deltas d of the layer, B (n_in + n_out) floats, forms the
+ *              whole gradient itself, and updates its own copy of the parameters and of the optimizer's state.
+ * All add in the same order, so the choice changes no bit; with parallel.reproducible = false partial sums are added
  * in MPI's order. */
 #ifndef KTRAIN_EXCHANGE_H
 #define KTRAIN_EXCHANGE_H
 
-#include "engine/config.h"
+#include "base/options.h"
 #include "engine/cost.h"
 #include "engine/replica.h"
 #include "net/network.h"
 #include "net/optimizer.h"
 
 typedef struct kt_exchange kt_exchange;
+typedef struct kt_step kt_step;
 
-/* What is decided before there is a network; the same on all ranks, but for n_parts. */
+typedef enum kt_state_owner { KT_STATE_AUTO, KT_STATE_RANK0, KT_STATE_SHARDED } kt_state_owner;
+
+typedef struct kt_exchange_spec {
+    int kind;         /* 0: for each layer the one that costs least; else row kind - 1 of kt_exchange_kinds */
+    int state_owner;  /* kt_state_owner */
+    int64_t shards;   /* of a batch */
+    double clip_norm; /* 0: no clipping */
+    bool reproducible;
+} kt_exchange_spec;
+
+extern const kt_option_rows kt_exchange_options; /* of kt_exchange_spec */
+
+/* Of the key parallel.exchange: what each kind does. */
+const char *kt_exchange_help(void);
+
+/* A kind of exchange: what it costs and needs, and its part in a step. */
+typedef struct kt_exchange_kind {
+    const char *name, *help;
+    kt_exchange_cost (*cost)(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
+                             kt_layer_shape layer);
+    /* KT_CONFIG when a layer's message would have more numbers than MPI counts, in int. */
+    kt_status (*check)(const kt_exchange_job *job, kt_layer_shape layer);
+    bool needs_factors; /* of all samples: they are sent as soon as they are complete */
+    bool needs_sums;    /* partial sums of the gradient, and a vector for the whole of it */
+    /* What it keeps for itself; NULL: nothing. free is called after a failed create, too. */
+    kt_status (*create)(kt_exchange *exchange);
+    void (*free)(kt_exchange *exchange);
+    /* The step of all layers that go by it: what all ranks do before a barrier of the replica, what leaders do then
+     * before another, and how all ranks bring the parameters up to date. The first two may be NULL. A kind that needs sums
+     * has left the whole gradient in its vector before the update when the step clips by it. */
+    void (*start)(kt_exchange *exchange, const kt_step *step);
+    void (*combine)(kt_exchange *exchange, const kt_step *step);
+    void (*update)(kt_exchange *exchange, const kt_step *step);
+    /* Leaders: what other replicas own of the optimizer's state, to replica 0; NULL: it has all. */
+    void (*gather_state)(kt_exchange *exchange);
+} kt_exchange_kind;
+
+/* In the order of preference where they cost the same. */
+extern const kt_exchange_kind *const kt_exchange_kinds[];
+extern const size_t kt_n_exchange_kinds;
+enum { KT_MOST_EXCHANGE_KINDS = 8 };
+
+/* The job as the cost model wants it. thin: all its batches go through own kernels. Local and pure. */
+kt_exchange_job kt_exchange_job_of(const kt_exchange_spec *spec, const kt_optimizer_spec *optimizer, bool thin,
+                                   size_t batch_size, size_t n_replicas);
+
+/* By what a layer goes: as the spec says, or what costs least of what can. Local and pure. */
+const kt_exchange_kind *kt_exchange_kind_for(const kt_exchange_spec *spec, const kt_machine *machine,
+                                             const kt_layout *layout, const kt_exchange_job *job, kt_layer_shape shape);
+
+/* What is decided before there is a network; the same on all ranks, but for n_sums. */
 typedef struct kt_exchange_plan {
-    size_t n_layers;     /* dense ones */
-    bool *by_factors;    /* [n_layers], owned */
-    bool rank0;          /* owner of slices: replica 0, or all */
-    size_t n_shards;     /* of a training batch */
-    size_t n_slots;      /* vectors of optimizer state */
-    size_t n_parts;      /* partial sums of a gradient that this replica makes; 0 when all layers go by factors */
-    bool keeps_gradient; /* whole vectors of it are needed: allreduce, or clipping a large batch */
+    kt_exchange_spec spec;
+    kt_optimizer_spec optimizer;
+    kt_exchange_job job;           /* batch_size: of the largest batch */
+    size_t n_layers;               /* dense ones */
+    const kt_exchange_kind **kind; /* [n_layers], owned */
+    size_t n_sums;                 /* partial sums of a gradient that this replica makes; 0 when no layer needs them */
+    bool keeps_gradient;           /* a whole vector of it is needed: for sums, or for clipping a large batch */
     size_t n_parameters;
-    size_t batch_size; /* of the largest batch */
-    bool thin;         /* all batches go through own kernels */
     size_t n_row_sums; /* most sums of squares that a layer has: of samples, or of a weight's rows and of biases */
     kt_link link;      /* between replicas, as measured; zeros when there was nothing to measure */
 } kt_exchange_plan;
 
-/* The job as the cost model wants it. Local and pure. */
-kt_exchange_job kt_exchange_job_of(const kt_config *config, size_t batch_size, size_t n_replicas);
-
-/* Whether a layer goes by factors: as configured, or what costs less. Local and pure. */
-bool kt_exchange_by_factors(const kt_config *config, const kt_machine *machine, const kt_layout *layout,
-                            const kt_exchange_job *job, kt_layer_shape shape);
-
 /* Measures the link between the replicas when the choice depends on it. batch_size: the largest batch's. Collective.
- * *out is zeroed on failure. */
-kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_config *config,
-                             const kt_network_spec *spec, size_t batch_size);
+ * *out is zeroed on failure, or may be freed. */
+kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_exchange_spec *spec,
+                             const kt_optimizer_spec *optimizer, const kt_network_spec *network, size_t batch_size);
 void kt_exchange_plan_free(kt_exchange_plan *plan);
+
+/* Layers that go by a kind. Local. */
+size_t kt_exchange_plan_count(const kt_exchange_plan *plan, const kt_exchange_kind *kind);
+
+/* "factors", or how many layers go by what, and who owns the optimizer's state. Local. */
+void kt_exchange_plan_describe(const kt_exchange_plan *plan, char *text, size_t size);
 
 /* Of the replica's shared memory, for kt_exchange_create. Local. */
 size_t kt_exchange_shared_bytes(const kt_exchange_plan *plan);
 
 /* Everything is borrowed for its lifetime; memory: zeroed, 64-byte aligned, kt_exchange_shared_bytes, shared by the
  * replica. Collective. *out is NULL on failure. */
-kt_status kt_exchange_create(kt_exchange **out, kt_replica *replica, const kt_config *config,
-                             const kt_exchange_plan *plan, kt_network *network, void *memory);
+kt_status kt_exchange_create(kt_exchange **out, kt_replica *replica, const kt_exchange_plan *plan, kt_network *network,
+                             void *memory);
 void kt_exchange_free(kt_exchange *exchange); /* NULL is allowed. Local. */
 
 /* Makes `pass`, the exchange's rows of a training batch, tell when factors are complete: they are then sent to the
  * other replicas while the next layer's product goes on. Without it they are sent by kt_exchange_apply. Local. */
 void kt_exchange_listen(kt_exchange *exchange, kt_pass *pass);
 
-/* Ends what is under way of a step that is given up. Collective over the leaders. */
-void kt_exchange_abandon(kt_exchange *exchange);
+/* Waits for all that is being sent: kt_exchange_apply does, and so must who gives a step up. Collective over the
+ * leaders. */
+void kt_exchange_finish_transfers(kt_exchange *exchange);
 
 /* Step number `step` (from 1), after backward of `pass`: combines, clips, updates. Collective; ends with a barrier of
  * the replica. */

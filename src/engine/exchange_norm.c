@@ -35,12 +35,12 @@ static void sum_gram_rows(kt_exchange *x, const kt_factors *f, size_t M, double 
 static void sum_gradient_rows(kt_exchange *x, const kt_step *step, size_t l, double *sums)
 {
     const kt_factors *f = &x->factors[l];
-    if (x->replica->n_replicas == 1 || x->plan->by_factors[l])
-        kt_gradient_form(&x->tiles, f, &step->whole, (kt_shard_node){0, step->whole.shards}, x->gradient);
+    if (!x->plan->kind[l]->needs_sums)
+        kt_gradient_form(&x->tiles, f, &step->whole, (kt_shard_node){0, step->whole.shards}, x->shared.gradient);
     for (size_t r = f->own_rows.begin; r < f->own_rows.end; r++)
-        sums[r] = kt_linalg_sum_squares(f->wide, x->gradient + f->weight + r * f->wide);
+        sums[r] = kt_linalg_sum_squares(f->wide, x->shared.gradient + f->weight + r * f->wide);
     for (size_t o = f->own_units.begin; o < f->own_units.end; o++)
-        sums[f->tall + o] = kt_linalg_sum_squares(1, x->gradient + f->bias + o);
+        sums[f->tall + o] = kt_linalg_sum_squares(1, x->shared.gradient + f->bias + o);
 }
 
 static double add_up(const kt_exchange *x, const kt_step *step)
@@ -49,7 +49,7 @@ static double add_up(const kt_exchange *x, const kt_step *step)
     for (size_t l = 0; l < x->plan->n_layers; l++) {
         const kt_factors *f = &x->factors[l];
         for (size_t i = 0; i < (step->by_gradient ? f->tall + f->dense.n_out : step->whole.M); i++)
-            total += x->row_sums[l * x->plan->n_row_sums + i];
+            total += x->shared.row_sums[l * x->plan->n_row_sums + i];
     }
     for (size_t i = 0; i < x->n_formed; i++)
         total += kt_linalg_sum_squares(x->formed[i].count, x->formed[i].gradient);
@@ -59,7 +59,7 @@ static double add_up(const kt_exchange *x, const kt_step *step)
 double kt_exchange_clip(kt_exchange *x, const kt_step *step)
 {
     for (size_t l = 0; l < x->plan->n_layers; l++) {
-        double *sums = x->row_sums + l * x->plan->n_row_sums;
+        double *sums = x->shared.row_sums + l * x->plan->n_row_sums;
         if (step->by_gradient)
             sum_gradient_rows(x, step, l, sums);
         else
@@ -68,5 +68,5 @@ double kt_exchange_clip(kt_exchange *x, const kt_step *step)
     kt_replica_barrier(x->replica);
     const double squares = add_up(x, step);
     x->norm = sqrt(squares > 0 ? squares : 0); /* rounding may leave a little below 0 */
-    return x->norm > x->clip_norm ? x->clip_norm / x->norm : 1;
+    return x->norm > x->plan->spec.clip_norm ? x->plan->spec.clip_norm / x->norm : 1;
 }

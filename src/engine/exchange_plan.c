@@ -1,4 +1,5 @@
-#include <limits.h>
+/* What is decided before there is a network. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -6,42 +7,27 @@
 #include "base/timer.h"
 #include "engine/exchange_private.h"
 
-size_t kt_exchange_vector(const kt_exchange_plan *plan)
-{
-    return kt_memory_in_lines(plan->n_parameters);
-}
-
 /* Shards of a batch: as configured, or, when the order is MPI's, as few as give every replica one. */
-static size_t count_shards(const kt_config *config, size_t n_replicas)
+static size_t count_shards(const kt_exchange_spec *spec, size_t n_replicas)
 {
     size_t n = 1;
-    if (config->parallel.reproducible)
-        return (size_t)config->parallel.shards;
+    if (spec->reproducible)
+        return (size_t)spec->shards;
     while (n < n_replicas && n < KT_MAX_SHARDS)
         n *= 2;
     return n;
 }
 
-kt_exchange_job kt_exchange_job_of(const kt_config *config, size_t batch_size, size_t n_replicas)
+kt_exchange_job kt_exchange_job_of(const kt_exchange_spec *spec, const kt_optimizer_spec *optimizer, bool thin,
+                                   size_t batch_size, size_t n_replicas)
 {
     return (kt_exchange_job){.batch_size = batch_size,
-                             .n_shards = count_shards(config, n_replicas),
-                             .n_slots = kt_optimizers[config->optimizer.kind].n_slots,
-                             .reproducible = config->parallel.reproducible,
-                             .rank0 = config->parallel.optimizer_state == KT_STATE_RANK0,
-                             .clips = config->train.clip_norm > 0,
-                             .thin = batch_size <= (size_t)config->model.thin_rows};
-}
-
-bool kt_exchange_by_factors(const kt_config *config, const kt_machine *machine, const kt_layout *layout,
-                            const kt_exchange_job *job, kt_layer_shape shape)
-{
-    if (layout->n_replicas == 1)
-        return true;
-    if (config->parallel.exchange != KT_EXCHANGE_AUTO)
-        return config->parallel.exchange == KT_EXCHANGE_FACTORS;
-    return kt_cost_factors(machine, layout, job, shape).seconds <
-           kt_cost_allreduce(machine, layout, job, shape).seconds;
+                             .n_shards = count_shards(spec, n_replicas),
+                             .n_slots = kt_optimizers[optimizer->kind].n_slots,
+                             .reproducible = spec->reproducible,
+                             .rank0 = spec->state_owner == KT_STATE_RANK0,
+                             .clips = spec->clip_norm > 0,
+                             .thin = thin};
 }
 
 /* Seconds of one exchange in which every replica sends n floats to all the others; the best of some. Leaders only. */
@@ -81,19 +67,23 @@ static kt_status measure_link(kt_replica *replica, kt_link *link)
     return KT_OK;
 }
 
-static size_t n_inputs(const kt_network_spec *spec, size_t l)
+static kt_layer_shape shape_of(const kt_network_spec *spec, size_t l)
 {
-    return l > 0 ? (size_t)spec->hidden.values[l - 1] : spec->n_in;
+    const int64_t *widths = spec->hidden.values;
+    return (kt_layer_shape){.n_in = l > 0 ? (size_t)widths[l - 1] : spec->n_in,
+                            .n_out = l < spec->hidden.n ? (size_t)widths[l] : spec->n_classes};
 }
 
-static size_t n_outputs(const kt_network_spec *spec, size_t l)
+static size_t row_of(const kt_exchange_kind *kind)
 {
-    return l < spec->hidden.n ? (size_t)spec->hidden.values[l] : spec->n_classes;
+    size_t k = 0;
+    while (kt_exchange_kinds[k] != kind)
+        k++;
+    return k;
 }
 
 /* Rank 0 decides for all, with the link as it saw it. */
-static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_config *config,
-                          const kt_exchange_job *job, const kt_network_spec *spec)
+static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_network_spec *spec, size_t *rows)
 {
     kt_machine machine = kt_machine_typical;
     const kt_layout layout = {.n_hosts = replica->n_hosts,
@@ -103,78 +93,95 @@ static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_
     if (plan->link.bytes_per_second > 0)
         machine.local = machine.network = plan->link;
     for (size_t l = 0; l < plan->n_layers; l++) {
-        const kt_layer_shape shape = {.n_in = n_inputs(spec, l), .n_out = n_outputs(spec, l)};
-        const size_t n_sums = (shape.n_in > shape.n_out ? shape.n_in : shape.n_out) + shape.n_out;
-        plan->n_row_sums = n_sums > plan->n_row_sums ? n_sums : plan->n_row_sums;
-        plan->by_factors[l] = kt_exchange_by_factors(config, &machine, &layout, job, shape);
+        const kt_layer_shape shape = shape_of(spec, l);
+        const size_t n_sums = kt_larger(shape.n_in, shape.n_out) + shape.n_out;
+        plan->n_row_sums = kt_larger(n_sums, plan->n_row_sums);
+        rows[l] = row_of(kt_exchange_kind_for(&plan->spec, &machine, &layout, &plan->job, shape));
     }
-    kt_comm_broadcast(replica->world, 0, plan->by_factors, plan->n_layers * sizeof *plan->by_factors);
+    kt_comm_broadcast(replica->world, 0, rows, plan->n_layers * sizeof *rows);
+    for (size_t l = 0; l < plan->n_layers; l++)
+        plan->kind[l] = kt_exchange_kinds[rows[l]];
 }
 
 /* What follows from the choice for memory. */
-static void count_vectors(kt_exchange_plan *plan, const kt_replica *replica, const kt_exchange_job *job)
+static void count_vectors(kt_exchange_plan *plan, const kt_replica *replica)
 {
-    const kt_rows rows = kt_replica_rows(replica, replica->number, 0, plan->n_shards);
+    const kt_rows rows = kt_replica_rows(replica, replica->number, 0, plan->job.n_shards);
     kt_shard_node nodes[KT_MAX_SHARD_NODES];
     const size_t n_nodes = kt_shards_nodes(rows.first, rows.end, nodes);
-    plan->keeps_gradient = job->clips && !job->thin;
+    plan->keeps_gradient = plan->job.clips && !plan->job.thin;
     for (size_t l = 0; l < plan->n_layers; l++)
-        if (!plan->by_factors[l]) {
+        if (plan->kind[l]->needs_sums) {
             plan->keeps_gradient = true;
-            plan->n_parts = n_nodes > 0 ? n_nodes : 1;
+            plan->n_sums = n_nodes > 0 ? n_nodes : 1;
         }
 }
 
-/* MPI counts in int: of all that is sent of a batch, in one message a layer, the inputs or deltas of the widest must
- * not be more. */
-static kt_status check_factors(const kt_exchange_plan *plan, const kt_replica *replica, const kt_network_spec *spec,
-                               const kt_exchange_job *job)
+/* Whether MPI can count what is sent. The norm of a thin batch wants the factors of all layers. */
+static kt_status check_messages(const kt_exchange_plan *plan, const kt_replica *replica, const kt_network_spec *spec)
 {
-    size_t widest = 0;
-    for (size_t l = 0; l < plan->n_layers; l++) {
-        const size_t in = n_inputs(spec, l), out = n_outputs(spec, l), wider = in > out ? in : out;
-        if ((plan->by_factors[l] || (job->clips && job->thin)) && wider > widest)
-            widest = wider;
+    for (size_t l = 0; l < plan->n_layers && replica->n_replicas > 1; l++) {
+        KT_TRY(plan->kind[l]->check(&plan->job, shape_of(spec, l)));
+        if (plan->job.clips && plan->job.thin)
+            KT_TRY(kt_exchange_factors.check(&plan->job, shape_of(spec, l)));
     }
-    if (replica->n_replicas == 1 || widest <= INT_MAX / plan->batch_size)
-        return KT_OK;
-    return kt_fail(KT_CONFIG,
-                   "batches of %zu samples in a layer of %zu are too many numbers for one message: parallel.exchange = "
-                   "allreduce can do it, or a smaller train.batch_size",
-                   plan->batch_size, widest);
+    return KT_OK;
 }
 
-kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_config *config,
-                             const kt_network_spec *spec, size_t batch_size)
+kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_exchange_spec *spec,
+                             const kt_optimizer_spec *optimizer, const kt_network_spec *network, size_t batch_size)
 {
-    const kt_exchange_job job = kt_exchange_job_of(config, batch_size, replica->n_replicas);
-    size_t n_bytes;
-    memset(out, 0, sizeof *out);
-    out->n_layers = spec->hidden.n + 1;
-    out->batch_size = out->n_row_sums = batch_size;
-    out->n_shards = job.n_shards;
-    out->n_slots = job.n_slots;
-    out->rank0 = job.rank0;
-    out->thin = job.thin;
-    kt_status status = kt_network_shared_bytes(spec, 1, &n_bytes, &out->n_parameters);
+    const bool thin = batch_size <= (size_t)network->thin_rows;
+    size_t n_bytes, *rows = NULL;
+    *out = (kt_exchange_plan){.spec = *spec, .optimizer = *optimizer, .n_layers = network->hidden.n + 1};
+    out->job = kt_exchange_job_of(spec, optimizer, thin, batch_size, replica->n_replicas);
+    out->n_row_sums = batch_size;
+    kt_status status = kt_network_shared_bytes(network, 1, &n_bytes, &out->n_parameters);
     if (status == KT_OK)
-        status = KT_NEW(out->by_factors, out->n_layers);
-    KT_TRY(kt_comm_agree(replica->world, status));
-    if (replica->n_replicas > 1 && config->parallel.exchange == KT_EXCHANGE_AUTO)
-        KT_TRY(measure_link(replica, &out->link));
-    choose_layers(out, replica, config, &job, spec);
-    count_vectors(out, replica, &job);
-    return check_factors(out, replica, spec, &job);
+        status = KT_NEW(out->kind, out->n_layers);
+    if (status == KT_OK)
+        status = KT_NEW(rows, out->n_layers);
+    status = kt_comm_agree(replica->world, status);
+    if (status == KT_OK && replica->n_replicas > 1 && spec->kind == 0)
+        status = measure_link(replica, &out->link);
+    if (status == KT_OK) {
+        choose_layers(out, replica, network, rows);
+        count_vectors(out, replica);
+        status = check_messages(out, replica, network);
+    }
+    kt_memory_free(rows);
+    return status;
 }
 
 void kt_exchange_plan_free(kt_exchange_plan *plan)
 {
-    kt_memory_free(plan->by_factors);
+    kt_memory_free(plan->kind);
     memset(plan, 0, sizeof *plan);
 }
 
-size_t kt_exchange_shared_bytes(const kt_exchange_plan *plan)
+size_t kt_exchange_plan_count(const kt_exchange_plan *plan, const kt_exchange_kind *kind)
 {
-    const size_t n_vectors = plan->n_slots + plan->keeps_gradient + plan->n_parts;
-    return n_vectors * kt_exchange_vector(plan) * sizeof(float) + plan->n_layers * plan->n_row_sums * sizeof(double);
+    size_t n = 0;
+    for (size_t l = 0; l < plan->n_layers; l++)
+        n += plan->kind[l] == kind;
+    return n;
+}
+
+void kt_exchange_plan_describe(const kt_exchange_plan *plan, char *text, size_t size)
+{
+    bool sums = false;
+    size_t n = 0;
+    text[0] = '\0';
+    for (size_t k = 0; k < kt_n_exchange_kinds && n < size; k++) {
+        const kt_exchange_kind *kind = kt_exchange_kinds[k];
+        const size_t count = kt_exchange_plan_count(plan, kind);
+        sums |= count > 0 && kind->needs_sums;
+        if (count == plan->n_layers)
+            n += (size_t)snprintf(text + n, size - n, "%s", kind->name);
+        else if (count > 0)
+            n += (size_t)snprintf(text + n, size - n, "%s%zu layer%s by %s", n > 0 ? ", " : "", count,
+                                  count == 1 ? "" : "s", kind->name);
+    }
+    if (sums && n < size)
+        snprintf(text + n, size - n, ", optimizer state %s", plan->job.rank0 ? "rank0" : "sharded");
 }

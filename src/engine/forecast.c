@@ -4,7 +4,6 @@
 
 #include "base/memory.h"
 #include "engine/evaluate.h"
-#include "engine/exchange.h"
 #include "engine/replica.h"
 
 kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_data *data, size_t n_ranks,
@@ -15,8 +14,9 @@ kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_d
     f->batches = kt_batches_sizes(f->n_train, kt_config_batch_size(config), kt_config_fewest_samples(config));
     f->n_validation = data->split.n[KT_VALIDATION];
     f->spec = kt_config_network(config, set->d, set->n_classes);
-    const size_t k = kt_replica_ranks_wanted(config, f->batches.each);
-    f->exchange = kt_exchange_job_of(config, f->batches.each, kt_cost_layout(n_ranks, n_hosts, k).n_replicas);
+    f->exchange.thin = f->batches.each <= (size_t)f->spec.thin_rows;
+    f->exchange = kt_exchange_job_of(&config->exchange, &config->optimizer, f->exchange.thin, f->batches.each,
+                                     kt_forecast_layout(f, n_ranks, n_hosts).n_replicas);
     f->max_rows = kt_evaluate_max_rows(f->batches.largest, &data->split);
     kt_status status = kt_network_shared_bytes(&f->spec, f->max_rows, &f->network_bytes, &f->n_parameters);
     if (status == KT_OK)
@@ -41,14 +41,18 @@ void kt_forecast_free(kt_forecast *forecast)
 
 kt_layout kt_forecast_layout(const kt_forecast *f, size_t n_ranks, size_t n_hosts)
 {
-    return kt_cost_layout(n_ranks, n_hosts, kt_replica_ranks_wanted(f->config, f->exchange.batch_size));
+    return kt_cost_layout(n_ranks, n_hosts,
+                          kt_replica_ranks_wanted(f->config->parallel.ranks_per_replica, f->exchange.thin));
 }
 
 kt_layer_costs kt_forecast_layer(const kt_forecast *f, const kt_layout *layout, size_t l)
 {
-    return (kt_layer_costs){kt_cost_factors(&f->machine, layout, &f->exchange, f->layers[l]),
-                            kt_cost_allreduce(&f->machine, layout, &f->exchange, f->layers[l]),
-                            kt_exchange_by_factors(f->config, &f->machine, layout, &f->exchange, f->layers[l])};
+    kt_layer_costs c = {
+        .kind = kt_exchange_kind_for(&f->config->exchange, &f->machine, layout, &f->exchange, f->layers[l])};
+    for (size_t k = 0; k < kt_n_exchange_kinds; k++)
+        c.each[k] = kt_exchange_kinds[k]->cost(&f->machine, layout, &f->exchange, f->layers[l]);
+    c.cost = c.kind->cost(&f->machine, layout, &f->exchange, f->layers[l]);
+    return c;
 }
 
 /* Products and barriers, then exchange and update of every layer. */
@@ -58,10 +62,8 @@ double kt_forecast_step(const kt_forecast *f, const kt_layout *layout)
     double seconds = step.forward_seconds + step.backward_seconds + step.barrier_seconds;
     if (layout->n_replicas == 1)
         return seconds + step.update_seconds;
-    for (size_t l = 0; l < f->n_layers; l++) {
-        const kt_layer_costs c = kt_forecast_layer(f, layout, l);
-        seconds += c.by_factors ? c.factors.seconds : c.allreduce.seconds;
-    }
+    for (size_t l = 0; l < f->n_layers; l++)
+        seconds += kt_forecast_layer(f, layout, l).cost.seconds;
     return seconds;
 }
 

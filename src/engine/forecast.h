@@ -5,6 +5,7 @@
 #include "engine/config.h"
 #include "engine/cost.h"
 #include "engine/data.h"
+#include "engine/exchange.h"
 #include "input/batches.h"
 #include "net/network.h"
 
@@ -26,10 +27,11 @@ void kt_forecast_free(kt_forecast *forecast);
 
 kt_layout kt_forecast_layout(const kt_forecast *forecast, size_t n_ranks, size_t n_hosts);
 
-/* Either exchange of layer l, and which it would be. */
+/* Each exchange of a layer, and which it would be. */
 typedef struct kt_layer_costs {
-    kt_exchange_cost factors, allreduce;
-    bool by_factors;
+    kt_exchange_cost each[KT_MOST_EXCHANGE_KINDS]; /* as kt_exchange_kinds */
+    const kt_exchange_kind *kind;
+    kt_exchange_cost cost; /* of that */
 } kt_layer_costs;
 
 kt_layer_costs kt_forecast_layer(const kt_forecast *forecast, const kt_layout *layout, size_t l);

@@ -5,13 +5,12 @@
 #include "base/memory.h"
 #include "base/share.h"
 
-size_t kt_replica_ranks_wanted(const kt_config *config, size_t batch_size)
+size_t kt_replica_ranks_wanted(int64_t given, bool thin)
 {
-    const int64_t given = config->parallel.ranks_per_replica;
     if (given == KT_RANKS_NODE)
         return KT_RANKS_OF_A_HOST;
-    if (given == KT_AUTO)
-        return batch_size <= (size_t)config->model.thin_rows ? KT_RANKS_OF_A_HOST : 1;
+    if (given == KT_RANKS_AUTO)
+        return thin ? KT_RANKS_OF_A_HOST : 1;
     return (size_t)given;
 }
 

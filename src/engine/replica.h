@@ -6,9 +6,9 @@
 #ifndef KTRAIN_REPLICA_H
 #define KTRAIN_REPLICA_H
 
+#include "base/options.h"
 #include "edge/comm.h"
 #include "edge/comm_shared.h"
-#include "engine/config.h"
 #include "net/network.h"
 
 typedef struct kt_replica {
@@ -23,9 +23,11 @@ typedef struct kt_replica {
     size_t *bounds;    /* [n_replicas + 1]: scratch */
 } kt_replica;
 
-/* Ranks that share one copy of the weights, at most, as configured or chosen for batches of so many samples. Local. */
-enum { KT_RANKS_OF_A_HOST = 1 << 20 };
-size_t kt_replica_ranks_wanted(const kt_config *config, size_t batch_size);
+/* Ranks that share one copy of the weights, at most: as given (parallel.ranks_per_replica), or for thin or other batches.
+ * Thin ones share the weights, since reading those is what they cost; for larger ones the arithmetic counts, and ranks
+ * with samples of their own wait less for each other. Local. */
+enum { KT_RANKS_AUTO = KT_WORD(0), KT_RANKS_NODE = KT_WORD(1), KT_RANKS_OF_A_HOST = 1 << 20 };
+size_t kt_replica_ranks_wanted(int64_t given, bool thin);
 
 /* ranks_per_replica >= 1; larger than any host: one replica a host. Collective. *out is zeroed on failure. */
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);

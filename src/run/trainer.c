@@ -98,7 +98,8 @@ static kt_status train_step(kt_trainer *t, size_t step, double *rate)
     const uint32_t *samples;
     size_t M = kt_batches_step(&t->batches, step, &samples);
     kt_loss_sums sums = {0};
-    kt_pass pass = kt_network_pass(t->network, kt_replica_rows(&t->replica, t->replica.number, M, t->plan.n_shards));
+    kt_pass pass =
+        kt_network_pass(t->network, kt_replica_rows(&t->replica, t->replica.number, M, t->plan.job.n_shards));
     pass.training = true;
     pass.seed = (uint64_t)t->config->run.seed;
     pass.epoch = (uint32_t)p->epoch;
@@ -106,7 +107,7 @@ static kt_status train_step(kt_trainer *t, size_t step, double *rate)
     kt_exchange_listen(t->exchange, &pass);
     KT_TRY(compute_factors(t, &pass, &sums));
     if (!isfinite(sums.loss)) {
-        kt_exchange_abandon(t->exchange);
+        kt_exchange_finish_transfers(t->exchange);
         return diverged(t, "training loss", sums.loss / (double)M);
     }
     *rate = kt_schedule_rate(&t->config->schedule, &t->state.schedule, p->epoch, p->step);
@@ -274,7 +275,7 @@ static kt_status finish_epoch(kt_trainer *t, double rate)
 static void ask_others(kt_trainer *t)
 {
     int64_t n_asked = kt_stop_asked();
-    if (t->replica.n_replicas > t->plan.n_shards) {
+    if (t->replica.n_replicas > t->plan.job.n_shards) {
         kt_comm_sum_i64(t->comm, &n_asked, 1);
         t->asked |= n_asked > 0;
     }

@@ -50,29 +50,42 @@ static kt_status prepare_batches(kt_trainer *t)
     return KT_NEW(t->labels, t->batches.sizes.largest);
 }
 
-/* The network in the replica's memory, and what else is there: the board, then the network, then what the exchange
- * needs. */
-static kt_status allocate(kt_trainer *t, const kt_network_spec *spec, size_t max_rows)
+/* What the ranks of a replica share. */
+typedef struct shared {
+    kt_board *board;
+    void *network, *exchange;
+} shared;
+
+static shared lay_out(const kt_trainer *t, size_t network_bytes, kt_arena *arena)
 {
-    size_t network_bytes;
-    KT_TRY(kt_network_shared_bytes(spec, max_rows, &network_bytes, NULL)); /* check_memory has asked on all ranks */
-    /* rank 0's best weights; and while a checkpoint is written, all tensors once as HDF5 has them, once as a file */
-    const size_t root_bytes = (1 + 2 * (2 + t->plan.n_slots)) * t->plan.n_parameters * sizeof(float);
-    KT_TRY(kt_replica_allocate(&t->replica, sizeof(kt_board) + network_bytes + kt_exchange_shared_bytes(&t->plan),
-                               root_bytes));
-    char *memory = kt_replica_memory(&t->replica);
-    t->board = (kt_board *)(void *)memory;
-    kt_status status =
-        kt_network_create_shared(&t->network, spec, max_rows, &t->replica.team, memory + sizeof(kt_board));
-    KT_TRY(kt_comm_agree(t->comm, status));
-    return kt_exchange_create(&t->exchange, &t->replica, t->config, &t->plan, t->network,
-                              memory + sizeof(kt_board) + network_bytes);
+    shared s;
+    s.board = kt_arena_take(arena, 1, sizeof *s.board);
+    s.network = kt_arena_take(arena, network_bytes, 1);
+    s.exchange = kt_arena_take(arena, kt_exchange_shared_bytes(&t->plan), 1);
+    return s;
 }
 
-static kt_status lay_out(kt_trainer *t, const kt_network_spec *spec, size_t max_rows, size_t ranks_per_replica)
+static kt_status allocate(kt_trainer *t, const kt_network_spec *spec, size_t max_rows)
+{
+    kt_arena arena = {0};
+    size_t network_bytes;
+    KT_TRY(kt_network_shared_bytes(spec, max_rows, &network_bytes, NULL)); /* check_memory has asked on all ranks */
+    lay_out(t, network_bytes, &arena);
+    /* rank 0's best weights; and while a checkpoint is written, all tensors once as HDF5 has them, once as a file */
+    const size_t root_bytes = (1 + 2 * (2 + t->plan.job.n_slots)) * t->plan.n_parameters * sizeof(float);
+    KT_TRY(kt_replica_allocate(&t->replica, arena.used, root_bytes));
+    const shared memory = lay_out(t, network_bytes, &(kt_arena){.base = kt_replica_memory(&t->replica)});
+    t->board = memory.board;
+    kt_status status = kt_network_create_shared(&t->network, spec, max_rows, &t->replica.team, memory.network);
+    KT_TRY(kt_comm_agree(t->comm, status));
+    return kt_exchange_create(&t->exchange, &t->replica, &t->plan, t->network, memory.exchange);
+}
+
+static kt_status group_ranks(kt_trainer *t, const kt_network_spec *spec, size_t max_rows, size_t ranks_per_replica)
 {
     KT_TRY(kt_replica_create(&t->replica, t->comm, ranks_per_replica));
-    KT_TRY(kt_exchange_choose(&t->plan, &t->replica, t->config, spec, t->batches.sizes.largest));
+    KT_TRY(kt_exchange_choose(&t->plan, &t->replica, &t->config->exchange, &t->config->optimizer, spec,
+                              t->batches.sizes.largest));
     KT_TRY(kt_comm_agree(t->comm, check_memory(spec, max_rows, kt_exchange_shared_bytes(&t->plan))));
     return allocate(t, spec, max_rows);
 }
@@ -95,14 +108,15 @@ static kt_status build(kt_trainer *t)
     KT_TRY(kt_comm_agree(t->comm, prepare_loss(t)));
     KT_TRY(kt_replica_agree_on_kernels(t->comm, &spec));
     const size_t max_rows = kt_evaluate_max_rows(t->batches.sizes.largest, &t->data->split);
-    const size_t together = kt_replica_ranks_wanted(t->config, t->batches.sizes.each);
+    const size_t together =
+        kt_replica_ranks_wanted(t->config->parallel.ranks_per_replica, t->batches.sizes.each <= (size_t)spec.thin_rows);
     KT_TRY(kt_comm_agree(t->comm, check_memory(&spec, max_rows, 0)));
-    kt_status status = lay_out(t, &spec, max_rows, together);
-    if (status == KT_NO_MEMORY && together > 1 && t->config->parallel.ranks_per_replica == KT_AUTO &&
+    kt_status status = group_ranks(t, &spec, max_rows, together);
+    if (status == KT_NO_MEMORY && together > 1 && t->config->parallel.ranks_per_replica == KT_RANKS_AUTO &&
         kt_comm_size(t->comm) > 1) {
         kt_log_warning(t->log, "every rank gets a copy of the weights: %s", kt_error_message());
         free_layout(t);
-        status = lay_out(t, &spec, max_rows, 1);
+        status = group_ranks(t, &spec, max_rows, 1);
     }
     KT_TRY(status);
     if (t->root) {

@@ -12,7 +12,7 @@
 /* What the ranks of a replica write for each other. */
 typedef struct kt_board {
     kt_shard_result
-        shards[KT_MAX_SHARDS];     /* plan.n_shards of the batch under way, of all replicas once they are told */
+        shards[KT_MAX_SHARDS];     /* plan.job.n_shards of the batch under way, of all replicas once they are told */
     _Alignas(64) atomic_int asked; /* one of the ranks was, to stop; stays set */
 } kt_board;
 

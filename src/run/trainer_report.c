@@ -1,25 +1,7 @@
 /* What a trainer tells of its work before it begins. */
-#include <stdio.h>
-
 #include "base/memory.h"
 #include "edge/linalg.h"
 #include "run/trainer_private.h"
-
-/* "factors" or "allreduce", or how many layers go by which. */
-static void describe_exchange(const kt_trainer *t, char *text, size_t size)
-{
-    static const char *const owners[2] = {"sharded", "rank0"};
-    size_t n_factors = 0, n = t->plan.n_layers;
-    for (size_t l = 0; l < n; l++)
-        n_factors += t->plan.by_factors[l];
-    if (n_factors == n)
-        snprintf(text, size, "factors");
-    else if (n_factors == 0)
-        snprintf(text, size, "allreduce, optimizer state %s", owners[t->plan.rank0]);
-    else
-        snprintf(text, size, "%zu layer%s by factors, %zu by allreduce, optimizer state %s", n_factors,
-                 n_factors == 1 ? "" : "s", n - n_factors, owners[t->plan.rank0]);
-}
 
 static void report_model(const kt_trainer *t)
 {
@@ -47,7 +29,7 @@ void kt_trainer_report(const kt_trainer *t)
         kt_log_line(t->log, "       %zu ranks share one copy of the weights", r->team.n_seats);
         return;
     }
-    describe_exchange(t, exchange, sizeof exchange);
+    kt_exchange_plan_describe(&t->plan, exchange, sizeof exchange);
     kt_log_line(t->log, "       %zu copies of the weights, %zu rank%s each at most, on %zu host%s; exchange: %s",
                 r->n_replicas, r->team.n_seats, r->team.n_seats == 1 ? "" : "s", r->n_hosts, r->n_hosts == 1 ? "" : "s",
                 exchange);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "engine/exchange.h"
+#include "engine/config.h"
 #include "net/loss.h"
 #include "net/whole_gradient.h"
 #include "test.h"
@@ -145,21 +145,22 @@ static void start(run *r, kt_replica *replica, const kt_config *config)
     char *memory = kt_replica_memory(replica);
     r->replica = replica;
     KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(&spec, MAX_ROWS, &n_bytes, NULL));
-    KT_CHECK_STATUS(KT_OK, kt_exchange_choose(&r->plan, replica, config, &spec, MAX_ROWS));
+    KT_CHECK_STATUS(KT_OK,
+                    kt_exchange_choose(&r->plan, replica, &config->exchange, &config->optimizer, &spec, MAX_ROWS));
     CU_ASSERT_FATAL(n_bytes + kt_exchange_shared_bytes(&r->plan) <= ROOM_BYTES);
     kt_replica_barrier(replica);
     if (replica->team.seat == 0)
         memset(memory, 0, ROOM_BYTES);
     kt_replica_barrier(replica);
     KT_CHECK_STATUS(KT_OK, kt_network_create_shared(&r->network, &spec, MAX_ROWS, &replica->team, memory));
-    KT_CHECK_STATUS(KT_OK, kt_exchange_create(&r->exchange, replica, config, &r->plan, r->network, memory + n_bytes));
+    KT_CHECK_STATUS(KT_OK, kt_exchange_create(&r->exchange, replica, &r->plan, r->network, memory + n_bytes));
     kt_network_initialize(r->network, 1);
 }
 
 static void do_step(run *r, const kt_config *config, int step)
 {
     const kt_replica *replica = r->replica;
-    const kt_rows rows = kt_replica_rows(replica, replica->number, rows_of_step[step], r->plan.n_shards);
+    const kt_rows rows = kt_replica_rows(replica, replica->number, rows_of_step[step], r->plan.job.n_shards);
     kt_pass pass = pass_of(r->network, config, step, rows);
     if (step != 1) /* without it nothing is sent before its time, which changes no bit either */
         kt_exchange_listen(r->exchange, &pass);
@@ -225,7 +226,7 @@ static void train(size_t layout, const kt_config *config, int begin, int end, re
 static void train_plainly(const kt_config *config, result *out)
 {
     const kt_network_spec spec = kt_config_network(config, N_IN, N_CLASSES);
-    const size_t V = (size_t)config->parallel.shards;
+    const size_t V = (size_t)config->exchange.shards;
     static float gradient[MOST];
     kt_network *network;
     kt_optimizer *optimizer;
@@ -244,7 +245,7 @@ static void train_plainly(const kt_config *config, result *out)
                                                n_tensors, slots));
     for (int step = 0; step < STEPS; step++) {
         const kt_pass pass = pass_of(network, config, step, (kt_rows){rows_of_step[step], V, 0, V});
-        double squares = 0, clip = config->train.clip_norm;
+        double squares = 0, clip = config->exchange.clip_norm;
         make_factors(network, &pass);
         KT_CHECK_STATUS(KT_OK, network_whole_gradient(network, &pass, gradient));
         for (size_t i = 0; i < out->n; i++)

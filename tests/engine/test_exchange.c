@@ -62,7 +62,7 @@ static result plain, alone, shared, first;
 static void check_ways(const keys *k)
 {
     const kt_config config = parse(k);
-    const double clip = config.train.clip_norm;
+    const double clip = config.exchange.clip_norm;
     train_plainly(&config, &plain);
     train(ALONE, &config, 0, STEPS, &alone);
     const bool clipped = clip > 0 && plain.norm[0] > clip;
@@ -169,7 +169,7 @@ static void a_free_order_agrees_to_rounding(void)
         train(ALONE, &config, 0, STEPS, &alone);
         for (size_t w = 0; w < N_WAYS; w++) {
             kt_config other = with(&k, ways[w].keys);
-            other.parallel.reproducible = false;
+            other.exchange.reproducible = false;
             train(ways[w].layout, &other, 0, STEPS, &shared);
             expect(difference(&alone, &shared) < 1e-6, &k, ways[w].keys);
             first = shared;
@@ -193,18 +193,19 @@ static void a_plan_follows_its_keys(void)
         const kt_network_spec spec = kt_config_network(&config, N_IN, N_CLASSES);
         const kt_replica *replica = &replicas[ways[w].layout];
         const bool several = replica->n_replicas > 1, allreduces = strstr(ways[w].keys, "allreduce") != NULL;
-        KT_CHECK_STATUS(KT_OK, kt_exchange_choose(&plan, &replicas[ways[w].layout], &config, &spec, MAX_ROWS));
-        KT_CHECK(plan.n_layers == 3 && plan.n_slots == 2 && plan.batch_size == MAX_ROWS);
+        KT_CHECK_STATUS(KT_OK, kt_exchange_choose(&plan, &replicas[ways[w].layout], &config.exchange, &config.optimizer,
+                                                  &spec, MAX_ROWS));
+        KT_CHECK(plan.n_layers == 3 && plan.job.n_slots == 2 && plan.job.batch_size == MAX_ROWS);
         KT_CHECK(plan.n_parameters == (N_IN + 1) * 40 + 41 * 23 + 24 * N_CLASSES);
-        KT_CHECK(plan.rank0 == (strstr(ways[w].keys, "rank0") != NULL));
+        KT_CHECK(plan.job.rank0 == (strstr(ways[w].keys, "rank0") != NULL));
         const bool chosen = strstr(ways[w].keys, "auto") != NULL;
         for (size_t l = 0; l < plan.n_layers && !chosen; l++)
-            KT_CHECK(plan.by_factors[l] == !(several && allreduces));
-        KT_CHECK(plan.keeps_gradient == (plan.n_parts > 0));
+            KT_CHECK(strcmp(plan.kind[l]->name, several && allreduces ? "allreduce" : "factors") == 0);
+        KT_CHECK(plan.keeps_gradient == (plan.n_sums > 0));
         KT_CHECK(chosen || plan.keeps_gradient == (several && allreduces));
         KT_CHECK((plan.link.bytes_per_second > 0) == (several && chosen));
         kt_exchange_plan_free(&plan);
-        KT_CHECK(plan.by_factors == NULL);
+        KT_CHECK(plan.kind == NULL);
     }
     close_layouts();
 }
@@ -223,7 +224,8 @@ static void only_messages_that_are_too_long_are_refused(void)
             add(&k, "parallel.exchange=factors");
             const kt_config config = parse(&k);
             const kt_network_spec spec = kt_config_network(&config, N_IN, N_CLASSES);
-            const kt_status status = kt_exchange_choose(&plan, &replicas[ways[w].layout], &config, &spec, sizes[i]);
+            const kt_status status = kt_exchange_choose(&plan, &replicas[ways[w].layout], &config.exchange,
+                                                        &config.optimizer, &spec, sizes[i]);
             const bool too_long = replicas[ways[w].layout].n_replicas > 1 && sizes[i] > most;
             KT_CHECK(status == (too_long ? KT_CONFIG : KT_OK));
             KT_CHECK(!too_long || strstr(kt_error_message(), "in a layer of 40 are too many numbers") != NULL);
