@@ -30,26 +30,6 @@ struct kt_journal {
     kt_text_buffer value, default_value;
 };
 
-/* The members of a line that are numbers, in order: double (null: NaN) or int64_t. */
-static const struct {
-    const char *name;
-    size_t offset;
-    bool whole;
-} numbers[] = {
-    {"validation_cross_entropy", offsetof(kt_outcome, scores[KT_VALIDATION].cross_entropy), false},
-    {"validation_accuracy", offsetof(kt_outcome, scores[KT_VALIDATION].accuracy), false},
-    {"test_cross_entropy", offsetof(kt_outcome, scores[KT_TEST].cross_entropy), false},
-    {"test_accuracy", offsetof(kt_outcome, scores[KT_TEST].accuracy), false},
-    {"train_cross_entropy", offsetof(kt_outcome, scores[KT_TRAIN].cross_entropy), false},
-    {"train_accuracy", offsetof(kt_outcome, scores[KT_TRAIN].accuracy), false},
-    {"epochs", offsetof(kt_outcome, epochs), true},
-    {"best_epoch", offsetof(kt_outcome, best_epoch), true},
-    {"seconds", offsetof(kt_outcome, seconds), false},
-    {"ranks", offsetof(kt_outcome, ranks), true},
-};
-
-enum { N_NUMBERS = sizeof numbers / sizeof numbers[0] };
-
 uint64_t kt_trial_key(const kt_config *config, uint64_t fingerprint)
 {
     const uint64_t parts[] = {kt_config_key(config), fingerprint};
@@ -116,8 +96,8 @@ static json_t *config_json(kt_journal *journal, const kt_config *config)
 
 static json_t *number_json(const kt_outcome *outcome, size_t i)
 {
-    const void *value = (const char *)outcome + numbers[i].offset;
-    if (numbers[i].whole)
+    const void *value = (const char *)outcome + kt_outcome_rows[i].offset;
+    if (kt_outcome_rows[i].whole)
         return json_integer(*(const int64_t *)value);
     return isfinite(*(const double *)value) ? json_real(*(const double *)value) : json_null();
 }
@@ -134,8 +114,8 @@ static json_t *line_json(kt_journal *journal, const kt_config *config, const kt_
                     json_object_set_new(line, "code", json_integer(outcome->status)) == 0 &&
                     json_object_set_new(line, "stop_reason",
                                         json_string(kt_stop_reason_name((kt_stop_reason)outcome->reason))) == 0;
-    for (size_t i = 0; i < N_NUMBERS && complete; i++)
-        complete = json_object_set_new(line, numbers[i].name, number_json(outcome, i)) == 0;
+    for (size_t i = 0; i < KT_OUTCOME_N_NUMBERS && complete; i++)
+        complete = json_object_set_new(line, kt_outcome_rows[i].name, number_json(outcome, i)) == 0;
     if (complete && outcome->error[0] != '\0')
         complete = json_object_set_new(line, "error", text_json(outcome->error)) == 0;
     if (!complete) {
@@ -313,13 +293,13 @@ static bool take_status(const json_t *line, kt_outcome *out)
 
 static bool take_number(const json_t *line, size_t i, kt_outcome *out)
 {
-    const json_t *json = json_object_get(line, numbers[i].name);
-    void *value = (char *)out + numbers[i].offset;
-    if (numbers[i].whole)
+    const json_t *json = json_object_get(line, kt_outcome_rows[i].name);
+    void *value = (char *)out + kt_outcome_rows[i].offset;
+    if (kt_outcome_rows[i].whole)
         *(int64_t *)value = json_integer_value(json);
     else
         *(double *)value = json_is_null(json) ? (double)NAN : json_real_value(json);
-    return numbers[i].whole ? json_is_integer(json) : json_is_real(json) || json_is_null(json);
+    return kt_outcome_rows[i].whole ? json_is_integer(json) : json_is_real(json) || json_is_null(json);
 }
 
 static bool take_error(const json_t *line, char error[KT_OUTCOME_ERROR_BYTES])
@@ -347,7 +327,7 @@ static bool parse_line(reader *r, kt_outcome *out)
     r->config = r->defaults;
     bool good = take_key(line, &out->key) && take_config(line, &r->config) && take_status(line, out) &&
                 take_error(line, out->error);
-    for (size_t i = 0; i < N_NUMBERS && good; i++)
+    for (size_t i = 0; i < KT_OUTCOME_N_NUMBERS && good; i++)
         good = take_number(line, i, out);
     json_decref(line);
     return good;

@@ -12,21 +12,7 @@
 
 #include "engine/config.h"
 #include "run/report.h"
-
-enum { KT_OUTCOME_ERROR_BYTES = 512 };
-
-/* What came of a trial. Bytes that may be sent as they are. */
-typedef struct kt_outcome {
-    uint64_t key; /* kt_trial_key */
-    int status;   /* kt_status: KT_OK, KT_DIVERGED, or why it failed */
-    int reason;   /* kt_stop_reason */
-    struct {
-        double cross_entropy, accuracy; /* NaN: no samples, or not finite */
-    } scores[KT_N_PARTS];               /* of the weights the run leaves */
-    int64_t epochs, best_epoch, ranks;
-    double seconds;                     /* of training */
-    char error[KT_OUTCOME_ERROR_BYTES]; /* the sentence when status is not KT_OK; else "" */
-} kt_outcome;
+#include "sweep/outcome.h"
 
 /* What a trial is known by: its configuration (kt_config_key) and the fingerprint of its data. Never 0. */
 uint64_t kt_trial_key(const kt_config *config, uint64_t fingerprint);

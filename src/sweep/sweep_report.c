@@ -14,41 +14,33 @@ enum { N_BEST = 10, MOST_IN_ORDER = 60 };
 
 /* ---- what the tables and the files have in common ---- */
 
-double kt_sweep_number_of(const kt_outcome *outcome, kt_sweep_number number)
-{
-    const bool scored = outcome->status == KT_OK || outcome->status == KT_DIVERGED;
-    const double numbers[KT_SWEEP_N_NUMBERS] = {
-        [KT_SWEEP_VALIDATION_LOSS] = outcome->scores[KT_VALIDATION].cross_entropy,
-        [KT_SWEEP_VALIDATION_ACCURACY] = outcome->scores[KT_VALIDATION].accuracy,
-        [KT_SWEEP_TEST_LOSS] = outcome->scores[KT_TEST].cross_entropy,
-        [KT_SWEEP_TEST_ACCURACY] = outcome->scores[KT_TEST].accuracy,
-        [KT_SWEEP_TRAIN_LOSS] = outcome->scores[KT_TRAIN].cross_entropy,
-        [KT_SWEEP_TRAIN_ACCURACY] = outcome->scores[KT_TRAIN].accuracy,
-        [KT_SWEEP_EPOCHS] = (double)outcome->epochs,
-        [KT_SWEEP_SECONDS] = outcome->seconds,
-    };
-    // cppcheck-suppress arrayIndexOutOfBoundsCond
-    return number < KT_SWEEP_N_SCORES && !scored ? NAN : numbers[number];
-}
+const kt_outcome_number kt_sweep_columns[KT_SWEEP_N_COLUMNS] = {
+    KT_OUTCOME_VALIDATION_LOSS, KT_OUTCOME_VALIDATION_ACCURACY,
+    KT_OUTCOME_TEST_ACCURACY,   KT_OUTCOME_TEST_LOSS,
+    KT_OUTCOME_EPOCHS,          KT_OUTCOME_SECONDS,
+};
 
-kt_mean kt_sweep_mean_of(const kt_trials *trials, const kt_point_result *result, kt_sweep_number number)
+/* Of the number, or (from not NULL) of the differences. */
+static kt_mean mean_over_seeds(const kt_trials *trials, const kt_point_result *from, const kt_point_result *to,
+                               kt_outcome_number number)
 {
     double values[KT_MAX_SEEDS];
     const size_t n = (size_t)trials->space->settings.seeds;
     for (size_t r = 0; r < n; r++)
-        values[r] = kt_sweep_number_of(&trials->all[result->first + r].outcome, number);
+        values[r] = kt_outcome_value(&trials->all[to->first + r].outcome, number) -
+                    (from != NULL ? kt_outcome_value(&trials->all[from->first + r].outcome, number) : 0);
     return kt_mean_of(n, values);
+}
+
+kt_mean kt_sweep_mean_of(const kt_trials *trials, const kt_point_result *result, kt_outcome_number number)
+{
+    return mean_over_seeds(trials, NULL, result, number);
 }
 
 kt_mean kt_sweep_change_of(const kt_trials *trials, const kt_point_result *from, const kt_point_result *to,
-                           kt_sweep_number number)
+                           kt_outcome_number number)
 {
-    double values[KT_MAX_SEEDS];
-    const size_t n = (size_t)trials->space->settings.seeds;
-    for (size_t r = 0; r < n; r++)
-        values[r] = kt_sweep_number_of(&trials->all[to->first + r].outcome, number) -
-                    kt_sweep_number_of(&trials->all[from->first + r].outcome, number);
-    return kt_mean_of(n, values);
+    return mean_over_seeds(trials, from, to, number);
 }
 
 static size_t count_repetitions(const kt_trials *trials, const kt_point_result *result, bool diverged)
@@ -83,18 +75,7 @@ static const char *objective_words(const kt_trials *trials)
     return by_accuracy(trials) ? "validation accuracy" : "validation loss";
 }
 
-/* Heads of two rows; the first three are shown in any case. */
-static const struct {
-    const char *above, *head;
-    kt_sweep_number number;
-    int objective; /* which it is; -1: none */
-} scores[] = {
-    {"validation", "loss", KT_SWEEP_VALIDATION_LOSS, KT_OBJECTIVE_CROSS_ENTROPY},
-    {"validation", "accuracy", KT_SWEEP_VALIDATION_ACCURACY, KT_OBJECTIVE_ACCURACY},
-    {"test", "accuracy", KT_SWEEP_TEST_ACCURACY, -1},
-    {"test", "loss", KT_SWEEP_TEST_LOSS, -1},
-};
-enum { N_SCORES = sizeof scores / sizeof scores[0], N_NEEDED = 3, N_HEADS = 2 };
+enum { N_NEEDED = 3 }; /* columns that are shown in any case */
 
 /* "section.key" without its section. */
 static const char *key_of(const char *name)
@@ -132,8 +113,8 @@ static size_t set_axes(const kt_sweep_table *t, const kt_space *space, const kt_
         if (space->axes[a].n == 1)
             continue;
         set_axis_head(t, column, space, a);
-        for (size_t i = 0; i + N_HEADS < t->n_rows; i++)
-            kt_sweep_set_cell(t, N_HEADS + i, column, "%s", kt_space_value(space, results[i].point, a)->name);
+        for (size_t i = 0; i + KT_SWEEP_N_HEADS < t->n_rows; i++)
+            kt_sweep_set_cell(t, KT_SWEEP_N_HEADS + i, column, "%s", kt_space_value(space, results[i].point, a)->name);
         column++;
     }
     return column;
@@ -145,23 +126,23 @@ static bool compares(const kt_trials *trials)
     return kt_strategies[trials->space->settings.strategy]->names;
 }
 
-static void set_scores(const kt_sweep_table *t, size_t row, size_t column, const kt_trials *trials,
-                       const kt_point_result *result)
+static void set_numbers(const kt_sweep_table *t, size_t row, size_t column, const kt_trials *trials,
+                        const kt_point_result *result)
 {
     char mean[32], error[32];
-    for (size_t s = 0; s < N_SCORES; s++) {
-        const kt_mean m = kt_sweep_mean_of(trials, result, scores[s].number);
-        const bool wanted = compares(trials) || scores[s].objective == trials->space->settings.objective;
-        const bool with_error = wanted && isfinite(m.error);
+    const kt_outcome_number objective =
+        by_accuracy(trials) ? KT_OUTCOME_VALIDATION_ACCURACY : KT_OUTCOME_VALIDATION_LOSS;
+    for (size_t c = 0; c < KT_SWEEP_N_SCORES; c++) {
+        const kt_mean m = kt_sweep_mean_of(trials, result, kt_sweep_columns[c]);
+        const bool with_error = (compares(trials) || kt_sweep_columns[c] == objective) && isfinite(m.error);
         kt_sweep_format_score(m.mean, mean, sizeof mean);
         kt_sweep_format_score(m.error, error, sizeof error);
-        kt_sweep_set_cell(t, row, column + s, with_error ? "%s +- %s" : "%s", mean, error);
+        kt_sweep_set_cell(t, row, column + c, with_error ? "%s +- %s" : "%s", mean, error);
     }
     const bool several = trials->space->settings.seeds > 1;
-    column += N_SCORES;
-    kt_sweep_set_cell(t, row, column, several ? "%.1f" : "%.0f",
-                      kt_sweep_mean_of(trials, result, KT_SWEEP_EPOCHS).mean);
-    kt_sweep_set_cell(t, row, column + 1, "%.1f", kt_sweep_mean_of(trials, result, KT_SWEEP_SECONDS).mean);
+    for (size_t c = KT_SWEEP_N_SCORES; c < KT_SWEEP_N_COLUMNS; c++)
+        kt_sweep_set_cell(t, row, column + c, "%.*f", several || kt_sweep_columns[c] != KT_OUTCOME_EPOCHS ? 1 : 0,
+                          kt_sweep_mean_of(trials, result, kt_sweep_columns[c]).mean);
 }
 
 /* A row for each result; `best` (NULL: none) gets a mark. */
@@ -173,17 +154,16 @@ static kt_status print_points(const kt_trials *trials, const kt_point_result *re
     size_t n_axes = 0;
     for (size_t a = 0; a < space->n_axes; a++)
         n_axes += space->axes[a].n > 1;
-    KT_TRY(kt_sweep_create_table(&t, N_HEADS + n_shown, 1 + n_axes + N_SCORES + 2));
+    KT_TRY(kt_sweep_create_table(&t, KT_SWEEP_N_HEADS + n_shown, 1 + n_axes + KT_SWEEP_N_COLUMNS));
     const size_t column = set_axes(&t, space, results);
-    for (size_t s = 0; s < N_SCORES; s++) {
-        kt_sweep_set_cell(&t, 0, column + s, "%s", scores[s].above);
-        kt_sweep_set_cell(&t, 1, column + s, "%s", scores[s].head);
-    }
-    kt_sweep_set_cell(&t, 1, column + N_SCORES, "epochs");
-    kt_sweep_set_cell(&t, 1, column + N_SCORES + 1, "seconds");
+    kt_sweep_set_heads(&t, column);
     for (size_t i = 0; i < n_shown; i++) {
-        kt_sweep_set_cell(&t, N_HEADS + i, 0, "%s%zu", &results[i] == best ? "* " : best != NULL ? "  " : "", i + 1);
-        set_scores(&t, N_HEADS + i, column, trials, &results[i]);
+        kt_sweep_set_cell(&t, KT_SWEEP_N_HEADS + i, 0, "%s%zu",
+                          &results[i] == best ? "* "
+                          : best != NULL      ? "  "
+                                              : "",
+                          i + 1);
+        set_numbers(&t, KT_SWEEP_N_HEADS + i, column, trials, &results[i]);
     }
     const kt_status status = kt_sweep_print_table(&t, column + N_NEEDED, log);
     kt_memory_free(t.cells);

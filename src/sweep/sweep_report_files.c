@@ -12,15 +12,6 @@
 
 enum { NUMBER_BYTES = 32 };
 
-static const char *const score_names[KT_SWEEP_N_SCORES] = {
-    [KT_SWEEP_VALIDATION_LOSS] = "validation_cross_entropy",
-    [KT_SWEEP_VALIDATION_ACCURACY] = "validation_accuracy",
-    [KT_SWEEP_TEST_LOSS] = "test_cross_entropy",
-    [KT_SWEEP_TEST_ACCURACY] = "test_accuracy",
-    [KT_SWEEP_TRAIN_LOSS] = "train_cross_entropy",
-    [KT_SWEEP_TRAIN_ACCURACY] = "train_accuracy",
-};
-
 /* ---- cells, each with the comma behind it ---- */
 
 static void append_text(kt_text_buffer *buffer, const char *text)
@@ -86,14 +77,14 @@ static void append_trial(kt_text_buffer *buffer, const kt_space *space, const kt
     const kt_outcome *outcome = &trial->outcome;
     append_axes(buffer, space, trial->proposal.point);
     append_seeds(buffer, space, trial->repetition);
-    for (kt_sweep_number s = 0; s < KT_SWEEP_N_MEANS; s++)
-        append_exact(buffer, kt_sweep_number_of(outcome, s));
+    for (kt_outcome_number s = 0; s < KT_OUTCOME_N_MEANS; s++)
+        append_exact(buffer, kt_outcome_value(outcome, s));
     kt_text_append(buffer, "%" PRId64 ",", outcome->epochs);
     append_number(buffer, outcome->seconds);
     append_text(buffer, stop_reason(outcome));
     append_number(buffer, outcome->best_epoch > 0 ? (double)outcome->best_epoch : NAN);
-    for (kt_sweep_number s = KT_SWEEP_N_MEANS; s < KT_SWEEP_N_SCORES; s++)
-        append_exact(buffer, kt_sweep_number_of(outcome, s));
+    for (kt_outcome_number s = KT_OUTCOME_N_MEANS; s < KT_OUTCOME_N_SCORES; s++)
+        append_exact(buffer, kt_outcome_value(outcome, s));
     append_text(buffer, outcome->error);
     kt_text_append(buffer, "%016" PRIx64 "\n", outcome->key);
 }
@@ -133,11 +124,11 @@ static kt_status write_trials(const kt_trials *trials, const char *suffix)
     KT_TRY(sort_done(trials, &n, &sorted));
     append_axis_heads(&buffer, trials->space);
     append_seed_heads(&buffer, trials->space);
-    for (kt_sweep_number s = 0; s < KT_SWEEP_N_MEANS; s++)
-        kt_text_append(&buffer, "%s,", score_names[s]);
+    for (kt_outcome_number s = 0; s < KT_OUTCOME_N_MEANS; s++)
+        kt_text_append(&buffer, "%s,", kt_outcome_rows[s].name);
     kt_text_append(&buffer, "epochs,seconds,stop_reason,best_epoch,");
-    for (kt_sweep_number s = KT_SWEEP_N_MEANS; s < KT_SWEEP_N_SCORES; s++)
-        kt_text_append(&buffer, "%s,", score_names[s]);
+    for (kt_outcome_number s = KT_OUTCOME_N_MEANS; s < KT_OUTCOME_N_SCORES; s++)
+        kt_text_append(&buffer, "%s,", kt_outcome_rows[s].name);
     kt_text_append(&buffer, "error,key\n");
     for (size_t i = 0; i < n; i++)
         if (i == 0 || sorted[i]->proposal.point != sorted[i - 1]->proposal.point ||
@@ -163,12 +154,12 @@ static void append_point(kt_text_buffer *buffer, const kt_trials *trials, const 
 {
     append_axes(buffer, trials->space, result->point);
     kt_text_append(buffer, "%" PRId64 ",", trials->space->settings.seeds);
-    for (kt_sweep_number s = 0; s < KT_SWEEP_N_MEANS; s++) {
+    for (kt_outcome_number s = 0; s < KT_OUTCOME_N_MEANS; s++) {
         const kt_mean mean = kt_sweep_mean_of(trials, result, s);
         append_exact(buffer, isfinite(result->mean) ? mean.mean : NAN);
         append_number(buffer, isfinite(result->mean) ? mean.error : NAN);
     }
-    append_number(buffer, kt_sweep_mean_of(trials, result, KT_SWEEP_EPOCHS).mean);
+    append_number(buffer, kt_sweep_mean_of(trials, result, KT_OUTCOME_EPOCHS).mean);
     append_number(buffer, sum_of_seconds(trials, result));
     kt_text_append(buffer, "%zu\n", kt_sweep_n_diverged(trials, result) + kt_sweep_n_failed(trials, result));
 }
@@ -183,8 +174,8 @@ static kt_status write_points(const kt_trials *trials, const char *suffix)
     KT_TRY(kt_trials_points(trials, true, &n, &results));
     append_axis_heads(&buffer, trials->space);
     kt_text_append(&buffer, "seeds,");
-    for (kt_sweep_number s = 0; s < KT_SWEEP_N_MEANS; s++)
-        kt_text_append(&buffer, "%s_mean,%s_error,", score_names[s], score_names[s]);
+    for (kt_outcome_number s = 0; s < KT_OUTCOME_N_MEANS; s++)
+        kt_text_append(&buffer, "%s_mean,%s_error,", kt_outcome_rows[s].name, kt_outcome_rows[s].name);
     kt_text_append(&buffer, "epochs_mean,seconds_sum,diverged_or_failed\n");
     for (size_t i = 0; i < n; i++)
         append_point(&buffer, trials, &results[i]);
@@ -223,11 +214,11 @@ static void append_comment(kt_text_buffer *buffer, const kt_trials *trials, cons
     if (settings->seeds > 1)
         kt_text_append(buffer, "; Means over %" PRId64 " seeds, of which this job has the first:\n", settings->seeds);
     const char *before = "; ";
-    for (kt_sweep_number s = 0; s < KT_SWEEP_N_MEANS; s++) {
+    for (kt_outcome_number s = 0; s < KT_OUTCOME_N_MEANS; s++) {
         const double mean = kt_sweep_mean_of(trials, best, s).mean;
         if (!isfinite(mean))
             continue;
-        kt_text_append(buffer, "%s%s %.5g", before, score_names[s], mean);
+        kt_text_append(buffer, "%s%s %.5g", before, kt_outcome_rows[s].name, mean);
         before = ", ";
     }
     kt_text_append(buffer, "\n\n");

@@ -5,26 +5,12 @@
 #include "base/memory.h"
 #include "sweep/sweep_report_private.h"
 
-static const struct {
-    const char *above, *head;
-    kt_sweep_number number;
-    int digits;
-} columns[] = {
-    {"validation", "loss", KT_SWEEP_VALIDATION_LOSS, 4},
-    {"validation", "accuracy", KT_SWEEP_VALIDATION_ACCURACY, 4},
-    {"test", "accuracy", KT_SWEEP_TEST_ACCURACY, 4},
-    {"test", "loss", KT_SWEEP_TEST_LOSS, 4},
-    {"", "epochs", KT_SWEEP_EPOCHS, 1},
-    {"", "seconds", KT_SWEEP_SECONDS, 1},
-};
-enum { N = sizeof columns / sizeof columns[0], N_HEADS = 2, N_SCORES = 4 };
-
 static void set_change(const kt_sweep_table *t, size_t row, size_t column, kt_mean change)
 {
-    const int digits = columns[column].digits;
+    const int digits = kt_outcome_rows[kt_sweep_columns[column]].digits;
     if (!isfinite(change.mean))
         kt_sweep_set_cell(t, row, 1 + column, "-");
-    else if (isfinite(change.error) && column < N_SCORES)
+    else if (isfinite(change.error) && column < KT_SWEEP_N_SCORES)
         kt_sweep_set_cell(t, row, 1 + column, "%+.*f +- %.*f", digits, change.mean, digits, change.error);
     else
         kt_sweep_set_cell(t, row, 1 + column, "%+.*f", digits, change.mean);
@@ -35,18 +21,15 @@ static kt_status print_changes(const kt_trials *trials, const kt_point_result *r
     const kt_space *space = trials->space;
     const bool builds = space->settings.builds_on == KT_BUILDS_ON_PREVIOUS;
     kt_sweep_table t;
-    KT_TRY(kt_sweep_create_table(&t, N_HEADS + n - 1, 1 + N));
-    for (size_t c = 0; c < N; c++) {
-        kt_sweep_set_cell(&t, 0, 1 + c, "%s", columns[c].above);
-        kt_sweep_set_cell(&t, 1, 1 + c, "%s", columns[c].head);
-    }
+    KT_TRY(kt_sweep_create_table(&t, KT_SWEEP_N_HEADS + n - 1, 1 + KT_SWEEP_N_COLUMNS));
+    kt_sweep_set_heads(&t, 1);
     for (size_t i = 1; i < n; i++) {
-        kt_sweep_set_cell(&t, N_HEADS + i - 1, 0, "%s", kt_space_value(space, results[i].point, 0)->name);
-        for (size_t c = 0; c < N; c++)
-            set_change(&t, N_HEADS + i - 1, c,
-                       kt_sweep_change_of(trials, &results[builds ? i - 1 : 0], &results[i], columns[c].number));
+        kt_sweep_set_cell(&t, KT_SWEEP_N_HEADS + i - 1, 0, "%s", kt_space_value(space, results[i].point, 0)->name);
+        for (size_t c = 0; c < KT_SWEEP_N_COLUMNS; c++)
+            set_change(&t, KT_SWEEP_N_HEADS + i - 1, c,
+                       kt_sweep_change_of(trials, &results[builds ? i - 1 : 0], &results[i], kt_sweep_columns[c]));
     }
-    const kt_status status = kt_sweep_print_table(&t, 1 + N, log);
+    const kt_status status = kt_sweep_print_table(&t, 1 + KT_SWEEP_N_COLUMNS, log);
     kt_memory_free(t.cells);
     return status;
 }

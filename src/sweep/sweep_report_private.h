@@ -4,33 +4,20 @@
 
 #include "sweep/sweep_report.h"
 
-/* What a trial leaves. */
-typedef enum kt_sweep_number {
-    KT_SWEEP_VALIDATION_LOSS,
-    KT_SWEEP_VALIDATION_ACCURACY,
-    KT_SWEEP_TEST_LOSS,
-    KT_SWEEP_TEST_ACCURACY,
-    KT_SWEEP_N_MEANS, /* those above, of which points.csv has means */
-    KT_SWEEP_TRAIN_LOSS = KT_SWEEP_N_MEANS,
-    KT_SWEEP_TRAIN_ACCURACY,
-    KT_SWEEP_N_SCORES, /* those above: of the weights the run leaves */
-    KT_SWEEP_EPOCHS = KT_SWEEP_N_SCORES,
-    KT_SWEEP_SECONDS,
-    KT_SWEEP_N_NUMBERS
-} kt_sweep_number;
-
-double kt_sweep_number_of(const kt_outcome *outcome, kt_sweep_number number); /* NaN: there is none */
-
 /* Over the repetitions of a point; NaN when one has no number. */
-kt_mean kt_sweep_mean_of(const kt_trials *trials, const kt_point_result *result, kt_sweep_number number);
+kt_mean kt_sweep_mean_of(const kt_trials *trials, const kt_point_result *result, kt_outcome_number number);
 
 /* Of the differences between two points, repetition by repetition: what their seeds have in common cancels out. */
 kt_mean kt_sweep_change_of(const kt_trials *trials, const kt_point_result *from, const kt_point_result *to,
-                           kt_sweep_number number);
+                           kt_outcome_number number);
 
 /* Repetitions of a point that diverged or failed. */
 size_t kt_sweep_n_diverged(const kt_trials *trials, const kt_point_result *result);
 size_t kt_sweep_n_failed(const kt_trials *trials, const kt_point_result *result);
+
+/* The columns of tables, after those of the axes: four scores, epochs, seconds. */
+enum { KT_SWEEP_N_SCORES = 4, KT_SWEEP_N_COLUMNS = 6, KT_SWEEP_N_HEADS = 2 };
+extern const kt_outcome_number kt_sweep_columns[KT_SWEEP_N_COLUMNS];
 
 /* ---- a table on standard output (sweep_report_table.c) ---- */
 
@@ -43,6 +30,9 @@ typedef struct kt_sweep_table {
 } kt_sweep_table;
 
 kt_status kt_sweep_create_table(kt_sweep_table *table, size_t n_rows, size_t n_columns);
+
+/* The two rows of heads of kt_sweep_columns, from `column` on. */
+void kt_sweep_set_heads(const kt_sweep_table *table, size_t column);
 
 /* A text that is too long ends in dots. */
 void kt_sweep_set_cell(const kt_sweep_table *table, size_t row, size_t column, const char *format, ...)

@@ -34,6 +34,15 @@ void kt_sweep_set_cell(const kt_sweep_table *t, size_t row, size_t column, const
         memcpy(cell(t, row, column) + KT_SWEEP_CELL_BYTES - sizeof dots, dots, sizeof dots);
 }
 
+void kt_sweep_set_heads(const kt_sweep_table *t, size_t column)
+{
+    for (size_t c = 0; c < KT_SWEEP_N_COLUMNS; c++) {
+        const kt_outcome_row *row = &kt_outcome_rows[kt_sweep_columns[c]];
+        kt_sweep_set_cell(t, 0, column + c, "%s", row->above);
+        kt_sweep_set_cell(t, 1, column + c, "%s", row->head);
+    }
+}
+
 static size_t width_of(const kt_sweep_table *t, size_t column)
 {
     size_t widest = 0;
