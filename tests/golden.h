@@ -33,7 +33,7 @@ static inline void golden_read(const char *file, const char *name, size_t n, dou
     if (stream != NULL)
         fclose(stream);
     if (!is_right)
-        fprintf(stderr, "\n    no line %s of %zu values in %s\n", name, n, path);
+        fprintf(stderr, "\n    no line %s of %zu values in %s: tests/golden/make_golden.py makes it\n", name, n, path);
     CU_ASSERT(is_right);
 }
 

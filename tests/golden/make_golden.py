@@ -186,16 +186,14 @@ def write_network():
 L2, M, LR, MU, BETAS, EPS, RHO = 0.05, 4, 0.02, 0.9, (0.8, 0.95), 1e-6, 0.95
 
 
-def make_optimizer(name, groups):
-    makers = {
-        "sgd": lambda: torch.optim.SGD(groups, lr=LR),
-        "momentum": lambda: torch.optim.SGD(groups, lr=LR, momentum=MU),
-        "nesterov": lambda: torch.optim.SGD(groups, lr=LR, momentum=MU, nesterov=True),
-        "rmsprop": lambda: torch.optim.RMSprop(groups, lr=LR, alpha=RHO, eps=EPS),
-        "adam": lambda: torch.optim.Adam(groups, lr=LR, betas=BETAS, eps=EPS),
-        "adamw": lambda: torch.optim.AdamW(groups, lr=LR, betas=BETAS, eps=EPS),
-    }
-    return makers[name]()
+OPTIMIZERS = {
+    "sgd": lambda groups: torch.optim.SGD(groups, lr=LR),
+    "momentum": lambda groups: torch.optim.SGD(groups, lr=LR, momentum=MU),
+    "nesterov": lambda groups: torch.optim.SGD(groups, lr=LR, momentum=MU, nesterov=True),
+    "rmsprop": lambda groups: torch.optim.RMSprop(groups, lr=LR, alpha=RHO, eps=EPS),
+    "adam": lambda groups: torch.optim.Adam(groups, lr=LR, betas=BETAS, eps=EPS),
+    "adamw": lambda groups: torch.optim.AdamW(groups, lr=LR, betas=BETAS, eps=EPS),
+}
 
 
 def optimizer_case(out, name, form, biases, start, gradients):
@@ -208,7 +206,7 @@ def optimizer_case(out, name, form, biases, start, gradients):
     by_torch = not decoupled or name == "adamw"
     groups = [{"params": [w], "weight_decay": decay if by_torch else 0},
               {"params": [b], "weight_decay": decay if by_torch and biases else 0}]
-    optimizer = make_optimizer(name, groups)
+    optimizer = OPTIMIZERS[name](groups)
     steps = []
     for t, g in enumerate(gradients):
         w.grad, b.grad = torch.tensor(g[:6]), torch.tensor(g[6:])
@@ -232,7 +230,7 @@ def write_optimizer():
     gradients[2, 3] = 0
     out.put("start", start)
     out.put("gradients", gradients)
-    for name in ["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]:
+    for name in OPTIMIZERS:
         for form in ["batch", "coupled", "decoupled"]:
             for biases in [False, True]:
                 optimizer_case(out, name, form, biases, start, gradients)

@@ -411,6 +411,24 @@ static void npz_bomb(void)
     kt_memory_free(bytes);
 }
 
+/* What no format is: each says so, naming the file, and leaves nothing. */
+static void no_array(void)
+{
+    static const char *const texts[] = {"", "\1\2\3\4\5\6\7", "nonsense\nand more\n", "ROWS\n\n"};
+    for (size_t f = 0; f < kt_n_formats; f++)
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+            const kt_format *format = kt_formats[f].format;
+            const char *path = put_text("no_array", texts[i]), *const usual[] = {NULL};
+            kt_array array = {.n_dims = 9};
+            const kt_table_rules rules = {0};
+            const kt_status status = format->read_table != NULL ? format->read_table(path, NULL, &rules, NULL, &array)
+                                                                : format->read(path, NULL, usual, &array);
+            CU_ASSERT(status == KT_DATA && kt_test_message(path));
+            CU_ASSERT(array.data == NULL && array.n_dims == 0);
+            CU_ASSERT(format->help[0] != '\0' && kt_formats[f].extensions[0] == '.');
+        }
+}
+
 const char *const kt_test_suite = "format";
 const kt_test kt_tests[] = {
     {"every type, byte order, shape and order of every format is read as NumPy wrote it", every_array},
@@ -425,6 +443,7 @@ const kt_test kt_tests[] = {
     {"files, members and formats are found by name, or the sentence says why not", names},
     {"a truncated file is refused at any length, with the bytes expected and found", truncated},
     {"an archive that claims more than it can hold is refused", npz_bomb},
+    {"every format refuses what it is not", no_array},
     {"thousands of damaged files are read or refused, and never crash", mutated},
     {NULL, NULL},
 };
