@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/timer.h"
 
-enum { SUM_AT_ONCE = 512 };
+enum { PARTS = 4096 }; /* of a sum, or one of each rank */
 
 kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out)
 {
@@ -14,7 +14,7 @@ kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out)
     MPI_Comm_size(mpi, &size);
     kt_comm *comm = kt_memory_new(1, sizeof *comm);
     int *counts = kt_memory_new(2 * (size_t)size, sizeof *counts);
-    double *parts = kt_memory_new((size_t)size * SUM_AT_ONCE, sizeof *parts);
+    double *parts = kt_memory_new(size < PARTS ? PARTS : (size_t)size, sizeof *parts);
     *out = NULL;
     failed = comm == NULL || counts == NULL || parts == NULL;
     MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, mpi);
@@ -197,9 +197,10 @@ void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes)
  * network. */
 void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n)
 {
-    for (size_t first = 0; first < n && comm->size > 1; first += SUM_AT_ONCE) {
+    const size_t at_once = comm->size < PARTS ? PARTS / (size_t)comm->size : 1;
+    for (size_t first = 0; first < n && comm->size > 1; first += at_once) {
         double *sums = values + first;
-        size_t count = n - first < SUM_AT_ONCE ? n - first : SUM_AT_ONCE;
+        size_t count = n - first < at_once ? n - first : at_once;
         MPI_Allgather(sums, (int)count, MPI_DOUBLE, comm->parts, (int)count, MPI_DOUBLE, comm->mpi);
         memcpy(sums, comm->parts, count * sizeof *sums);
         for (size_t r = 1; r < (size_t)comm->size; r++)

@@ -1,7 +1,5 @@
 #include "run/run.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 #include "edge/linalg.h"
 #include "engine/data.h"
@@ -10,89 +8,107 @@
 #include "run/run_directory.h"
 #include "run/trainer.h"
 
-static void report_data(const kt_config *config, const kt_data *data, kt_log *log)
+typedef struct run {
+    kt_comm *comm;
+    const kt_config *config;
+    const kt_data *data;
+    kt_log *log;
+    kt_trainer *trainer;
+    kt_run_directory directory; /* rank 0 */
+    kt_results *results;
+} run;
+
+static void report_data(const run *r)
 {
     char *text;
-    if (log->speaks && kt_data_summary(data, config, &text) == KT_OK) {
-        kt_log_text(log, text);
+    if (r->log->speaks && kt_data_summary(r->data, r->config, &text) == KT_OK) {
+        kt_log_text(r->log, text);
         kt_memory_free(text);
     }
-    kt_data_report_notes(data, config, log);
+    kt_data_report_notes(r->data, r->config, r->log);
 }
 
-static void report_start(const kt_trainer *trainer, const kt_run_directory *directory, kt_log *log)
+static void report_start(const run *r)
 {
-    const kt_progress *p = kt_trainer_progress(trainer);
-    if (directory->start == NULL)
+    const kt_progress *p = kt_trainer_progress(r->trainer);
+    if (r->directory.start == NULL)
         return;
-    bool finished = kt_trainer_stop_reason(trainer) != KT_STOP_NOT;
-    kt_log_line(log, "resume from %s: epoch %lld, step %lld%s", directory->start_path, (long long)p->epoch,
+    bool finished = kt_trainer_stop_reason(r->trainer) != KT_STOP_NOT;
+    kt_log_line(r->log, "resume from %s: epoch %lld, step %lld%s", r->directory.start_path, (long long)p->epoch,
                 (long long)p->step, finished ? "; the run is finished" : "");
 }
 
-/* The results of a run whose training ended with `training`, which is what is returned when nothing else fails. */
-static kt_status finish(kt_comm *comm, const kt_config *config, const kt_data *data, kt_trainer *trainer,
-                        kt_status training, kt_log *log, kt_results *results)
+/* To where the directory says, and everyone is told who works on what. */
+static kt_status start(run *r)
 {
-    char message[KT_MESSAGE_BYTES]; /* what comes after would replace it */
-    memcpy(message, kt_error_message(), sizeof message);
-    KT_TRY(kt_trainer_finish(trainer, results));
-    bool root = kt_comm_rank(comm) == 0;
-    KT_TRY(kt_comm_agree(comm, root ? kt_report_write_results(config->run.dir, config, kt_trainer_provenance(trainer),
-                                                              results, data->set.class_names)
-                                    : KT_OK));
-    kt_report_results(log, results, config->run.dir);
-    return training == KT_OK ? KT_OK : kt_fail(training, "%s", message);
+    bool resumes = r->directory.start != NULL;
+    kt_comm_broadcast(r->comm, 0, &resumes, sizeof resumes);
+    kt_report_provenance(r->log, kt_trainer_provenance(r->trainer));
+    report_data(r);
+    KT_TRY(kt_placement_report(r->comm, kt_linalg_threads(), r->log));
+    kt_trainer_report(r->trainer);
+    if (resumes)
+        KT_TRY(kt_trainer_resume(r->trainer, r->directory.start));
+    report_start(r);
+    kt_run_directory_release_start(&r->directory);
+    return KT_OK;
 }
 
-static kt_status preempted(const kt_config *config, const kt_trainer *trainer)
+static kt_status write_results(const run *r)
 {
-    const kt_progress *p = kt_trainer_progress(trainer);
+    return kt_report_write_results(r->config->run.dir, r->config, kt_trainer_provenance(r->trainer), r->results,
+                                   r->data->set.class_names);
+}
+
+static kt_status finish(run *r)
+{
+    const bool root = kt_comm_rank(r->comm) == 0;
+    KT_TRY(kt_trainer_finish(r->trainer, r->results));
+    KT_TRY(kt_comm_agree(r->comm, root ? write_results(r) : KT_OK));
+    kt_report_results(r->log, r->results, r->config->run.dir);
+    return KT_OK;
+}
+
+static kt_status preempted(const run *r)
+{
+    const kt_progress *p = kt_trainer_progress(r->trainer);
     return kt_fail(
         KT_PREEMPTED,
         "asked to stop (preemption): %s/checkpoints/step-%010lld.h5 has all until epoch %lld, step %lld; start "
         "the same command again to go on",
-        config->run.dir, (long long)p->step, (long long)p->epoch, (long long)p->step);
+        r->config->run.dir, (long long)p->step, (long long)p->epoch, (long long)p->step);
 }
 
-/* From where the directory says to the results. */
-static kt_status train(kt_comm *comm, const kt_config *config, const kt_data *data, kt_trainer *trainer,
-                       kt_run_directory *directory, kt_log *log, kt_results *results)
+/* A run that diverged has results, too, and stays a failure. */
+static kt_status train(run *r)
 {
-    bool resumes = directory->start != NULL;
-    kt_comm_broadcast(comm, 0, &resumes, sizeof resumes);
-    kt_report_provenance(log, kt_trainer_provenance(trainer));
-    report_data(config, data, log);
-    KT_TRY(kt_placement_report(comm, kt_linalg_threads(), log));
-    kt_trainer_report(trainer);
-    if (resumes)
-        KT_TRY(kt_trainer_resume(trainer, directory->start));
-    report_start(trainer, directory, log);
-    kt_run_directory_release_start(directory);
-    kt_status status = kt_trainer_run(trainer, &results->reason);
-    if (status == KT_OK && results->reason == KT_STOP_PREEMPTION)
-        return preempted(config, trainer);
-    return status == KT_OK || status == KT_DIVERGED ? finish(comm, config, data, trainer, status, log, results)
-                                                    : status;
+    KT_TRY(start(r));
+    const kt_status status = kt_trainer_run(r->trainer, &r->results->reason);
+    const kt_error error = *kt_error_last();
+    if (status != KT_OK && status != KT_DIVERGED)
+        return status;
+    if (r->results->reason == KT_STOP_PREEMPTION)
+        return preempted(r);
+    KT_TRY(finish(r));
+    return status == KT_OK ? KT_OK : kt_fail_as(&error);
 }
 
 kt_status kt_run_train_on(kt_comm *comm, const kt_config *config, const kt_data *data, kt_pulse pulse, kt_log *log,
                           kt_results *results)
 {
-    kt_trainer *trainer = NULL;
-    kt_run_directory directory = {.lock = -1};
+    run r = {comm, config, data, log, .directory = {.lock = -1}, .results = results};
     *results = (kt_results){0};
     /* The trainer first: what it refuses leaves the directory untouched. */
-    kt_status status = kt_trainer_create(&trainer, comm, config, data, log, config->run.dir);
+    kt_status status = kt_trainer_create(&r.trainer, comm, config, data, log, config->run.dir);
     if (status == KT_OK) {
-        kt_trainer_set_pulse(trainer, pulse);
+        kt_trainer_set_pulse(r.trainer, pulse);
         bool root = kt_comm_rank(comm) == 0;
-        status = kt_comm_agree(comm, root ? kt_run_directory_open(&directory, config, data, log) : KT_OK);
+        status = kt_comm_agree(comm, root ? kt_run_directory_open(&r.directory, config, data, log) : KT_OK);
     }
     if (status == KT_OK)
-        status = train(comm, config, data, trainer, &directory, log, results);
-    kt_run_directory_close(&directory);
-    kt_trainer_free(trainer);
+        status = train(&r);
+    kt_run_directory_close(&r.directory);
+    kt_trainer_free(r.trainer);
     return status;
 }
 

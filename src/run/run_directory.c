@@ -102,16 +102,17 @@ static kt_status check_inputs(const kt_config *c)
     return KT_OK;
 }
 
-static kt_status lock_directory(const char *dir, int *lock)
+static kt_status lock_directory(kt_run_directory *d)
 {
+    const char *dir = d->config->run.dir;
     char path[KT_PATH_BYTES];
     KT_TRY(kt_file_make_directory(dir));
     KT_TRY(kt_file_path(path, "%s/checkpoints", dir));
     KT_TRY(kt_file_make_directory(path));
     KT_TRY(kt_file_path(path, "%s/.lock", dir));
-    KT_TRY(kt_file_lock(path, false, lock));
+    KT_TRY(kt_file_lock(path, false, &d->lock));
     KT_TEST_POINT("locked");
-    return *lock >= 0
+    return d->lock >= 0
                ? KT_OK
                : kt_fail(KT_CONFIG,
                          "run.dir = %s is in use by another ktrain: wait for it, or choose another directory", dir);
@@ -124,16 +125,17 @@ static kt_status refuse_sweep(const char *dir)
                : KT_OK;
 }
 
-static kt_status open_log(const char *dir, kt_log *log)
+static kt_status open_log(kt_run_directory *d)
 {
     char path[KT_PATH_BYTES];
-    KT_TRY(kt_file_path(path, "%s/log.txt", dir));
-    return kt_log_open_file(log, path);
+    KT_TRY(kt_file_path(path, "%s/log.txt", d->config->run.dir));
+    return kt_log_open_file(d->log, path);
 }
 
 /* Moves the locked directory out of the way, and makes and locks a new one. */
-static kt_status move_aside(const char *dir, int *lock, kt_log *log)
+static kt_status move_aside(kt_run_directory *d)
 {
+    const char *dir = d->config->run.dir;
     char old[KT_PATH_BYTES];
     if (!holds(dir, "config.ini"))
         return KT_OK;
@@ -152,10 +154,10 @@ static kt_status move_aside(const char *dir, int *lock, kt_log *log)
     if (rename(dir, old) != 0)
         return kt_fail(KT_IO, "%s: cannot be moved to %s: %s", dir, old, strerror(errno));
     KT_TEST_POINT("moved_aside");
-    kt_log_line(log, "resume the earlier run in %s is now in %s", dir, old);
-    close(*lock);
-    KT_TRY(lock_directory(dir, lock));
-    return open_log(dir, log);
+    kt_log_line(d->log, "resume the earlier run in %s is now in %s", dir, old);
+    close(d->lock);
+    KT_TRY(lock_directory(d));
+    return open_log(d);
 }
 
 /* The split that is stored must be the one that would be made now: else samples would change sides. */
@@ -175,33 +177,34 @@ static kt_status check_same_split(kt_hdf5 *file, const char *path, const kt_spli
 }
 
 /* A checkpoint is of this run when nothing that defines the run, nor the data, has changed. */
-static kt_status check_same_run(kt_hdf5 *file, const char *path, const kt_config *config, const kt_data *data)
+static kt_status check_start(const kt_run_directory *d)
 {
+    const char *path = d->start_path;
     kt_text_buffer was = {0}, is = {0};
     kt_checkpoint_head head;
-    if (kt_checkpoint_is_model_only(file))
+    if (kt_checkpoint_is_model_only(d->start))
         return kt_fail(KT_CONFIG,
                        "%s: is a model without the state of its training: must be one of a run's checkpoints/", path);
-    KT_TRY(kt_checkpoint_read_head(file, path, &head));
+    KT_TRY(kt_checkpoint_read_head(d->start, path, &head));
     kt_status status = KT_OK;
-    const kt_option *other = kt_config_difference(&head.config, config);
+    const kt_option *other = kt_config_difference(&head.config, d->config);
     if (other != NULL) {
         kt_options_format(other, &head.config, &was);
-        kt_options_format(other, config, &is);
+        kt_options_format(other, d->config, &is);
         status = kt_fail(KT_CONFIG,
                          "%s: was made with %s.%s = %.80s, now it is %.80s: set it back, choose another run.dir, or "
                          "say checkpoint.resume=never",
                          path, other->section, other->key, was.bytes, is.bytes);
         kt_memory_free(was.bytes);
         kt_memory_free(is.bytes);
-    } else if (head.data.fingerprint != data->fingerprint) {
+    } else if (head.data.fingerprint != d->data->fingerprint) {
         status = kt_fail(KT_DATA,
                          "%s: was made from other data (fingerprint %016llx, now %016llx): use the same files, another "
                          "run.dir, or checkpoint.resume=never",
-                         path, (unsigned long long)head.data.fingerprint, (unsigned long long)data->fingerprint);
+                         path, (unsigned long long)head.data.fingerprint, (unsigned long long)d->data->fingerprint);
     }
     kt_checkpoint_free_head(&head);
-    return status == KT_OK ? check_same_split(file, path, &data->split) : status;
+    return status == KT_OK ? check_same_split(d->start, path, &d->data->split) : status;
 }
 
 /* The newest good checkpoint of the directory, open, and its path; none at all is KT_OK with *file NULL. Warns of
@@ -235,40 +238,44 @@ static kt_status open_newest(const char *dir, bool set_aside, kt_log *log, kt_hd
     return status;
 }
 
-/* resume = PATH: a run that was begun so goes on; else PATH is its beginning. */
-static kt_status start_from(kt_run_directory *d, const kt_config *config, const kt_data *data, kt_log *log)
+/* From the newest checkpoint, where there is one. */
+static kt_status go_on(kt_run_directory *d)
 {
-    const char *dir = config->run.dir, *resume = config->checkpoint.resume;
+    KT_TRY(open_newest(d->config->run.dir, true, d->log, &d->start, d->start_path));
+    return d->start == NULL ? KT_OK : check_start(d);
+}
+
+/* resume = PATH: a run that was begun so goes on; else PATH is its beginning. */
+static kt_status start_from(kt_run_directory *d, const char *start)
+{
+    const char *dir = d->config->run.dir;
     kt_config before;
-    bool begun = read_config(dir, &before) == KT_OK && strcmp(before.checkpoint.resume, resume) == 0;
+    const bool begun = read_config(dir, &before) == KT_OK && strcmp(before.checkpoint.resume, start) == 0;
     if (begun)
-        KT_TRY(open_newest(dir, true, log, &d->start, d->start_path));
+        KT_TRY(go_on(d));
     if (d->start != NULL)
-        return check_same_run(d->start, d->start_path, config, data);
-    if (lies_inside(resume, dir))
+        return KT_OK;
+    if (lies_inside(start, dir))
         return kt_fail(
             KT_CONFIG,
             "checkpoint.resume = %s lies in run.dir = %s: must be another run's; to go back, choose another run.dir",
-            resume, dir);
-    if (!kt_file_exists(resume))
+            start, dir);
+    if (!kt_file_exists(start))
         return kt_fail(
             KT_NO_INPUT,
-            "checkpoint.resume = %s: there is no such file: must be auto, never, or the path of a checkpoint", resume);
-    KT_TRY(kt_file_path(d->start_path, "%s", resume));
-    KT_TRY(kt_checkpoint_file_open(resume, &d->start, NULL));
-    KT_TRY(check_same_run(d->start, d->start_path, config, data));
-    return begun ? KT_OK : move_aside(dir, &d->lock, log);
+            "checkpoint.resume = %s: there is no such file: must be auto, never, or the path of a checkpoint", start);
+    KT_TRY(kt_file_path(d->start_path, "%s", start));
+    KT_TRY(kt_checkpoint_file_open(start, &d->start, NULL));
+    KT_TRY(check_start(d));
+    return begun ? KT_OK : move_aside(d);
 }
 
-static kt_status find_start(kt_run_directory *d, const kt_config *config, const kt_data *data, kt_log *log)
+static kt_status find_start(kt_run_directory *d)
 {
-    const char *dir = config->run.dir;
-    if (strcmp(config->checkpoint.resume, "never") == 0)
-        return move_aside(dir, &d->lock, log);
-    if (strcmp(config->checkpoint.resume, "auto") != 0)
-        return start_from(d, config, data, log);
-    KT_TRY(open_newest(dir, true, log, &d->start, d->start_path));
-    return d->start == NULL ? KT_OK : check_same_run(d->start, d->start_path, config, data);
+    const char *resume = d->config->checkpoint.resume;
+    if (strcmp(resume, "auto") == 0)
+        return go_on(d);
+    return strcmp(resume, "never") == 0 ? move_aside(d) : start_from(d, resume);
 }
 
 static kt_status write_config(const kt_config *config)
@@ -286,7 +293,7 @@ static kt_status write_config(const kt_config *config)
 kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, const kt_data *data, kt_log *log)
 {
     char checkpoints[KT_PATH_BYTES];
-    *out = (kt_run_directory){.lock = -1};
+    *out = (kt_run_directory){.config = config, .data = data, .log = log, .lock = -1};
     kt_status status = kt_file_path(checkpoints, "%s/checkpoints", config->run.dir);
     if (status == KT_OK)
         status = refuse_sweep(config->run.dir);
@@ -295,14 +302,14 @@ kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, 
     if (status == KT_OK)
         status = check_inputs(config);
     if (status == KT_OK)
-        status = lock_directory(config->run.dir, &out->lock);
+        status = lock_directory(out);
     if (status == KT_OK) { /* before anything is written: they may be what fills the disk */
         kt_file_remove_leftovers(config->run.dir);
         kt_file_remove_leftovers(checkpoints);
-        status = open_log(config->run.dir, log);
+        status = open_log(out);
     }
     if (status == KT_OK)
-        status = find_start(out, config, data, log);
+        status = find_start(out);
     if (status == KT_OK)
         status = write_config(config);
     if (status != KT_OK)

@@ -9,6 +9,9 @@
 #include "run/checkpoint_file.h"
 
 typedef struct kt_run_directory {
+    const kt_config *config; /* borrowed, as are data and log */
+    const kt_data *data;
+    kt_log *log;
     int lock;       /* open file descriptor of the lock; -1: none */
     kt_hdf5 *start; /* owned: the checkpoint to go on from, verified; NULL: begin at step 0 */
     char start_path[KT_PATH_BYTES];

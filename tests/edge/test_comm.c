@@ -308,7 +308,7 @@ static void transfers_overlap(void)
 
 static void sums_of_doubles_add_in_rank_order(void)
 {
-    enum { N = 1300 }; /* more than go at once */
+    enum { N = 5000 }; /* more than go at once */
     static double values[N];
     double expected = 1.0 / 3;
     for (int r = 1; r < size(); r++)
