@@ -109,8 +109,8 @@ static kt_status set(kt_config *values, const char *key, const char *value)
 ktrain_status ktrain_config_set(ktrain_config *config, const char *key, const char *value)
 {
     kt_status status = KT_LIBRARY_CHECK("ktrain_config_set", "(config, key, value)", config, key, value);
-    if (status == KT_OK && strchr(key, '=') != NULL)
-        status = kt_fail(KT_CONFIG, "there is no key %.200s", key);
+    if (status == KT_OK && (strchr(key, '.') == NULL || strchr(key, '=') != NULL))
+        status = kt_fail(KT_CONFIG, "there is no key %.200s: must be section.key (ktrain options lists them)", key);
     return (ktrain_status)(status == KT_OK ? set(&config->values, key, value) : status);
 }
 
