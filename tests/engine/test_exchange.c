@@ -42,19 +42,36 @@ static void expect(bool condition, const keys *k, const char *where)
 
 typedef struct way {
     size_t layout;
-    const char *keys;
+    const kt_exchange_kind *kind; /* that it names; NULL: none */
+    char keys[96];
 } way;
 
-static const way ways[] = {
-    {WHOLE, ""},
-    {ONE, "parallel.exchange=factors"},
-    {ONE, "parallel.exchange=allreduce parallel.optimizer_state=sharded"},
-    {ONE, "parallel.exchange=auto parallel.optimizer_state=rank0"},
-    {TWO, "parallel.exchange=factors"},
-    {TWO, "parallel.exchange=allreduce parallel.optimizer_state=rank0"},
-    {TWO, "parallel.exchange=allreduce parallel.optimizer_state=sharded"},
-};
-enum { N_WAYS = sizeof ways / sizeof ways[0] };
+enum { MOST_WAYS = 3 + 2 * KT_MOST_EXCHANGE_KINDS };
+static way ways[MOST_WAYS];
+static size_t n_ways;
+
+static void add_way(size_t layout, const kt_exchange_kind *kind, const char *owner)
+{
+    way *w = &ways[n_ways++];
+    w->layout = layout;
+    w->kind = kind;
+    snprintf(w->keys, sizeof w->keys, "parallel.exchange=%s parallel.optimizer_state=%s",
+             kind != NULL ? kind->name : "auto", owner);
+}
+
+/* Layouts, and every kind of exchange in them. */
+static void open_ways(void)
+{
+    open_layouts();
+    n_ways = 0;
+    add_way(WHOLE, NULL, "auto");
+    add_way(ONE, NULL, "rank0");
+    add_way(TWO, kt_exchange_kinds[0], "rank0");
+    for (size_t k = 0; k < kt_n_exchange_kinds; k++) {
+        add_way(ONE, kt_exchange_kinds[k], "sharded");
+        add_way(TWO, kt_exchange_kinds[k], "sharded");
+    }
+}
 
 static result plain, alone, shared, first;
 
@@ -70,7 +87,7 @@ static void check_ways(const keys *k)
     for (int step = 0; step < STEPS; step++)
         expect(clip > 0 ? fabs(alone.norm[step] - plain.norm[step]) <= 1e-5 * plain.norm[step] : alone.norm[step] == 0,
                k, "the norm");
-    for (size_t w = 0; w < N_WAYS; w++) {
+    for (size_t w = 0; w < n_ways; w++) {
         const kt_config other = with(k, ways[w].keys);
         train(ways[w].layout, &other, 0, STEPS, &shared);
         expect(same(&alone, &shared), k, ways[w].keys);
@@ -90,7 +107,7 @@ static void check_optimizers(size_t path)
         "parallel.shards=64 model.activation=tanh",
     };
     enum { N_TURNS = sizeof turns / sizeof turns[0] };
-    open_layouts();
+    open_ways();
     for (size_t i = 0; i < kt_n_optimizers * KT_N_L2_FORMS; i += 1 + path) {
         keys k = {0};
         char words[128];
@@ -118,9 +135,9 @@ static void large_batches_give_the_same_bits(void)
 
 static void a_norm_that_is_not_reached_changes_nothing(void)
 {
-    open_layouts();
+    open_ways();
     for (size_t path = 0; path < 2; path++)
-        for (size_t w = 0; w < N_WAYS; w++) {
+        for (size_t w = 0; w < n_ways; w++) {
             keys k = {0};
             add(&k, paths[path]);
             add(&k, ways[w].keys);
@@ -137,19 +154,19 @@ static void a_norm_that_is_not_reached_changes_nothing(void)
 
 static void state_moves_to_another_layout(void)
 {
-    open_layouts();
+    open_ways();
     for (size_t path = 0; path < 2; path++) {
         keys k = {0};
         add(&k, paths[path]);
         add(&k, "optimizer.l2=0.1 model.batch_norm=true train.clip_norm=0.05 model.dropout=0.2");
         const kt_config config = parse(&k);
         train(ALONE, &config, 0, STEPS, &alone);
-        for (size_t w = 0; w < N_WAYS; w++) {
-            const way next = ways[(w + 3) % N_WAYS];
-            const kt_config before = with(&k, ways[w].keys), after = with(&k, next.keys);
+        for (size_t w = 0; w < n_ways; w++) {
+            const way *next = &ways[(w + 3) % n_ways];
+            const kt_config before = with(&k, ways[w].keys), after = with(&k, next->keys);
             memset(&shared, 0, sizeof shared);
             train(ways[w].layout, &before, 0, 1, &shared);
-            train(next.layout, &after, 1, STEPS, &shared);
+            train(next->layout, &after, 1, STEPS, &shared);
             expect(same(&alone, &shared), &k, ways[w].keys);
         }
     }
@@ -160,14 +177,14 @@ static void state_moves_to_another_layout(void)
 
 static void a_free_order_agrees_to_rounding(void)
 {
-    open_layouts();
+    open_ways();
     for (size_t path = 0; path < 2; path++) {
         keys k = {0};
         add(&k, paths[path]);
         add(&k, "optimizer.name=momentum optimizer.l2=0.1 model.batch_norm=true train.clip_norm=0.5");
         const kt_config config = parse(&k);
         train(ALONE, &config, 0, STEPS, &alone);
-        for (size_t w = 0; w < N_WAYS; w++) {
+        for (size_t w = 0; w < n_ways; w++) {
             kt_config other = with(&k, ways[w].keys);
             other.exchange.reproducible = false;
             train(ways[w].layout, &other, 0, STEPS, &shared);
@@ -184,26 +201,26 @@ static void a_free_order_agrees_to_rounding(void)
 
 static void a_plan_follows_its_keys(void)
 {
-    open_layouts();
-    for (size_t w = 0; w < N_WAYS; w++) {
+    open_ways();
+    for (size_t w = 0; w < n_ways; w++) {
         kt_exchange_plan plan;
         keys k = {0};
         add(&k, ways[w].keys);
         const kt_config config = parse(&k);
         const kt_network_spec spec = kt_config_network(&config, N_IN, N_CLASSES);
         const kt_replica *replica = &replicas[ways[w].layout];
-        const bool several = replica->n_replicas > 1, allreduces = strstr(ways[w].keys, "allreduce") != NULL;
+        const bool several = replica->n_replicas > 1;
+        const kt_exchange_kind *kind = ways[w].kind;
         KT_CHECK_STATUS(KT_OK, kt_exchange_choose(&plan, &replicas[ways[w].layout], &config.exchange, &config.optimizer,
                                                   &spec, MAX_ROWS));
         KT_CHECK(plan.n_layers == 3 && plan.job.n_slots == 2 && plan.job.batch_size == MAX_ROWS);
         KT_CHECK(plan.n_parameters == (N_IN + 1) * 40 + 41 * 23 + 24 * N_CLASSES);
         KT_CHECK(plan.job.rank0 == (strstr(ways[w].keys, "rank0") != NULL));
-        const bool chosen = strstr(ways[w].keys, "auto") != NULL;
-        for (size_t l = 0; l < plan.n_layers && !chosen; l++)
-            KT_CHECK(strcmp(plan.kind[l]->name, several && allreduces ? "allreduce" : "factors") == 0);
+        for (size_t l = 0; l < plan.n_layers && several && kind != NULL; l++)
+            KT_CHECK(plan.kind[l] == kind);
         KT_CHECK(plan.keeps_gradient == (plan.n_sums > 0));
-        KT_CHECK(chosen || plan.keeps_gradient == (several && allreduces));
-        KT_CHECK((plan.link.bytes_per_second > 0) == (several && chosen));
+        KT_CHECK(kind == NULL || plan.keeps_gradient == (several && kind->needs_sums));
+        KT_CHECK((plan.link.bytes_per_second > 0) == (several && kind == NULL));
         kt_exchange_plan_free(&plan);
         KT_CHECK(plan.kind == NULL);
     }
@@ -215,8 +232,8 @@ static void only_messages_that_are_too_long_are_refused(void)
 {
     static const size_t most = ((size_t)1 << 31) / 40; /* the widest layer has 40 units, on either side */
     const size_t sizes[] = {46341, 54000, most, most + 1};
-    open_layouts();
-    for (size_t w = 0; w < N_WAYS; w++)
+    open_ways();
+    for (size_t w = 0; w < n_ways; w++)
         for (size_t i = 0; i < 4; i++) {
             kt_exchange_plan plan;
             keys k = {0};
