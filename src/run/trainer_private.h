@@ -1,5 +1,5 @@
-/* What the trainer's files share: trainer_create.c (its beginning and end), trainer.c (the loop), trainer_state.c
- * (saving and resuming), trainer_results.c, trainer_report.c. */
+/* What the trainer's files share: trainer_create.c (its beginning and end), trainer.c (the loop), trainer_step.c,
+ * trainer_state.c (saving and resuming), trainer_results.c, trainer_report.c. */
 #ifndef KTRAIN_TRAINER_PRIVATE_H
 #define KTRAIN_TRAINER_PRIVATE_H
 
@@ -17,33 +17,46 @@ typedef struct kt_board {
 } kt_board;
 
 struct kt_trainer {
-    kt_comm *comm; /* borrowed, as are config, data, log and dir */
+    /* What to do; borrowed. */
+    kt_comm *comm;
     const kt_config *config;
     const kt_data *data;
     kt_log *log;
-    const char *dir;
-    kt_provenance provenance; /* of this start */
+    const char *dir; /* NULL: nothing is written */
     kt_pulse pulse;
+    kt_provenance provenance; /* of this start */
     bool root;
+
+    /* Who works on what. */
     kt_replica replica;
     kt_exchange_plan plan;
-    kt_network *network; /* in the replica's memory */
+    kt_network *network; /* in the replica's memory, as is the board */
+    kt_board *board;
     kt_exchange *exchange;
-    kt_board *board; /* in the replica's memory */
-    bool asked;      /* to stop: the same on all ranks */
     kt_batches batches;
+    int32_t *labels; /* [largest batch]: of the batch under way */
     kt_loss_spec loss;
-    double *class_weights;                /* [n_classes], or NULL */
-    kt_run_state state;                   /* the same on all ranks */
-    kt_history history;                   /* rank 0 only */
-    float *best_parameters, *best_state;  /* rank 0 only */
+    double *class_weights; /* [n_classes]: room for the loss's */
+
+    /* Where it stands. */
+    kt_run_state state; /* the same on all ranks, as is `asked` */
+    bool asked;         /* to stop */
+    kt_history history; /* rank 0 only, as are the best weights */
+    float *best_parameters, *best_state;
     int64_t saved_step, saved_best_epoch; /* what is on disk */
-    int32_t *labels;                      /* [largest batch]: of the batch under way */
+
+    /* The clock, for speed and files. */
     double start_seconds, seconds_before; /* of this start; trained by earlier ones */
     double epoch_seconds;                 /* when the epoch under way began, or was resumed */
     int64_t epoch_samples;                /* trained since then */
     double bar_seconds;                   /* when the bar was last drawn */
 };
+
+/* One step of the epoch under way. KT_DIVERGED. Collective. */
+kt_status kt_trainer_step(kt_trainer *trainer, size_t step);
+
+/* Records that `what` ("training loss") is not finite. Local. */
+kt_status kt_trainer_diverged(const kt_trainer *trainer, const char *what, double loss);
 
 /* Writes a checkpoint, and best.h5 when it is another, unless this step is on disk already. Collective. */
 kt_status kt_trainer_save(kt_trainer *trainer);
@@ -53,6 +66,18 @@ kt_status kt_trainer_write_best(kt_trainer *trainer);
 
 /* Adds a part's samples to the metrics. Collective. */
 kt_status kt_trainer_score(kt_trainer *trainer, kt_part part, kt_metrics *metrics);
+
+/* Where the epoch stands: a bar on a terminal, a line elsewhere when nothing was said for long. Local. */
+void kt_trainer_show_progress(kt_trainer *trainer);
+
+/* Puts an epoch on record: rank 0's history, its file and a line for the user. `rate` is of its last step. Local. */
+kt_status kt_trainer_record_epoch(kt_trainer *trainer, const kt_scores *validation, double rate);
+
+/* history.csv and steps.csv with what earlier starts brought, and without what a lost checkpoint had seen. Local. */
+kt_status kt_trainer_start_files(const kt_trainer *trainer);
+
+/* Adds the step just made to steps.csv. Local. */
+kt_status kt_trainer_log_step(const kt_trainer *trainer, double loss);
 
 /* Of training so far, all starts together. Local. */
 double kt_trainer_seconds(const kt_trainer *trainer);

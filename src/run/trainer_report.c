@@ -1,7 +1,10 @@
-/* What a trainer tells of its work before it begins. */
+/* What a trainer tells of its work: before it begins, in a step, after an epoch. */
+#include "base/file.h"
 #include "base/memory.h"
+#include "base/timer.h"
 #include "edge/linalg.h"
 #include "run/trainer_private.h"
+#include <math.h>
 
 static void report_model(const kt_trainer *t)
 {
@@ -36,4 +39,87 @@ void kt_trainer_report(const kt_trainer *t)
     if (t->plan.link.bytes_per_second > 0)
         kt_log_line(t->log, "       link measured: %.1f us, %.2f GB/s", 1e6 * t->plan.link.latency_seconds,
                     1e-9 * t->plan.link.bytes_per_second);
+}
+
+static double samples_per_second(const kt_trainer *t)
+{
+    return (double)t->epoch_samples / (kt_timer_seconds() - t->epoch_seconds + 1e-9);
+}
+
+void kt_trainer_show_progress(kt_trainer *t)
+{
+    const kt_progress *p = &t->state.progress;
+    const bool draws = t->log->terminal && kt_timer_seconds() - t->bar_seconds >= 0.1, is_due = kt_log_is_due(t->log);
+    if (!draws && !is_due)
+        return;
+    const double speed = samples_per_second(t);
+    const double left = (double)(t->config->train.epochs - p->epoch) * (double)t->batches.n - (double)p->sums.samples;
+    const kt_history *h = &t->history;
+    const kt_epoch_progress progress = {
+        .epoch = p->epoch + 1,
+        .epochs = t->config->train.epochs,
+        .step = (size_t)p->step_in_epoch,
+        .steps = t->batches.sizes.steps,
+        .samples_per_second = speed,
+        .seconds_left = left / speed,
+        .train_loss = p->sums.cross_entropy / (double)p->sums.samples,
+        .validation_loss = h->n > 0 ? h->records[h->n - 1].validation_cross_entropy : NAN,
+    };
+    if (is_due)
+        kt_report_heartbeat(t->log, &progress);
+    if (draws)
+        kt_report_bar(t->log, &progress);
+    if (draws)
+        t->bar_seconds = kt_timer_seconds();
+}
+
+kt_status kt_trainer_record_epoch(kt_trainer *t, const kt_scores *validation, double rate)
+{
+    const kt_progress *p = &t->state.progress;
+    if (!t->root)
+        return KT_OK;
+    size_t n_tensors;
+    const kt_tensor *tensors = kt_network_parameter_tensors(t->network, &n_tensors);
+    double n = (double)p->sums.samples;
+    double penalty = kt_optimizer_penalty(&t->config->optimizer, tensors, n_tensors, kt_network_parameters(t->network),
+                                          t->batches.sizes.each);
+    kt_epoch_record record = {
+        .epoch = (double)p->epoch,
+        .step = (double)p->step,
+        .learning_rate = rate,
+        .train_loss = p->sums.loss / n + penalty,
+        .train_cross_entropy = p->sums.cross_entropy / n,
+        .train_accuracy = (double)p->sums.correct / n,
+        .validation_cross_entropy = validation->cross_entropy,
+        .validation_accuracy = validation->accuracy,
+        .seconds = kt_trainer_seconds(t),
+    };
+    KT_TRY(kt_history_append(&t->history, &record));
+    if (kt_report_shows_epoch(p->epoch) || kt_log_is_due(t->log) || kt_trainer_stop_reason(t) != KT_STOP_NOT)
+        kt_report_epoch(t->log, t->config, &record, &t->state.stopping, samples_per_second(t));
+    char path[KT_PATH_BYTES];
+    if (t->dir == NULL)
+        return KT_OK;
+    KT_TRY(kt_file_path(path, "%s/history.csv", t->dir));
+    return kt_report_append_history(path, &record);
+}
+
+kt_status kt_trainer_start_files(const kt_trainer *t)
+{
+    char path[KT_PATH_BYTES];
+    if (!t->root || t->dir == NULL)
+        return KT_OK;
+    KT_TRY(kt_file_path(path, "%s/history.csv", t->dir));
+    KT_TRY(kt_report_write_history(path, &t->history));
+    KT_TRY(kt_file_path(path, "%s/steps.csv", t->dir));
+    return t->config->run.log_steps > 0 ? kt_report_start_steps(path, t->state.progress.step) : KT_OK;
+}
+
+kt_status kt_trainer_log_step(const kt_trainer *t, double loss)
+{
+    char path[KT_PATH_BYTES];
+    if (!t->root || t->dir == NULL)
+        return KT_OK;
+    KT_TRY(kt_file_path(path, "%s/steps.csv", t->dir));
+    return kt_report_append_step(path, t->state.progress.step, loss);
 }
