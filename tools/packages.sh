@@ -9,7 +9,7 @@ declare -A groups=(
     [build]="gcc libc6-dev make cmake pkgconf openmpi-bin libopenmpi-dev libopenblas-dev libhdf5-dev
              libjansson-dev libzip-dev zlib1g-dev"
     [data]="dataset-fashion-mnist"
-    [test]="libcunit1-dev clang clang-format clang-tidy cppcheck valgrind python3 python3-numpy python3-h5py python3-torch hdf5-tools
+    [test]="libcunit1-dev g++ clang clang-format clang-tidy cppcheck valgrind python3 python3-numpy python3-h5py python3-torch hdf5-tools
              iproute2 mpich libmpich-dev"
     [compare]="python3 python3-numpy python3-h5py python3-sklearn python3-torch"
 )

@@ -56,21 +56,12 @@ run_tests() { # run_tests PRESET JOBS [CTEST OPTION...]
     ctest --test-dir "$tree" --output-on-failure --no-tests=error -j "$jobs" "$@"
 }
 
-# shellcheck disable=SC2317
-install_tree() { # an installed ktrain starts and brings its jobs
-    local prefix=$work/build/installed
-    rm -rf "$prefix"
-    cmake --install "$work/build/ci-gcc" --prefix "$prefix" &&
-        "$prefix/bin/ktrain" --version && ls "$prefix/share/ktrain/jobs/m3.ini" "$prefix/share/ktrain/hostfile.example"
-}
-
 # Tests that mostly wait for jobs to start and end: more at a time than there are cores. MPICH's ranks never yield theirs,
 # and valgrind's are always busy.
 many=$((2 * cores))
 
 if step gcc "gcc, release, warnings are errors" make_tree ci-gcc; then
     step gcc-tests "every test" run_tests ci-gcc "$many" || true
-    step install "installation" install_tree || true
 fi
 if step clang "clang, release, warnings are errors" make_tree ci-clang; then
     step lint "clang-format, clang-tidy, cppcheck" "$root/tools/lint.sh" "$work/build/ci-clang" || true
