@@ -292,6 +292,11 @@ kt_status kt_options_defaults(const kt_option_table *table, void *values)
     return KT_OK;
 }
 
+const char *kt_auto_word(size_t i)
+{
+    return i == 0 ? "auto" : NULL;
+}
+
 const char *kt_decision_word(size_t i)
 {
     static const char *const words[] = {

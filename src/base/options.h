@@ -40,6 +40,10 @@ typedef struct kt_real_list {
 /* The value of an int64_t key for which word number i was given. */
 #define KT_WORD(i) (-1 - (int64_t)(i))
 
+/* The word of a number that is decided later. */
+enum { KT_AUTO = KT_WORD(0) };
+const char *kt_auto_word(size_t i);
+
 /* Of what auto decides, true and false do not. */
 typedef enum kt_decision { KT_DECIDE_AUTO, KT_DECIDE_TRUE, KT_DECIDE_FALSE } kt_decision;
 const char *kt_decision_word(size_t i);

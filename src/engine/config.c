@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "base/options_rows.h"
 
-KT_WORDS(auto_word, "auto")
 KT_WORDS(full_word, "full")
 KT_WORDS(replica_word, "auto", "node")
 
@@ -37,7 +36,7 @@ static const kt_option option_rows[] = {
      "ranks of a host that share one copy of the weights, at most; node = all of a host; 1 = every rank has its own; "
      "auto = node for thin "
      "batches, 1 for larger ones"},
-    {"parallel", "threads", KT_OPTION_INT, AT(parallel.threads), "auto", 1, 1024, auto_word, 0,
+    {"parallel", "threads", KT_OPTION_INT, AT(parallel.threads), "auto", 1, 1024, kt_auto_word, 0,
      "BLAS threads of a rank; auto = 1"},
 
     {"checkpoint", "every_epochs", KT_OPTION_INT, AT(checkpoint.every_epochs), "1", 0, 1e9, NULL, PLACE,
@@ -99,9 +98,6 @@ static kt_option_table joined = {.options = options, .headings = headings, .syno
 static void join_tables(void)
 {
     joined.n = kt_options_join(parts, sizeof parts / sizeof parts[0], headings, places, ROOM, options);
-    for (size_t i = 0; i < joined.n; i++)
-        if (strcmp(options[i].key, "exchange") == 0)
-            options[i].help = kt_exchange_help();
 }
 
 const kt_option_table *kt_config_options(void)

@@ -15,7 +15,7 @@
 #include "net/optimizer.h"
 #include "net/schedule.h"
 
-enum { KT_BATCH_FULL = KT_WORD(0), KT_AUTO = KT_WORD(0) };
+enum { KT_BATCH_FULL = KT_WORD(0) };
 
 typedef struct kt_config {
     const char *job; /* no key: the file that it was read from, NULL when it was none */

@@ -34,12 +34,9 @@ typedef struct kt_exchange_spec {
 
 extern const kt_option_rows kt_exchange_options; /* of kt_exchange_spec */
 
-/* Of the key parallel.exchange: what each kind does. */
-const char *kt_exchange_help(void);
-
 /* A kind of exchange: what it costs and needs, and its part in a step. */
 typedef struct kt_exchange_kind {
-    const char *name, *help;
+    const char *name;
     kt_exchange_cost (*cost)(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
                              kt_layer_shape layer);
     /* KT_CONFIG when a layer's message would have more numbers than MPI counts, in int. */

@@ -210,7 +210,6 @@ static void gather_state(kt_exchange *x)
 
 const kt_exchange_kind kt_exchange_allreduce = {
     .name = "allreduce",
-    .help = "adds them",
     .cost = cost,
     .check = check,
     .needs_sums = true,

@@ -132,7 +132,6 @@ static void update(kt_exchange *x, const kt_step *step)
 
 const kt_exchange_kind kt_exchange_factors = {
     .name = "factors",
-    .help = "gathers what they are made of, and every replica forms them itself",
     .cost = cost,
     .check = check,
     .needs_factors = true,

@@ -1,26 +1,26 @@
 /* The kinds of exchange, and the keys. */
 #include <assert.h>
-#include <stdio.h>
 
 #include "base/options_rows.h"
 #include "engine/exchange_private.h"
 
-const kt_exchange_kind *const kt_exchange_kinds[] = {
-    &kt_exchange_allreduce,
-    &kt_exchange_factors,
-};
+#define ROW(name, help) &kt_exchange_##name,
+
+const kt_exchange_kind *const kt_exchange_kinds[] = {KT_EXCHANGES(ROW)};
 const size_t kt_n_exchange_kinds = sizeof kt_exchange_kinds / sizeof kt_exchange_kinds[0];
 static_assert(sizeof kt_exchange_kinds / sizeof kt_exchange_kinds[0] <= KT_MOST_EXCHANGE_KINDS, "room for all kinds");
 
 KT_WORDS_OF(kind_word, kt_n_exchange_kinds + 1, i == 0 ? "auto" : kt_exchange_kinds[i - 1]->name)
 KT_WORDS(owner_word, [KT_STATE_AUTO] = "auto", [KT_STATE_RANK0] = "rank0", [KT_STATE_SHARDED] = "sharded")
 
-#define AT(field) offsetof(kt_exchange_spec, field)
+#define AT(field)        offsetof(kt_exchange_spec, field)
+#define HELP(name, help) #name " " help "; "
 
 static const kt_option option_rows[] = {
     {"train", "clip_norm", KT_OPTION_REAL, AT(clip_norm), "0", 0, NO_MAX, NULL, DEF,
      "largest global norm of the loss's gradient, before L2; 0 = no clipping"},
-    {"parallel", "exchange", KT_OPTION_CHOICE, AT(kind), "auto", 0, 0, kind_word, 0, ""},
+    {"parallel", "exchange", KT_OPTION_CHOICE, AT(kind), "auto", 0, 0, kind_word, 0,
+     "how replicas combine gradients: " KT_EXCHANGES(HELP) "auto chooses by layer and measured network"},
     {"parallel", "optimizer_state", KT_OPTION_CHOICE, AT(state_owner), "auto", 0, 0, owner_word, 0,
      "of layers that allreduce: rank0's replica updates all weights and sends them; sharded: every replica updates a "
      "slice; auto = sharded"},
@@ -32,18 +32,6 @@ static const kt_option option_rows[] = {
      "can share a batch"},
 };
 const kt_option_rows kt_exchange_options = KT_OPTION_ROWS(option_rows);
-
-const char *kt_exchange_help(void)
-{
-    static char text[512];
-    size_t n = (size_t)snprintf(text, sizeof text, "how replicas combine gradients: ");
-    for (size_t k = 0; k < kt_n_exchange_kinds && n < sizeof text; k++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s %s; ", kt_exchange_kinds[k]->name,
-                              kt_exchange_kinds[k]->help);
-    if (n < sizeof text)
-        snprintf(text + n, sizeof text - n, "auto chooses by layer and measured network");
-    return text;
-}
 
 /* What a single replica has already are all factors. */
 const kt_exchange_kind *kt_exchange_kind_for(const kt_exchange_spec *spec, const kt_machine *machine,

@@ -7,7 +7,13 @@
 #include "engine/exchange.h"
 #include "engine/gradient.h"
 
-extern const kt_exchange_kind kt_exchange_allreduce, kt_exchange_factors;
+/* A kind each, in the order of preference where they cost the same, and what it does in the help of parallel.exchange. */
+#define KT_EXCHANGES(X)       \
+    X(allreduce, "adds them") \
+    X(factors, "gathers what they are made of, and every replica forms them itself")
+
+#define KT_DECLARE_EXCHANGE(name, help) extern const kt_exchange_kind kt_exchange_##name;
+KT_EXCHANGES(KT_DECLARE_EXCHANGE)
 
 /* What is settled where a step begins. */
 struct kt_step {

@@ -15,7 +15,6 @@ KT_WORDS(objective_word, [KT_OBJECTIVE_CROSS_ENTROPY] = "validation_cross_entrop
 KT_WORDS(seeds_vary_word, [KT_SEEDS_TRAINING] = "training", [KT_SEEDS_SPLIT] = "split", [KT_SEEDS_BOTH] = "both")
 KT_WORDS(keep_word, [KT_KEEP_BEST] = "best", [KT_KEEP_ALL] = "all")
 KT_WORDS(builds_on_word, [KT_BUILDS_ON_JOB] = "job", [KT_BUILDS_ON_PREVIOUS] = "previous")
-KT_WORDS(auto_word, "auto")
 KT_WORDS_OF(strategy_name, kt_n_strategies, kt_strategies[i]->name)
 
 #define AT(field)        offsetof(kt_sweep_settings, field)
@@ -36,7 +35,7 @@ static const kt_option rows[] = {
     {"sweep", "ranks_per_trial", KT_OPTION_INT, AT(ranks_per_trial), "1", 1, 4096, NULL, 0,
      "ranks that share a trial: must divide the ranks of the sweep; trials run side by side, each on a group of so "
      "many"},
-    {"sweep", "points", KT_OPTION_INT, AT(points), "auto", 1, 1e9, auto_word, 0,
+    {"sweep", "points", KT_OPTION_INT, AT(points), "auto", 1, 1e9, kt_auto_word, 0,
      "points that random and halving draw; auto = all, in a random order"},
     {"sweep", "seed", KT_OPTION_INT, AT(seed), "1", 0, 1e15, NULL, 0, "seed of these draws"},
     {"sweep", "rounds", KT_OPTION_INT, AT(rounds), "10", 1, 1e6, NULL, 0,
