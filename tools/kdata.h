@@ -1,4 +1,4 @@
-/* What the files of kdata share: kdata.c (the command line, convert, split) and kdata_inspect.c. */
+/* What the files of kdata share: kdata.c (the command line), kdata_convert.c and kdata_inspect.c. */
 #ifndef KTRAIN_KDATA_H
 #define KTRAIN_KDATA_H
 
@@ -20,6 +20,10 @@ kt_status kdata_read(const arguments *a, const char *name, size_t n_samples, kt_
 
 /* Prints what a file of numbers holds: shape, type, range, classes, duplicates. */
 kt_status kdata_inspect(const arguments *a);
+
+/* Writes features, and perhaps labels, as HDF5; and those of each part of a split. */
+kt_status kdata_convert(const arguments *a);
+kt_status kdata_split(const arguments *a);
 
 /* Bytes of one row (all dims but the first). */
 size_t kdata_row_bytes(const kt_array *array);

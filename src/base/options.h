@@ -146,14 +146,19 @@ const char *kt_options_near_section(const kt_option_table *table, const char *ot
 /* The word that was probably meant by a value that the option does not take; NULL when none is near. */
 const char *kt_options_near_word(const kt_option_table *table, const kt_option *option, const char *text);
 
-/* Reads an INI text of n_bytes. `name` is the file's name in messages. `other` may be NULL. Everything that is wrong
- * goes to `mistakes`, each with its line: unknown section or key, duplicate, bad value, garbage, a line too long. What
- * is right is set all the same.
+typedef struct kt_ini {
+    const char *name; /* of the file, in messages */
+    const char *text; /* [n_bytes] */
+    size_t n_bytes;
+} kt_ini;
+
+/* Reads an INI text. `other` may be NULL. Everything that is wrong goes to `mistakes`, each with its line: unknown
+ * section or key, duplicate, bad value, garbage, a line too long. What is right is set all the same.
  *
  * The language: [section], key = value (or key : value), values continued on indented lines, `;` and `#` at the
  * beginning of a line and `;` behind white space begin comments; a byte order mark and CRLF are fine. */
-void kt_options_read_ini(const kt_option_table *table, void *values, const kt_option_section *other, const char *name,
-                         const char *text, size_t n_bytes, kt_mistakes *mistakes);
+void kt_options_read_ini(const kt_option_table *table, void *values, const kt_option_section *other, const kt_ini *ini,
+                         kt_mistakes *mistakes);
 
 /* Sets from "section.key=value", as on a command line. */
 kt_status kt_options_override(const kt_option_table *table, void *values, const char *argument);

@@ -213,14 +213,14 @@ static void read_lines(reader *r, const char *text, size_t n_bytes)
     finish_key(r);
 }
 
-void kt_options_read_ini(const kt_option_table *table, void *values, const kt_option_section *other, const char *name,
-                         const char *text, size_t n_bytes, kt_mistakes *mistakes)
+void kt_options_read_ini(const kt_option_table *table, void *values, const kt_option_section *other, const kt_ini *ini,
+                         kt_mistakes *mistakes)
 {
-    reader r = {.table = table, .values = values, .other = other, .name = name, .mistakes = mistakes};
+    reader r = {.table = table, .values = values, .other = other, .name = ini->name, .mistakes = mistakes};
     if (KT_NEW(r.seen, table->n) != KT_OK)
         kt_mistakes_add(mistakes, KT_NO_MEMORY);
     else
-        read_lines(&r, text, n_bytes);
+        read_lines(&r, ini->text, ini->n_bytes);
     kt_memory_free(r.seen);
     kt_memory_free(r.value.bytes);
     kt_memory_free(r.text.bytes);

@@ -1,5 +1,6 @@
 #include "cli/flags.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 
@@ -23,8 +24,8 @@ kt_status kt_flags_take(int argc, char **argv, size_t n, const kt_flag *flags, i
         while (i < n && options[i].val != letter)
             i++;
         if (i == n)
-            return kt_fail(KT_USAGE, "%s: %s is not an option, or lacks its value (ktrain %s --help shows them)",
-                           argv[0], argv[optind - 1], argv[0]);
+            return kt_fail(KT_USAGE, "%s: %s is not an option, or lacks its value (%s %s --help shows them)", argv[0],
+                           argv[optind - 1], program_invocation_short_name, argv[0]);
         if (flags[i].given != NULL)
             *flags[i].given = true;
         else

@@ -124,7 +124,7 @@ kt_status kt_config_defaults(kt_config *out)
 void kt_config_take(const char *name, const char *text, size_t n_bytes, kt_config *config, kt_mistakes *mistakes)
 {
     const kt_option_section sweep = {"sweep", refuse_sweep, &name};
-    kt_options_read_ini(kt_config_options(), config, &sweep, name, text, n_bytes, mistakes);
+    kt_options_read_ini(kt_config_options(), config, &sweep, &(kt_ini){name, text, n_bytes}, mistakes);
 }
 
 kt_status kt_config_parse(const char *name, const char *text, size_t n_bytes, size_t n_overrides,

@@ -75,47 +75,51 @@ static bool lies_in(const char *name, const char *group)
     return strncmp(name, group, n) == 0 && name[n] == '/';
 }
 
-static kt_status choose(kt_hdf5 *file, const char *path, const char *member, const char *const *usual,
-                        const char *in_the_way, const listing *l, size_t *chosen)
+/* What is read. */
+typedef struct wanted {
+    kt_hdf5 *file;
+    const char *path, *member;
+    const char *const *usual;
+} wanted;
+
+static kt_status choose(const wanted *w, const char *in_the_way, const listing *l, size_t *chosen)
 {
     *chosen = 0;
-    if (member != NULL)
-        return kt_format_choose(path, member, usual, l->n, l->names, chosen);
-    const bool single = is_single(file, l);
+    if (w->member != NULL)
+        return kt_format_choose(w->path, w->member, w->usual, l->n, l->names, chosen);
+    const bool single = is_single(w->file, l);
     if (in_the_way != NULL && !(single && lies_in(l->names[0], in_the_way)))
-        return kt_hdf5_fail_look_up(file, in_the_way);
-    return single ? KT_OK : kt_format_choose(path, NULL, usual, l->n, l->names, chosen);
+        return kt_hdf5_fail_look_up(w->file, in_the_way);
+    return single ? KT_OK : kt_format_choose(w->path, NULL, w->usual, l->n, l->names, chosen);
 }
 
 /* No name was given, and none of the usual ones is an array's; or there is no `member`. */
-static kt_status read_listed(kt_hdf5 *file, const char *path, const char *member, const char *const *usual,
-                             const char *in_the_way, kt_array *out)
+static kt_status read_listed(const wanted *w, const char *in_the_way, kt_array *out)
 {
     listing l = {0};
     size_t chosen = 0;
-    kt_status status = kt_hdf5_visit(file, add_name, &l);
+    kt_status status = kt_hdf5_visit(w->file, add_name, &l);
     if (l.status != KT_OK)
         status = l.status;
     if (status == KT_OK)
-        status = choose(file, path, member, usual, in_the_way, &l, &chosen);
+        status = choose(w, in_the_way, &l, &chosen);
     if (status == KT_OK)
-        status = kt_hdf5_read(file, l.names[chosen], out);
+        status = kt_hdf5_read(w->file, l.names[chosen], out);
     for (size_t i = 0; i < l.n; i++)
         kt_memory_free(l.names[i]);
     kt_memory_free(l.names);
     return status;
 }
 
-static kt_status read_chosen(kt_hdf5 *file, const char *path, const char *member, const char *const *usual,
-                             kt_array *out)
+static kt_status read_chosen(const wanted *w, kt_array *out)
 {
-    const char *found = member, *in_the_way = NULL;
-    if (member == NULL)
-        KT_TRY(find_usual(file, usual, &found, &in_the_way));
-    const kt_hdf5_kind kind = found != NULL ? kt_hdf5_look_up(file, found) : KT_HDF5_ABSENT;
+    const char *found = w->member, *in_the_way = NULL;
+    if (found == NULL)
+        KT_TRY(find_usual(w->file, w->usual, &found, &in_the_way));
+    const kt_hdf5_kind kind = found != NULL ? kt_hdf5_look_up(w->file, found) : KT_HDF5_ABSENT;
     if (kind == KT_HDF5_ABSENT)
-        return read_listed(file, path, member, usual, in_the_way, out);
-    return kind == KT_HDF5_ARRAY ? kt_hdf5_read(file, found, out) : kt_hdf5_fail_look_up(file, found);
+        return read_listed(w, in_the_way, out);
+    return kind == KT_HDF5_ARRAY ? kt_hdf5_read(w->file, found, out) : kt_hdf5_fail_look_up(w->file, found);
 }
 
 static kt_status read_array(const char *path, const char *member, const char *const *usual, kt_array *out)
@@ -123,7 +127,7 @@ static kt_status read_array(const char *path, const char *member, const char *co
     *out = (kt_array){0};
     kt_hdf5 *file;
     KT_TRY(kt_hdf5_open(&file, path));
-    kt_status status = read_chosen(file, path, member, usual, out);
+    kt_status status = read_chosen(&(wanted){file, path, member, usual}, out);
     kt_hdf5_close(file);
     return status;
 }

@@ -288,8 +288,9 @@ static kt_status count_classes(size_t n, const int32_t *labels, size_t n_classes
 
 /* labels NULL: all samples are of one class. */
 static kt_status split_by_class(kt_split *out, size_t n, const int32_t *labels, size_t n_classes,
-                                const size_t sizes[KT_N_PARTS], bool shuffle, uint64_t seed)
+                                const size_t sizes[KT_N_PARTS], const kt_split_spec *spec)
 {
+    const uint64_t seed = (uint64_t)spec->seed;
     size_t *counts = NULL, *next = NULL;
     uint32_t *rows = NULL;
     quota q = {.n = n, .n_classes = n_classes, .sizes = sizes};
@@ -312,8 +313,8 @@ static kt_status split_by_class(kt_split *out, size_t n, const int32_t *labels, 
             sort_by_class(n, labels, n_classes, counts, next, rows);
         for (size_t i = 0; labels == NULL && i < n; i++)
             rows[i] = (uint32_t)i;
-        deal(out, &q, shuffle, seed, rows);
-        order_parts(out, shuffle, seed);
+        deal(out, &q, spec->shuffle, seed, rows);
+        order_parts(out, spec->shuffle, seed);
     }
     kt_memory_free(q.taken);
     kt_memory_free(rows);
@@ -335,6 +336,5 @@ kt_status kt_split_create(kt_split *out, size_t n, const int32_t *labels, size_t
         return kt_fail(KT_CONFIG, "a stratified split needs labels");
     largest_remainders(n, fractions, sizes);
     KT_TRY(check_sizes(n, fractions, sizes));
-    return split_by_class(out, n, stratify ? labels : NULL, stratify ? n_classes : 1, sizes, spec->shuffle,
-                          (uint64_t)spec->seed);
+    return split_by_class(out, n, stratify ? labels : NULL, stratify ? n_classes : 1, sizes, spec);
 }

@@ -255,7 +255,7 @@ static kt_status parse(parser *p, const char *text, size_t n_bytes, size_t n_ove
     KT_TRY(KT_NEW(space->axes, kt_config_options()->n + 1));
     KT_TRY(kt_options_defaults(kt_config_options(), &space->base));
     KT_TRY(kt_options_defaults(&kt_sweep_options, &space->settings));
-    kt_options_read_ini(kt_config_options(), &space->base, &sweep, p->name, text, n_bytes, &mistakes);
+    kt_options_read_ini(kt_config_options(), &space->base, &sweep, &(kt_ini){p->name, text, n_bytes}, &mistakes);
     apply_overrides(p, n_overrides, overrides, &mistakes);
     KT_TRY(kt_mistakes_tell(&mistakes, p->name));
     return kt_space_check(p);

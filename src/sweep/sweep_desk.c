@@ -10,7 +10,7 @@
 #include "sweep/sweep_report.h"
 
 enum { FILES_SECONDS = 30, LINE_SECONDS = 15 };
-static const double NAP_SECONDS = 2e-4;
+static const double NAP_SECONDS = 2e-4, BAR_SECONDS = 0.2;
 
 static void fail(kt_sweep_desk *desk, kt_status status)
 {
@@ -59,19 +59,15 @@ static kt_status write_files(const kt_sweep_desk *desk)
     return kt_sweep_write_best(&desk->trials, desk->files.suffix);
 }
 
-/* Bar, line and files, each now and then: lines some hundreds of times in all. */
+/* A bar, or lines, some hundreds in all; and the files now and then. */
 static void show(kt_sweep_desk *desk)
 {
     const double now = kt_timer_seconds();
-    if (desk->log->terminal && now - desk->bar_seconds > 0.2) {
+    const bool bar = desk->log->terminal;
+    if (now - desk->shown_seconds > (bar ? BAR_SECONDS : fmax(LINE_SECONDS, (now - desk->start_seconds) / 100))) {
         const kt_sweep_progress progress = progress_of(desk);
-        desk->bar_seconds = now;
-        kt_sweep_report_bar(desk->log, &progress);
-    }
-    if (!desk->log->terminal && now - desk->line_seconds > fmax(LINE_SECONDS, (now - desk->start_seconds) / 100)) {
-        const kt_sweep_progress progress = progress_of(desk);
-        desk->line_seconds = now;
-        kt_sweep_report_line(desk->log, &progress);
+        desk->shown_seconds = now;
+        (bar ? kt_sweep_report_bar : kt_sweep_report_line)(desk->log, &progress);
     }
     if (now - desk->files_seconds > FILES_SECONDS) {
         desk->files_seconds = now;
@@ -274,7 +270,7 @@ void kt_sweep_desk_start(kt_sweep_desk *desk)
 {
     const kt_space *space = desk->trials.space;
     const kt_sweep_settings *settings = &space->settings;
-    desk->start_seconds = desk->line_seconds = desk->files_seconds = desk->busy_until = kt_timer_seconds();
+    desk->start_seconds = desk->shown_seconds = desk->files_seconds = desk->busy_until = kt_timer_seconds();
     kt_log_line(desk->log, "sweep  %s over %llu points of %zu ax%ss, %lld repetition%s each, in %s",
                 kt_strategies[settings->strategy]->name, (unsigned long long)space->n_points, space->n_axes,
                 space->n_axes == 1 ? "i" : "e", (long long)settings->seeds, settings->seeds == 1 ? "" : "s",
@@ -287,12 +283,9 @@ void kt_sweep_desk_start(kt_sweep_desk *desk)
 
 void kt_sweep_desk_merge(kt_sweep_desk *desk, bool alone)
 {
-    size_t i, first = 0;
-    kt_status status;
+    size_t first;
     char point[300], absent[200] = "";
-    while (kt_trials_next(&desk->trials, &i, &status) == KT_PROPOSED)
-        first = desk->n_missing++ == 0 ? i : first;
-    fail(desk, status);
+    fail(desk, kt_trials_next_all(&desk->trials, &desk->n_missing, &first));
     if (desk->n_missing == 0)
         return;
     kt_space_describe(desk->trials.space, desk->trials.all[first].proposal.point, point, sizeof point);
@@ -371,21 +364,13 @@ static void clear_all(kt_sweep_desk *desk)
                                        isfinite(desk->best.mean) ? &desk->trials.all[desk->best.first] : NULL);
 }
 
-/* What is on record, but has not come up again in this start. */
-static void take_what_is_on_record(kt_sweep_desk *desk)
-{
-    size_t i;
-    kt_status status;
-    while (kt_trials_next(&desk->trials, &i, &status) == KT_PROPOSED) {
-    }
-}
-
 /* Tables and files at the end, of whatever there is. */
 static kt_status conclude(kt_sweep_desk *desk)
 {
     const char *dir = desk->files.dir, *suffix = desk->files.suffix;
-    if (desk->failure.status != KT_OK)
-        take_what_is_on_record(desk);
+    size_t n, first;
+    if (desk->failure.status != KT_OK) /* what is on record, but has not come up again in this start */
+        kt_trials_next_all(&desk->trials, &n, &first);
     find_best(desk);
     if (desk->n_missing == 0)
         clear_all(desk);

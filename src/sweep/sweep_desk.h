@@ -43,7 +43,7 @@ typedef struct kt_sweep_desk {
     size_t n_missing;         /* of a merge: trials that no journal has */
     size_t n_groups, n_stopped, n_running, n_trained;
     kt_point_result best; /* mean INFINITY: none yet */
-    double start_seconds, bar_seconds, line_seconds, files_seconds;
+    double start_seconds, shown_seconds, files_seconds;
     double idle_seconds, busy_until; /* of all groups; when the last trial was handed out */
     kt_error failure;                /* why the sweep must end early */
 } kt_sweep_desk;

@@ -82,19 +82,10 @@ static void try_sample(kt_comm *group, kt_sweep_data *data, const sample *tried,
     kt_data_free(&view);
 }
 
-/* All trials that there are to hand out now. */
-static kt_status propose_all(kt_trials *t)
-{
-    size_t i;
-    kt_status status;
-    while (kt_trials_next(t, &i, &status) == KT_PROPOSED) {
-    }
-    return status;
-}
-
 /* What an adapting strategy might do: each point is as good as its number says, all mixed up. */
 static kt_status simulate(kt_trials *t)
 {
+    size_t n, first;
     for (size_t i = 0; i < t->n; i++) {
         kt_outcome made_up = {.key = t->all[i].outcome.key, .status = (int)KT_OK};
         const double value = (double)(kt_hash_bytes(KT_HASH_START, &t->all[i].proposal.point, sizeof(uint64_t)) >> 40);
@@ -102,7 +93,7 @@ static kt_status simulate(kt_trials *t)
         made_up.scores[KT_VALIDATION].accuracy = value;
         if (t->all[i].state == KT_TRIAL_RUNNING)
             kt_trials_finish(t, i, &made_up);
-        KT_TRY(propose_all(t));
+        KT_TRY(kt_trials_next_all(t, &n, &first));
     }
     return KT_OK;
 }
@@ -110,7 +101,8 @@ static kt_status simulate(kt_trials *t)
 /* A few trials from the longest to the shortest of those that are certain. */
 static kt_status choose(kt_trials *t, size_t *n_certain, sample samples[N_SAMPLES])
 {
-    kt_status status = propose_all(t);
+    size_t n, first;
+    kt_status status = kt_trials_next_all(t, &n, &first);
     *n_certain = t->n;
     for (size_t k = 0; k < N_SAMPLES && t->n > 0; k++) {
         const kt_trial *trial = &t->all[k * (t->n - 1) / (N_SAMPLES - 1)];

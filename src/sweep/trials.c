@@ -272,6 +272,17 @@ kt_answer kt_trials_next(kt_trials *t, size_t *i, kt_status *status)
     return KT_PROPOSED;
 }
 
+kt_status kt_trials_next_all(kt_trials *t, size_t *n, size_t *first)
+{
+    size_t i, n_taken = 0;
+    kt_status status;
+    while (kt_trials_next(t, &i, &status) == KT_PROPOSED)
+        if (n_taken++ == 0)
+            *first = i;
+    *n = n_taken;
+    return status;
+}
+
 kt_status kt_trial_config(const kt_space *space, const kt_trials_source *source, const kt_proposal *proposal,
                           int64_t repetition, kt_config *out)
 {

@@ -79,6 +79,9 @@ kt_status kt_trials_plan(kt_trials *trials);
  * some may still run. KT_NO_MEMORY and KT_CONFIG by *status. */
 kt_answer kt_trials_next(kt_trials *trials, size_t *i, kt_status *status);
 
+/* Takes all that there are to hand out now: *n of them, the first of which is *first. */
+kt_status kt_trials_next_all(kt_trials *trials, size_t *n, size_t *first);
+
 /* What came of trial i, which was running. */
 void kt_trials_finish(kt_trials *trials, size_t i, const kt_outcome *outcome);
 

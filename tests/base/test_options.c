@@ -61,7 +61,7 @@ static kt_status read_bytes(values *v, const kt_option_section *other, const cha
 {
     kt_mistakes mistakes = {0};
     kt_options_defaults(&table, v);
-    kt_options_read_ini(&table, v, other, "x.ini", text, n_bytes, &mistakes);
+    kt_options_read_ini(&table, v, other, &(kt_ini){"x.ini", text, n_bytes}, &mistakes);
     return kt_mistakes_tell(&mistakes, "x.ini");
 }
 
