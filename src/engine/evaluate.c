@@ -14,10 +14,9 @@ size_t kt_evaluate_max_rows(size_t largest_batch, const kt_split *split)
     return kt_larger(largest_batch, kt_smaller(largest, KT_EVALUATION_ROWS));
 }
 
-/* *logits[n x n_classes] of samples index[n], n <= KT_EVALUATION_ROWS. Collective over the replica; outside training no
+/* Logits [n x n_classes] of samples index[n], n <= KT_EVALUATION_ROWS. Collective over the replica; outside training no
  * layer asks other replicas. */
-static kt_status infer(kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n, double scale,
-                       const float **logits)
+static const float *infer(kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n, double scale)
 {
     const kt_team *team = kt_network_team(network);
     const kt_range own = kt_share(n, team->seat, team->n_seats);
@@ -25,7 +24,7 @@ static kt_status infer(kt_network *network, const kt_dataset *set, const uint32_
                       kt_network_input(network) + own.begin * set->d);
     kt_team_barrier(team);
     const kt_pass pass = kt_network_pass(network, (kt_rows){n, 1, 0, 1});
-    return kt_network_forward(network, &pass, logits);
+    return kt_network_forward(network, &pass);
 }
 
 /* Chunks of a data set, of which each replica has some neighbours. */
@@ -65,18 +64,16 @@ static void score(const kt_dataset *set, const uint32_t *index, size_t n, const 
     *cross_entropy = counts->cross_entropy_sum;
 }
 
-static kt_status score_chunks(kt_network *network, const kt_dataset *set, const uint32_t *index, const chunks *c,
-                              double scale, kt_metrics *counts, double *sums)
+static void score_chunks(kt_network *network, const kt_dataset *set, const uint32_t *index, const chunks *c,
+                         double scale, kt_metrics *counts, double *sums)
 {
     const bool counts_here = kt_network_team(network)->seat == 0;
     for (size_t chunk = c->own.begin; chunk < c->own.end; chunk++) {
         const uint32_t *samples = index + chunk * KT_EVALUATION_ROWS;
-        const float *logits;
-        KT_TRY(infer(network, set, samples, rows_of(c, chunk), scale, &logits));
+        const float *logits = infer(network, set, samples, rows_of(c, chunk), scale);
         if (counts_here)
             score(set, samples, rows_of(c, chunk), logits, counts, &sums[chunk]);
     }
-    return KT_OK;
 }
 
 /* Each chunk has one sum that is not 0, so adding over the ranks keeps its bits. */
@@ -104,31 +101,28 @@ kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_dataset
     if (status == KT_OK)
         status = KT_NEW(sums, c.count);
     status = agree(replica, status);
-    if (status == KT_OK) /* what can fail in it fails on all ranks alike */
-        status = score_chunks(network, set, index, &c, scale, &counts, sums);
-    if (status == KT_OK)
+    if (status == KT_OK) {
+        score_chunks(network, set, index, &c, scale, &counts, sums);
         add_over_ranks(replica, &counts, sums, c.count, metrics);
+    }
     kt_metrics_free(&counts);
     kt_memory_free(sums);
     return status;
 }
 
 /* own[samples of this replica's chunks x n_classes]; written by its leader. */
-static kt_status own_probabilities(kt_network *network, const kt_dataset *set, const chunks *c, double scale,
-                                   float *own)
+static void own_probabilities(kt_network *network, const kt_dataset *set, const chunks *c, double scale, float *own)
 {
     const size_t n_classes = kt_network_n_classes(network);
     for (size_t chunk = c->own.begin; chunk < c->own.end; chunk++) {
         const size_t n = rows_of(c, chunk), first = chunk * KT_EVALUATION_ROWS;
         uint32_t index[KT_EVALUATION_ROWS];
-        const float *logits;
         for (size_t i = 0; i < n; i++)
             index[i] = (uint32_t)(first + i);
-        KT_TRY(infer(network, set, index, n, scale, &logits));
+        const float *logits = infer(network, set, index, n, scale);
         if (own != NULL)
             kt_loss_probabilities(n, n_classes, logits, own + (first - c->own.begin * KT_EVALUATION_ROWS) * n_classes);
     }
-    return KT_OK;
 }
 
 kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, const kt_dataset *set, double scale,
@@ -150,7 +144,7 @@ kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, co
         status = KT_NEW(own, n_rows * n_classes);
     status = agree(replica, status);
     if (status == KT_OK)
-        status = own_probabilities(network, set, &c, scale, own);
+        own_probabilities(network, set, &c, scale, own);
     if (status == KT_OK && gathers)
         kt_comm_gather_rows(replica->leaders, n_rows, n_classes, own, probabilities);
     if (gathers)

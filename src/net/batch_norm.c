@@ -139,13 +139,13 @@ static void update_running(kt_layer *layer, kt_range own, size_t n_rows)
     }
 }
 
-static kt_status batch_norm_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
+static void batch_norm_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
 {
     const scratch s = scratch_of(layer);
     const kt_rows *rows = &pass->rows;
     const size_t n = layer->n_out, end = kt_rows_end(rows);
     if (rows->M == 0)
-        return KT_OK;
+        return;
     if (pass->training) {
         batch_statistics(layer, pass, own, x);
         update_running(layer, own, rows->M);
@@ -160,11 +160,10 @@ static kt_status batch_norm_forward(kt_layer *layer, const kt_pass *pass, kt_ran
     for (size_t at = kt_rows_begin(rows) * n + own.begin; at < end * n; at += n)
         normalize(own.end - own.begin, x + at, s.mean + own.begin, s.inverse + own.begin, layer->weight + own.begin,
                   layer->bias + own.begin, y + at);
-    return KT_OK;
 }
 
-static kt_status batch_norm_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
-                                     const float *dy, float *dx)
+static void batch_norm_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
+                                const float *dy, float *dx)
 {
     (void)y;
     const scratch s = scratch_of(layer);
@@ -182,7 +181,6 @@ static kt_status batch_norm_backward(kt_layer *layer, const kt_pass *pass, kt_ra
     for (size_t at = kt_rows_begin(rows) * n + own.begin; at < end * n; at += n)
         propagate(own.end - own.begin, x + at, dy + at, s.mean + own.begin, s.inverse + own.begin,
                   layer->weight + own.begin, sum_dy + own.begin, sum_dy_xhat + own.begin, dx + at);
-    return KT_OK;
 }
 
 const kt_layer_kind kt_layer_batch_norm = {"batch_norm", batch_norm_forward, batch_norm_backward};

@@ -1,5 +1,6 @@
 #include "net/layer.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ static kt_dense products_of(const kt_layer *layer, const kt_pass *pass)
     return (kt_dense){layer->n_in, layer->n_out, pass->kernels, layer->transposed};
 }
 
-static kt_status dense_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
+static void dense_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
 {
     const kt_rows *rows = &pass->rows;
     const kt_dense products = products_of(layer, pass);
@@ -26,16 +27,14 @@ static kt_status dense_forward(kt_layer *layer, const kt_pass *pass, kt_range ow
     kt_dense_forward(&products, rows, own, x, layer->weight, y);
     for (size_t r = kt_rows_begin(rows); r < end; r++)
         add_bias(own.end - own.begin, layer->bias + own.begin, y + r * layer->n_out + own.begin);
-    return KT_OK;
 }
 
-static kt_status dense_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
-                                const float *dy, float *dx)
+static void dense_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
+                           const float *dy, float *dx)
 {
     (void)x, (void)y;
     const kt_dense products = products_of(layer, pass);
     kt_dense_backward(&products, &pass->rows, own, dy, layer->weight, dx);
-    return KT_OK;
 }
 
 const kt_layer_kind kt_layer_dense = {"dense", dense_forward, dense_backward};
@@ -56,21 +55,19 @@ static runs runs_of(const kt_layer *layer, const kt_pass *pass, kt_range own)
     return (runs){begin * width + own.begin, m, own.end - own.begin, width};
 }
 
-static kt_status activation_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
+static void activation_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
 {
     const runs all = runs_of(layer, pass, own);
     for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
         layer->activation->forward(all.n, x + at, y + at);
-    return KT_OK;
 }
 
-static kt_status activation_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
-                                     const float *dy, float *dx)
+static void activation_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
+                                const float *dy, float *dx)
 {
     const runs all = runs_of(layer, pass, own);
     for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
         layer->activation->backward(all.n, x + at, y + at, dy + at, dx + at);
-    return KT_OK;
 }
 
 const kt_layer_kind kt_layer_activation = {"activation", activation_forward, activation_backward};
@@ -113,22 +110,20 @@ static void draw_row(const kt_layer *layer, const kt_pass *pass, size_t row, kt_
     }
 }
 
-static kt_status dropout_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
+static void dropout_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
 {
     const size_t n = layer->n_out, begin = kt_rows_begin(&pass->rows), end = kt_rows_end(&pass->rows);
-    if (pass->training && pass->sample == NULL && pass->rows.M > 0)
-        return kt_fail(KT_INTERNAL, "dropout in training needs the sample index of every row");
+    assert(!pass->training || pass->sample != NULL || pass->rows.M == 0);
     for (size_t r = begin; r < end; r++)
         if (pass->training)
             draw_row(layer, pass, r, own, x + r * n, y + r * n);
         else
             memcpy(y + r * n + own.begin, x + r * n + own.begin, (own.end - own.begin) * sizeof *y);
-    return KT_OK;
 }
 
 /* The mask is kept: a zero output does not tell a dropped unit from a zero input. */
-static kt_status dropout_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
-                                  const float *dy, float *dx)
+static void dropout_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
+                             const float *dy, float *dx)
 {
     (void)x, (void)y;
     const float scale = (float)(1 / (1 - layer->rate));
@@ -138,7 +133,6 @@ static kt_status dropout_backward(kt_layer *layer, const kt_pass *pass, kt_range
             mask_derivatives(all.n, layer->kept + at, scale, dy + at, dx + at);
         else if (dx != dy)
             memcpy(dx + at, dy + at, all.n * sizeof *dx);
-    return KT_OK;
 }
 
 const kt_layer_kind kt_layer_dropout = {"dropout", dropout_forward, dropout_backward};

@@ -35,11 +35,11 @@ typedef struct kt_layer kt_layer;
 typedef struct kt_layer_kind {
     const char *name; /* "dense" */
     /* y[M x n_out] from x[M x n_in]. y may not alias x. Collective over the teams when the layer uses their calls. */
-    kt_status (*forward)(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y);
+    void (*forward)(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y);
     /* dx[M x n_in] from dy[M x n_out], for the inputs `own`; x and y are forward's. dx may be dy, but for dense. Batch
      * norm also leaves its gradients, summed over the whole batch. */
-    kt_status (*backward)(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
-                          const float *dy, float *dx);
+    void (*backward)(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
+                     const float *dy, float *dx);
 } kt_layer_kind;
 
 extern const kt_layer_kind kt_layer_dense, kt_layer_activation, kt_layer_dropout, kt_layer_batch_norm;

@@ -81,11 +81,11 @@ float *kt_network_d_logits(kt_network *network);
 /* A pass of these rows through this network; what else it needs is 0. Local. */
 kt_pass kt_network_pass(const kt_network *network, kt_rows rows);
 
-/* *logits[M x n_classes] of the rows here; valid until the next forward. */
-kt_status kt_network_forward(kt_network *network, const kt_pass *pass, const float **logits);
+/* The logits [M x n_classes] of the rows here; valid until the next forward. M is at most max_rows. */
+const float *kt_network_forward(kt_network *network, const kt_pass *pass);
 
 /* From d_logits, the loss's derivative for the forward just made (same pass), to the factors of every gradient. */
-kt_status kt_network_backward(kt_network *network, const kt_pass *pass);
+void kt_network_backward(kt_network *network, const kt_pass *pass);
 
 /* What the gradient of a dense layer is made of, as the last pass has left it: d_weight = delta^T x, d_bias = the sum
  * of delta's rows. */

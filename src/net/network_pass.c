@@ -35,13 +35,11 @@ static void announce(const kt_pass *pass, size_t layer, bool deltas)
         pass->announce(pass->announce_context, layer, deltas);
 }
 
-kt_status kt_network_forward(kt_network *net, const kt_pass *pass, const float **logits)
+const float *kt_network_forward(kt_network *net, const kt_pass *pass)
 {
     const float *x = net->factors[0].x;
     size_t dense = 0;
-    *logits = NULL;
-    if (pass->rows.M > net->max_rows)
-        return kt_fail(KT_INTERNAL, "a batch of %zu rows in a network made for %zu", pass->rows.M, net->max_rows);
+    assert(pass->rows.M <= net->max_rows);
     settle_factors(net, pass);
     for (size_t l = 0; l < net->n_layers; l++) {
         kt_layer *layer = &net->layers[l];
@@ -50,17 +48,16 @@ kt_status kt_network_forward(kt_network *net, const kt_pass *pass, const float *
                 kt_team_barrier(&net->team); /* it reads what all parts have made */
             announce(pass, dense++, false);
         }
-        KT_TRY(layer->kind->forward(layer, pass, own_columns(pass, layer->n_out), x, net->outputs[l]));
+        layer->kind->forward(layer, pass, own_columns(pass, layer->n_out), x, net->outputs[l]);
         x = net->outputs[l];
     }
     kt_team_barrier(&net->team);
-    *logits = x;
-    return KT_OK;
+    return x;
 }
 
 /* From the last layer down: a dense layer's dx is written where the delta of the dense layer below will stand, and the
  * layers between change it in place. */
-kt_status kt_network_backward(kt_network *net, const kt_pass *pass)
+void kt_network_backward(kt_network *net, const kt_pass *pass)
 {
     size_t dense = net->n_dense - 1;
     for (size_t l = net->n_layers; l-- > 1;) {
@@ -73,10 +70,9 @@ kt_status kt_network_backward(kt_network *net, const kt_pass *pass)
             announce(pass, dense, true);
         }
         float *dx = is_dense ? net->factors[--dense].delta : net->factors[dense].delta;
-        KT_TRY(layer->kind->backward(layer, pass, own_columns(pass, layer->n_in), net->outputs[l - 1], net->outputs[l],
-                                     dy, dx));
+        layer->kind->backward(layer, pass, own_columns(pass, layer->n_in), net->outputs[l - 1], net->outputs[l], dy,
+                              dx);
     }
     kt_team_barrier(&net->team);
     announce(pass, 0, true);
-    return KT_OK;
 }

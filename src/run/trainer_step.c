@@ -58,13 +58,11 @@ static void score_batch(kt_trainer *t, const kt_pass *pass, const float *logits,
 }
 
 /* This replica's part of a batch through the network and back. */
-static kt_status compute_factors(kt_trainer *t, const kt_pass *pass, kt_loss_sums *sums)
+static void compute_factors(kt_trainer *t, const kt_pass *pass, kt_loss_sums *sums)
 {
-    const float *logits;
     gather_batch(t, pass);
-    KT_TRY(kt_network_forward(t->network, pass, &logits));
-    score_batch(t, pass, logits, sums);
-    return kt_network_backward(t->network, pass);
+    score_batch(t, pass, kt_network_forward(t->network, pass), sums);
+    kt_network_backward(t->network, pass);
 }
 
 kt_status kt_trainer_step(kt_trainer *t, size_t step)
@@ -80,7 +78,7 @@ kt_status kt_trainer_step(kt_trainer *t, size_t step)
     pass.epoch = (uint32_t)p->epoch;
     pass.sample = samples;
     kt_exchange_listen(t->exchange, &pass);
-    KT_TRY(compute_factors(t, &pass, &sums));
+    compute_factors(t, &pass, &sums);
     if (!isfinite(sums.loss)) {
         kt_exchange_finish_transfers(t->exchange);
         return kt_trainer_diverged(t, "training loss", sums.loss / (double)M);

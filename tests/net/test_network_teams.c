@@ -153,16 +153,15 @@ static void fill_together(kt_network *net, const kt_rows *rows)
 static kt_status step(kt_network *net, const seat *me, kt_pass *pass, copy *c)
 {
     const kt_team *team = kt_network_team(net);
-    const float *logits;
     watch seen = {.network = net, .rows = &pass->rows};
     pass->announce = announced;
     pass->announce_context = &seen;
     fill_together(net, &pass->rows);
-    KT_TRY(kt_network_forward(net, pass, &logits));
+    const float *logits = kt_network_forward(net, pass);
     if (team->seat == 0)
         loss(net, &pass->rows, logits);
     kt_team_barrier(team);
-    KT_TRY(kt_network_backward(net, pass));
+    kt_network_backward(net, pass);
     KT_TRY(check_announced(&seen));
     if (me != NULL)
         fetch_factors(me);
@@ -177,7 +176,6 @@ static kt_status step(kt_network *net, const seat *me, kt_pass *pass, copy *c)
 /* Steps of training, then an evaluation of fewer rows. me: NULL for the rank alone. */
 static kt_status train(kt_network *net, const seat *me, kt_rows rows, copy *c)
 {
-    const float *logits;
     uint32_t sample[M];
     kt_pass pass = kt_network_pass(net, rows);
     pass.training = true;
@@ -190,7 +188,7 @@ static kt_status train(kt_network *net, const seat *me, kt_rows rows, copy *c)
         KT_TRY(step(net, me, &pass, c));
     pass = kt_network_pass(net, (kt_rows){FEW, SHARDS, rows.first, rows.end});
     fill_together(net, &pass.rows);
-    KT_TRY(kt_network_forward(net, &pass, &logits));
+    const float *logits = kt_network_forward(net, &pass);
     if (kt_network_team(net)->seat == 0)
         memcpy(c->evaluated, logits, sizeof c->evaluated);
     return KT_OK;
