@@ -8,13 +8,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Numbers of the rows, best first; the last is supported everywhere. KT_SIMD_EACH: an initializer, KT_SIMD_DECLARE:
- * external objects or (with dimensions) arrays of one type, for all rows. */
+/* Numbers of the rows, best first; the last is supported everywhere. KT_SIMD_EACH: an initializer with each row's x,
+ * KT_SIMD_SAME: with the same x for all. KT_SIMD_DECLARE: external objects or (with dimensions) arrays of one type. */
 #if defined(__x86_64__)
 enum { KT_SIMD_ROW_avx512, KT_SIMD_ROW_avx2, KT_SIMD_ROW_baseline, KT_N_SIMD };
 #define KT_SIMD_EACH(x)                    \
     {                                      \
         x##_avx512, x##_avx2, x##_baseline \
+    }
+#define KT_SIMD_SAME(x) \
+    {                   \
+        x, x, x         \
     }
 #define KT_SIMD_DECLARE(type, x, dimensions) \
     extern type x##_avx512 dimensions, x##_avx2 dimensions, x##_baseline dimensions
@@ -23,6 +27,10 @@ enum { KT_SIMD_ROW_baseline, KT_N_SIMD };
 #define KT_SIMD_EACH(x) \
     {                   \
         x##_baseline    \
+    }
+#define KT_SIMD_SAME(x) \
+    {                   \
+        x               \
     }
 #define KT_SIMD_DECLARE(type, x, dimensions) extern type x##_baseline dimensions
 #endif

@@ -8,6 +8,7 @@
 #include "base/intern.h"
 #include "base/memory.h"
 #include "base/options_rows.h"
+#include "base/shards.h"
 
 KT_WORDS(full_word, "full")
 KT_WORDS(replica_word, "auto", "node")

@@ -2,7 +2,7 @@
  *
  * Letters: M rows of the whole batch, n_in, n_out features. All arrays are row-major with a row for every row of the
  * batch, of which a call reads and writes those that are computed here (pass->rows), and of these the columns `own` of
- * its rank (dense layers read all columns of their input). */
+ * its rank (layers that multiply read all columns of their input). */
 #ifndef KTRAIN_LAYER_H
 #define KTRAIN_LAYER_H
 
@@ -10,10 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/status.h"
-#include "net/activation.h"
 #include "net/dense.h"
 #include "net/initializer.h"
+#include "net/maker.h"
 
 /* What is settled where a pass through the network begins: kt_network_pass fills the first three, the caller the rest. */
 typedef struct kt_pass {
@@ -32,36 +31,41 @@ typedef struct kt_pass {
 
 typedef struct kt_layer kt_layer;
 
+/* How the parameters begin. */
+typedef struct kt_initial {
+    uint64_t seed;
+    const kt_initializer *weights;
+    double scale; /* of the initializer */
+    const kt_team *team;
+} kt_initial;
+
 typedef struct kt_layer_kind {
-    const char *name; /* "dense" */
+    const char *name; /* "dense": the second one's tensors are "dense2/weight" ... */
+    size_t n_bytes;   /* of its struct, which begins with a kt_layer */
+    bool multiplies;  /* its outputs need all inputs, so a team has to be done with these, and its gradient is made of
+                         factors (network.h) */
+    bool centers;     /* what is added to all of an input's rows changes no output: a bias before it has no gradient */
+    bool (*wanted)(const kt_network_spec *spec); /* in hidden blocks */
+    /* Takes its settings from the maker's spec, and its tensors and memory from the maker. Called twice (maker.h). */
+    void (*make)(kt_layer *layer, kt_maker *maker);
+    /* The parameters and state of the units `own` as they begin; NULL when it has none. */
+    void (*initialize)(kt_layer *layer, const kt_initial *initial, kt_range own);
     /* y[M x n_out] from x[M x n_in]. y may not alias x. Collective over the teams when the layer uses their calls. */
     void (*forward)(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y);
-    /* dx[M x n_in] from dy[M x n_out], for the inputs `own`; x and y are forward's. dx may be dy, but for dense. Batch
-     * norm also leaves its gradients, summed over the whole batch. */
+    /* dx[M x n_in] from dy[M x n_out], for the inputs `own`; x and y are forward's. dx may be dy, but for a layer that
+     * multiplies. A layer that does not and has parameters leaves their gradients, summed over the whole batch. */
     void (*backward)(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
                      const float *dy, float *dx);
 } kt_layer_kind;
-
-extern const kt_layer_kind kt_layer_dense, kt_layer_activation, kt_layer_dropout, kt_layer_batch_norm;
 
 struct kt_layer {
     const kt_layer_kind *kind;
     size_t n_in, n_out;
     uint32_t number; /* of the dense layer it belongs to, from 1: the place of its draws */
-    /* dense: [n_out x n_in], [n_out]; batch norm: gain [n], shift [n]. Borrowed views into the network's vectors */
-    float *weight, *bias;
-    float *d_weight, *d_bias; /* batch norm: gradients of the same shapes; borrowed */
-    float *mean, *variance;   /* batch norm: running statistics [n]; borrowed */
-    /* batch norm: running = (1 - momentum) * running + momentum * batch's (variance unbiased, M - 1) */
-    double momentum, epsilon;
-    bool transposed; /* dense: the weight is kept as [n_in x n_out] (dense.h) */
-    double rate;     /* dropout: probability of zeroing a unit */
-    uint8_t *kept;   /* dropout: [max_rows x n], the last training pass's mask; borrowed, shared by the team */
-    const kt_activation *activation;
-    double *scratch; /* batch norm: kt_batch_norm_scratch doubles, borrowed, shared by the team */
 };
 
-/* Doubles of scratch for n units and up to n_shards shards. */
-size_t kt_batch_norm_scratch(size_t n, size_t n_shards);
+/* Kind number i of those that make up a hidden block, from its inputs to its outputs, with loops for these kernels'
+ * instructions; NULL after the last. The first, a dense layer, is the output layer, too. */
+const kt_layer_kind *kt_layer_kind_at(size_t i, const kt_kernels *kernels);
 
 #endif

@@ -10,38 +10,9 @@
 #ifndef KTRAIN_NETWORK_H
 #define KTRAIN_NETWORK_H
 
-#include "base/options.h"
 #include "net/layer.h"
 
 typedef struct kt_network kt_network;
-
-typedef struct kt_network_spec {
-    kt_int_list hidden; /* widths, >= 1; none: softmax regression */
-    int activation;     /* row of kt_activations */
-    int initializer;    /* row of kt_initializers */
-    double init_scale;  /* standard deviation or half width of `normal` and `uniform` */
-    double dropout;     /* 0 <= dropout < 1 */
-    bool batch_norm;
-    double batch_norm_momentum, batch_norm_epsilon;
-    int64_t thin_rows; /* batches of up to so many rows go through own kernels, larger ones through OpenBLAS */
-    int kernels;       /* 0: the best of kt_kernels_table for this processor; else row kernels - 1 */
-    /* No keys. */
-    size_t n_in, n_classes;
-    size_t n_shards;       /* most shards a batch comes in; 0 is 1 */
-    bool transposed_input; /* the first weight is kept as [n_in x n_out] (dense.h): for inputs with many zeros */
-} kt_network_spec;
-
-extern const kt_option_rows kt_network_options; /* of kt_network_spec */
-
-/* A named part of a vector. Weights are [n_out, n_in]. */
-typedef struct kt_tensor {
-    char name[48]; /* "dense1/weight", "batch_norm1/running_mean", "output/bias": path below /model in a checkpoint */
-    size_t offset; /* in its vector, in elements */
-    size_t n_dims, dims[2];
-    size_t count;
-    bool is_weight;  /* a dense layer's weight: what L2 applies to */
-    bool transposed; /* in its vector it stands as [n_in, n_out] (dense.h), in files as dims say */
-} kt_tensor;
 
 /* Room for batches of up to max_rows rows, in memory of its own, for one rank alone. *out is NULL on failure.
  * Parameters are zero until initialized. */
@@ -100,12 +71,6 @@ typedef struct kt_factors {
 } kt_factors;
 
 const kt_factors *kt_network_factors(const kt_network *network, size_t *n);
-
-/* A gradient that backward leaves whole, summed over all ranks: batch norm's gains and shifts. */
-typedef struct kt_formed {
-    size_t offset, count; /* in the parameter vector */
-    const float *gradient;
-} kt_formed;
 
 const kt_formed *kt_network_formed(const kt_network *network, size_t *n);
 

@@ -42,8 +42,8 @@ const float *kt_network_forward(kt_network *net, const kt_pass *pass)
     assert(pass->rows.M <= net->max_rows);
     settle_factors(net, pass);
     for (size_t l = 0; l < net->n_layers; l++) {
-        kt_layer *layer = &net->layers[l];
-        if (layer->kind == &kt_layer_dense) {
+        kt_layer *layer = net->layers[l];
+        if (layer->kind->multiplies) {
             if (l > 0)
                 kt_team_barrier(&net->team); /* it reads what all parts have made */
             announce(pass, dense++, false);
@@ -61,8 +61,8 @@ void kt_network_backward(kt_network *net, const kt_pass *pass)
 {
     size_t dense = net->n_dense - 1;
     for (size_t l = net->n_layers; l-- > 1;) {
-        kt_layer *layer = &net->layers[l];
-        const bool is_dense = layer->kind == &kt_layer_dense;
+        kt_layer *layer = net->layers[l];
+        const bool is_dense = layer->kind->multiplies;
         const float *dy = net->factors[dense].delta;
         if (is_dense) {
             if (l + 1 < net->n_layers)

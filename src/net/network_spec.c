@@ -1,8 +1,11 @@
-/* What a network is made by: the keys, and what must hold of it. */
+#include "net/network_spec.h"
+
 #include <limits.h>
 
 #include "base/options_rows.h"
-#include "net/network_private.h"
+#include "net/activation.h"
+#include "net/initializer.h"
+#include "net/kernels.h"
 
 KT_WORDS_OF(activation_name, kt_n_activations, kt_activations[i].name)
 KT_WORDS_OF(initializer_name, kt_n_initializers, kt_initializers[i].name)

@@ -9,7 +9,8 @@
 #ifndef KTRAIN_OPTIMIZER_H
 #define KTRAIN_OPTIMIZER_H
 
-#include "net/network.h"
+#include "net/kernels.h"
+#include "net/maker.h"
 
 typedef enum kt_l2_form { KT_L2_BATCH, KT_L2_COUPLED, KT_L2_DECOUPLED, KT_N_L2_FORMS } kt_l2_form;
 extern const char *const kt_l2_form_names[KT_N_L2_FORMS]; /* "batch", "coupled", "decoupled" */

@@ -8,22 +8,22 @@ const char *const kt_test_suite = "batch_norm";
 static void one_row(void)
 {
     bench b, before;
-    prepare(&b, &kt_layer_batch_norm, NARROW, true);
+    prepare(&b, kind_named("batch_norm"), NARROW, true);
     b.pass.rows = (kt_rows){1, SHARDS, 0, SHARDS};
     before = b;
     forward(&b);
     backward(&b);
     for (size_t j = 0; j < NARROW; j++) {
-        CU_ASSERT(b.y[j] == b.bias[j]); /* xhat is 0 */
-        CU_ASSERT(b.dx[j] == 0 && isfinite(b.d_weight[j]) && b.d_bias[j] == b.r[j]);
-        CU_ASSERT(b.mean[j] == before.mean[j] && b.variance[j] == before.variance[j]);
+        CU_ASSERT(b.y[j] == bias_of(&b)[j]); /* xhat is 0 */
+        CU_ASSERT(b.dx[j] == 0 && isfinite(gradient_of(&b)[j]) && gradient_of(&b)[NARROW + j] == b.r[j]);
+        CU_ASSERT(b.state[j] == before.state[j] && b.state[NARROW + j] == before.state[NARROW + j]);
     }
 }
 
 static void running_statistics(void)
 {
     bench b, start;
-    prepare(&b, &kt_layer_batch_norm, NARROW, true);
+    prepare(&b, kind_named("batch_norm"), NARROW, true);
     start = b;
     for (size_t i = 0; i < ROWS * NARROW; i++)
         b.x[i] += 4096; /* a mean far from 0 must not eat the variance's digits */
@@ -34,18 +34,18 @@ static void running_statistics(void)
             mean += (double)b.x[r * NARROW + j] / ROWS;
         for (size_t r = 0; r < ROWS; r++)
             squares += pow((double)b.x[r * NARROW + j] - mean, 2);
-        CU_ASSERT(is_near((double)b.mean[j], 0.75 * (double)start.mean[j] + 0.25 * mean, 1e-7));
-        CU_ASSERT(is_near((double)b.variance[j], 0.75 * (double)start.variance[j] + 0.25 * squares / (ROWS - 1), 1e-6));
+        CU_ASSERT(is_near((double)b.state[j], 0.75 * (double)start.state[j] + 0.25 * mean, 1e-7));
+        CU_ASSERT(is_near((double)b.state[NARROW + j],
+                          0.75 * (double)start.state[NARROW + j] + 0.25 * squares / (ROWS - 1), 1e-6));
     }
     start = b;
     b.pass.training = false;
     forward(&b);
-    CU_ASSERT(memcmp(b.mean, start.mean, sizeof b.mean) == 0 &&
-              memcmp(b.variance, start.variance, sizeof b.variance) == 0);
+    CU_ASSERT(memcmp(b.state, start.state, sizeof b.state) == 0);
     for (size_t i = 0; i < ROWS * NARROW; i++) {
         const size_t j = i % NARROW;
-        const double xhat = ((double)b.x[i] - (double)b.mean[j]) / sqrt((double)b.variance[j] + 1e-3);
-        CU_ASSERT(is_near((double)b.y[i], xhat * (double)b.weight[j] + (double)b.bias[j], 1e-5));
+        const double xhat = ((double)b.x[i] - (double)b.state[j]) / sqrt((double)b.state[NARROW + j] + 1e-3);
+        CU_ASSERT(is_near((double)b.y[i], xhat * (double)b.parameters[j] + (double)bias_of(&b)[j], 1e-5));
     }
 }
 
@@ -53,16 +53,15 @@ static void no_rows(void)
 {
     bench b;
     for (int training = 0; training <= 1; training++) {
-        prepare(&b, &kt_layer_batch_norm, NARROW, training);
+        prepare(&b, kind_named("batch_norm"), NARROW, training);
         b.pass.rows.M = 0;
-        const float before = b.mean[1];
-        mark(NARROW, b.d_weight);
-        mark(NARROW, b.d_bias);
+        const float before = b.state[1];
+        mark(b.n_formed, gradient_of(&b));
         forward(&b);
         backward(&b);
-        for (size_t j = 0; j < NARROW; j++)
-            CU_ASSERT(b.d_weight[j] == 0 && b.d_bias[j] == 0);
-        CU_ASSERT(b.mean[1] == before);
+        for (size_t j = 0; j < 2 * NARROW; j++)
+            CU_ASSERT(gradient_of(&b)[j] == 0);
+        CU_ASSERT(b.state[1] == before);
     }
 }
 
@@ -82,21 +81,20 @@ static kt_status run_seat(const seat *me, void *context)
     pass.kernels = kt_kernels_best();
     pass.rows.first = me->first;
     pass.rows.end = me->end;
-    b->layer.kind->forward(&b->layer, &pass, own, b->x, b->y);
-    b->layer.kind->backward(&b->layer, &pass, own, b->x, b->y, b->r, b->r);
+    pass_through(b, &pass, own);
+    pass_back(b, &pass, own, b->r);
     return KT_OK;
 }
 
 /* The rows of a team are the lone rank's; it has written no others. */
-static void check_copy(const bench *b, const bench *start, size_t begin, size_t end)
+static void check_copy(bench *b, const bench *start, size_t begin, size_t end)
 {
     for (size_t r = 0; r < ROWS; r++) {
         const bool here = r >= begin && r < end;
         CU_ASSERT(same(WIDE, b->y + r * WIDE, (here ? &alone : start)->y + r * WIDE));
         CU_ASSERT(same(WIDE, b->r + r * WIDE, here ? alone.dx + r * WIDE : start->r + r * WIDE));
     }
-    CU_ASSERT(same(WIDE, b->d_weight, alone.d_weight) && same(WIDE, b->d_bias, alone.d_bias));
-    CU_ASSERT(same(WIDE, b->mean, alone.mean) && same(WIDE, b->variance, alone.variance));
+    CU_ASSERT(same_rest(b, &alone));
 }
 
 /* Team t has shards cut[t] ... cut[t + 1] - 1. */
@@ -104,14 +102,14 @@ static void check_ranks(size_t n_teams, size_t n_parts, const size_t *cut, bool 
 {
     const size_t n_shards = cut[n_teams];
     static bench start;
-    prepare(&alone, &kt_layer_batch_norm, WIDE, training);
+    prepare(&alone, kind_named("batch_norm"), WIDE, training);
     alone.pass.rows.shards = alone.pass.rows.end = n_shards;
     forward(&alone);
     backward(&alone);
-    prepare(&start, &kt_layer_batch_norm, WIDE, training);
+    prepare(&start, kind_named("batch_norm"), WIDE, training);
     mark(N_WIDE, start.y);
     for (size_t t = 0; t < n_teams; t++) {
-        prepare(&copies[t], &kt_layer_batch_norm, WIDE, training);
+        prepare(&copies[t], kind_named("batch_norm"), WIDE, training);
         mark(N_WIDE, copies[t].y);
     }
     const size_t n_shares = crew_run(n_teams, n_parts, cut, run_seat, NULL);

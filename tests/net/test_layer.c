@@ -5,9 +5,10 @@
 
 const char *const kt_test_suite = "layer";
 
-static const kt_layer_kind *const kinds[] = {&kt_layer_dense, &kt_layer_activation, &kt_layer_dropout,
-                                             &kt_layer_batch_norm};
-enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+static const kt_layer_kind *next_kind(size_t k)
+{
+    return kt_layer_kind_at(k, kt_kernels_best());
+}
 
 /* d_weight = dy^T x and d_bias of a dense layer, which forms none itself. */
 static void dense_gradients(const bench *b, float *d_weight, float *d_bias)
@@ -32,24 +33,23 @@ static void check_kind(const kt_layer_kind *kind, const kt_kernels *kernels, boo
     forward(&b);
     backward(&b);
     check_gradient(&b, ROWS * NARROW, b.x, b.dx);
-    if (kind == &kt_layer_batch_norm) {
-        check_gradient(&b, NARROW, b.weight, b.d_weight);
-        check_gradient(&b, NARROW, b.bias, b.d_bias);
-    }
-    if (kind == &kt_layer_dense) {
+    if (b.n_formed > 0)
+        check_gradient(&b, b.n_formed, b.parameters, gradient_of(&b));
+    if (kind->multiplies) {
         dense_gradients(&b, d_weight, d_bias);
-        check_gradient(&b, NARROW * NARROW, b.weight, d_weight);
-        check_gradient(&b, NARROW, b.bias, d_bias);
+        check_gradient(&b, NARROW * NARROW, b.parameters, d_weight);
+        check_gradient(&b, NARROW, bias_of(&b), d_bias);
     }
+    CU_ASSERT(b.n_parameters == b.n_formed || kind->multiplies);
 }
 
 static void gradients(void)
 {
     kt_linalg_start(1);
-    for (size_t k = 0; k < N_KINDS; k++)
+    for (size_t k = 0; next_kind(k) != NULL; k++)
         for (int training = 0; training <= 1; training++) {
-            check_kind(kinds[k], NULL, training);
-            check_kind(kinds[k], kt_kernels_best(), training);
+            check_kind(next_kind(k), NULL, training);
+            check_kind(next_kind(k), kt_kernels_best(), training);
         }
 }
 
@@ -64,9 +64,9 @@ static void in_pieces(bench *b, bool back, size_t n_parts, size_t cut)
             const kt_range own = kt_dense_own(b->width, b->pass.kernels != NULL, &team);
             b->pass.rows.first = bound[call], b->pass.rows.end = bound[call + 1];
             if (back)
-                b->layer.kind->backward(&b->layer, &b->pass, own, b->x, b->y, b->r, b->dx);
+                pass_back(b, &b->pass, own, b->dx);
             else
-                b->layer.kind->forward(&b->layer, &b->pass, own, b->x, b->y);
+                pass_through(b, &b->pass, own);
         }
 }
 
@@ -78,7 +78,7 @@ static void check_pieces(const kt_layer_kind *kind, const kt_kernels *kernels)
     forward(&alone);
     backward(&alone);
     for (size_t n_parts = 1; n_parts <= 5; n_parts++)
-        for (size_t cut = 0; cut <= (kind == &kt_layer_batch_norm ? 0 : SHARDS); cut += 3) {
+        for (size_t cut = 0; cut <= (alone.n_formed > 0 ? 0 : SHARDS); cut += 3) {
             prepare(&b, kind, WIDE, true);
             b.pass.kernels = kernels;
             mark(N_WIDE, b.y);
@@ -86,34 +86,33 @@ static void check_pieces(const kt_layer_kind *kind, const kt_kernels *kernels)
             in_pieces(&b, false, n_parts, cut);
             in_pieces(&b, true, n_parts, cut);
             CU_ASSERT(same(N_WIDE, b.y, alone.y) && same(N_WIDE, b.dx, alone.dx));
-            CU_ASSERT(same(WIDE, b.d_weight, alone.d_weight) && same(WIDE, b.d_bias, alone.d_bias));
-            CU_ASSERT(same(WIDE, b.mean, alone.mean) && same(WIDE, b.variance, alone.variance));
+            CU_ASSERT(same_rest(&b, &alone));
         }
 }
 
 static void pieces(void)
 {
     kt_linalg_start(1);
-    for (size_t k = 0; k < N_KINDS; k++) {
-        check_pieces(kinds[k], NULL);
-        check_pieces(kinds[k], kt_kernels_best());
+    for (size_t k = 0; next_kind(k) != NULL; k++) {
+        check_pieces(next_kind(k), NULL);
+        check_pieces(next_kind(k), kt_kernels_best());
     }
 }
 
-/* dx may be dy, but for dense. */
+/* dx may be dy, but for the first kind, dense. */
 static void in_place(void)
 {
     static bench apart, b;
-    for (size_t k = 1; k < N_KINDS; k++)
+    for (size_t k = 1; next_kind(k) != NULL; k++)
         for (int training = 0; training <= 1; training++) {
-            prepare(&apart, kinds[k], WIDE, training);
+            prepare(&apart, next_kind(k), WIDE, training);
             forward(&apart);
             backward(&apart);
-            prepare(&b, kinds[k], WIDE, training);
+            prepare(&b, next_kind(k), WIDE, training);
             forward(&b);
-            b.layer.kind->backward(&b.layer, &b.pass, (kt_range){0, WIDE}, b.x, b.y, b.r, b.r);
+            pass_back(&b, &b.pass, all_units(&b), b.r);
             CU_ASSERT(same(N_WIDE, b.r, apart.dx));
-            CU_ASSERT(same(WIDE, b.d_weight, apart.d_weight) && same(WIDE, b.d_bias, apart.d_bias));
+            CU_ASSERT(same_rest(&b, &apart));
         }
 }
 
@@ -124,16 +123,17 @@ static void writes_its_own(void)
     static float marked[N_WIDE];
     const kt_range own = {16, 32};
     mark(N_WIDE, marked);
-    for (size_t k = 0; k < N_KINDS; k++)
+    for (size_t k = 0; next_kind(k) != NULL; k++)
         for (size_t n_shards = 0; n_shards <= 2; n_shards++) {
-            prepare(&b, kinds[k], WIDE, kinds[k] != &kt_layer_batch_norm);
+            prepare(&b, next_kind(k), WIDE, false);
+            b.pass.training = b.n_formed == 0; /* else its own rows alone are no batch */
             b.pass.kernels = kt_kernels_best();
             b.pass.rows.first = 3, b.pass.rows.end = 3 + n_shards; /* a row each */
             mark(N_WIDE, b.y);
             mark(N_WIDE, b.dx);
-            b.layer.kind->forward(&b.layer, &b.pass, own, b.x, b.y);
-            b.layer.kind->backward(&b.layer, &b.pass, own, b.x, b.y, b.r, b.dx);
-            b.layer.kind->forward(&b.layer, &b.pass, (kt_range){WIDE, WIDE}, b.x, b.y);
+            pass_through(&b, &b.pass, own);
+            pass_back(&b, &b.pass, own, b.dx);
+            pass_through(&b, &b.pass, (kt_range){WIDE, WIDE});
             for (size_t i = 0; i < N_WIDE; i++) {
                 const bool is_own = i / WIDE >= 3 && i / WIDE < 3 + n_shards && i % WIDE >= 16 && i % WIDE < 32;
                 CU_ASSERT(same(1, &b.y[i], marked) == !is_own && same(1, &b.dx[i], marked) == !is_own);
@@ -146,12 +146,12 @@ static void expected_mask(const bench *b, size_t r, float *mask)
 {
     const kt_random_place place = {.seed = b->pass.seed,
                                    .purpose = KT_RANDOM_DROPOUT,
-                                   .layer = b->layer.number,
+                                   .layer = NUMBER,
                                    .epoch = b->pass.epoch,
                                    .sample = b->sample[r]};
     kt_random_uniform(&place, 0, b->width, mask);
     for (size_t j = 0; j < b->width; j++)
-        mask[j] = (double)mask[j] < b->layer.rate ? 0 : (float)(1 / (1 - b->layer.rate));
+        mask[j] = (double)mask[j] < RATE ? 0 : (float)(1 / (1 - RATE));
 }
 
 static void dropout_mask(void)
@@ -159,7 +159,7 @@ static void dropout_mask(void)
     bench b;
     float mask[NARROW];
     size_t n_dropped = 0;
-    prepare(&b, &kt_layer_dropout, NARROW, true);
+    prepare(&b, kind_named("dropout"), NARROW, true);
     for (size_t j = 0; j < ROWS * NARROW; j += 3)
         b.x[j] = 0; /* a zero input tells nothing about the mask */
     forward(&b);
@@ -178,7 +178,7 @@ static void dropout_mask(void)
 static void dropout_off(void)
 {
     bench b;
-    prepare(&b, &kt_layer_dropout, NARROW, false);
+    prepare(&b, kind_named("dropout"), NARROW, false);
     b.pass.sample = NULL;
     forward(&b);
     CU_ASSERT(same(ROWS * NARROW, b.x, b.y));
@@ -189,9 +189,14 @@ static void dropout_wide(void)
 {
     enum { UNITS = 2500 };
     static float x[UNITS], y[UNITS], u[UNITS];
-    static uint8_t kept[UNITS];
+    static uint8_t kept[UNITS + 64];
+    _Alignas(64) static char layer[256];
     const uint32_t sample = 9;
-    kt_layer layer = {.kind = &kt_layer_dropout, .n_in = UNITS, .n_out = UNITS, .number = 1, .rate = 0.5, .kept = kept};
+    const kt_network_spec spec = {.dropout = 0.5};
+    kt_maker maker = {.spec = &spec, .max_rows = 1, .memory = {(char *)kept, 0}};
+    kt_layer *dropout = (kt_layer *)(void *)layer;
+    *dropout = (kt_layer){.kind = kind_named("dropout"), .n_in = UNITS, .n_out = UNITS, .number = 1};
+    dropout->kind->make(dropout, &maker);
     const kt_pass pass = {.training = true, .seed = 1, .sample = &sample, .rows = {1, 1, 0, 1}, .team = &kt_team_alone};
     const kt_random_place place = {.seed = 1, .purpose = KT_RANDOM_DROPOUT, .layer = 1, .sample = 9};
     for (size_t i = 0; i < UNITS; i++)
@@ -199,7 +204,7 @@ static void dropout_wide(void)
     kt_random_uniform(&place, 0, UNITS, u);
     for (size_t begin = 0; begin < UNITS; begin += 592) {
         mark(UNITS, y);
-        kt_layer_dropout.forward(&layer, &pass, (kt_range){begin, UNITS}, x, y);
+        dropout->kind->forward(dropout, &pass, (kt_range){begin, UNITS}, x, y);
         for (size_t i = 0; i < UNITS; i++)
             CU_ASSERT(i < begin ? isnan(y[i]) : y[i] == (u[i] < 0.5f ? 0 : 2.0f));
     }

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "edge/linalg.h"
 #include "net/loss.h"
+#include "net/activation.h"
 #include "net/network.h"
 
 #include "net/crew.h"

@@ -1,28 +1,54 @@
 /* Batch normalization over the whole batch of all ranks (Ioffe and Szegedy 2015; running statistics as in PyTorch).
  *
- * xhat = (x - mean) / sqrt(variance + epsilon), y = gain xhat + shift; gain is layer->weight, shift layer->bias. All
+ * xhat = (x - mean) / sqrt(variance + epsilon), y = gain xhat + shift; gain and shift are parameters. All
  * sums are in double, shard by shard of the batch (shards.h), and the variance is summed around the mean in a second
  * pass: with sum x^2 - (sum x)^2 / M a large mean would eat its digits. */
-#include "net/layer.h"
-
 #include <math.h>
 #include <string.h>
 
-/* layer->scratch: mean [n], 1 / deviation [n], totals [2 x n], then the shards' sums [shards x 2 x n]. A rank reads and
- * writes its own columns, so nothing here waits for the ranks of its own team. */
-typedef struct scratch {
-    double *mean, *inverse, *total, *sums;
-} scratch;
+#include "net/layer_private.h"
 
-size_t kt_batch_norm_scratch(size_t n, size_t n_shards)
+/* A rank reads and writes its own columns, so nothing here waits for the ranks of its own team. */
+typedef struct batch_norm {
+    kt_layer layer;
+    float *gain, *shift, *d_gain, *d_shift; /* [n] */
+    float *mean, *variance; /* [n]: running = (1 - momentum) running + momentum batch's (unbiased, M - 1) */
+    double momentum, epsilon;
+    double *now, *inverse; /* [n]: mean and 1 / deviation of this pass */
+    double *total, *sums;  /* [2 x n], and of each shard */
+} batch_norm;
+
+static bool wanted(const kt_network_spec *spec)
 {
-    return (4 + 2 * n_shards) * n;
+    return spec->batch_norm;
 }
 
-static scratch scratch_of(const kt_layer *layer)
+static void make(kt_layer *layer, kt_maker *maker)
 {
-    const size_t n = layer->n_out;
-    return (scratch){layer->scratch, layer->scratch + n, layer->scratch + 2 * n, layer->scratch + 4 * n};
+    batch_norm *self = (batch_norm *)layer;
+    const size_t n = layer->n_out, n_shards = maker->spec->n_shards > 0 ? maker->spec->n_shards : 1;
+    self->gain = kt_maker_parameter(maker, "weight", n);
+    self->shift = kt_maker_parameter(maker, "bias", n);
+    self->d_gain = kt_maker_gradient(maker, 2 * n);
+    self->d_shift = self->d_gain != NULL ? self->d_gain + n : NULL;
+    self->mean = kt_maker_state(maker, "running_mean", n);
+    self->variance = kt_maker_state(maker, "running_variance", n);
+    self->momentum = maker->spec->batch_norm_momentum;
+    self->epsilon = maker->spec->batch_norm_epsilon;
+    self->now = kt_arena_take(&maker->memory, n, sizeof *self->now);
+    self->inverse = kt_arena_take(&maker->memory, n, sizeof *self->inverse);
+    self->total = kt_arena_take(&maker->memory, 2 * n, sizeof *self->total);
+    self->sums = kt_arena_take(&maker->memory, 2 * n_shards * n, sizeof *self->sums);
+}
+
+static void initialize(kt_layer *layer, const kt_initial *initial, kt_range own)
+{
+    batch_norm *self = (batch_norm *)layer;
+    (void)initial;
+    kt_layer_fill(own, 1, self->gain);
+    kt_layer_fill(own, 0, self->shift);
+    kt_layer_fill(own, 0, self->mean);
+    kt_layer_fill(own, 1, self->variance);
 }
 
 static void add_row(size_t n, const float *restrict x, double *restrict sum)
@@ -78,13 +104,13 @@ static void add_values(const kt_layer *layer, kt_range own, const float *x, cons
 static void add_deviations(const kt_layer *layer, kt_range own, const float *x, const float *dy, double *sums)
 {
     (void)dy;
-    add_squares(own.end - own.begin, x + own.begin, scratch_of(layer).mean + own.begin, sums + own.begin);
+    add_squares(own.end - own.begin, x + own.begin, ((const batch_norm *)layer)->now + own.begin, sums + own.begin);
 }
 
 static void add_derivatives(const kt_layer *layer, kt_range own, const float *x, const float *dy, double *sums)
 {
-    const scratch s = scratch_of(layer);
-    add_products(own.end - own.begin, x + own.begin, dy + own.begin, s.mean + own.begin, s.inverse + own.begin,
+    batch_norm *self = (batch_norm *)layer;
+    add_products(own.end - own.begin, x + own.begin, dy + own.begin, self->now + own.begin, self->inverse + own.begin,
                  sums + own.begin, sums + layer->n_out + own.begin);
 }
 
@@ -94,7 +120,7 @@ static void sum_batch(const kt_layer *layer, const kt_pass *pass, kt_range own, 
 {
     const size_t n = layer->n_out, n_own = own.end - own.begin;
     const kt_rows *rows = &pass->rows;
-    double *sums = scratch_of(layer).sums;
+    double *sums = ((const batch_norm *)layer)->sums;
     for (size_t v = rows->first; v < rows->end; v++) {
         const kt_range in = kt_share(rows->M, v, rows->shards);
         double *shard = sums + v * n_sums * n;
@@ -118,30 +144,30 @@ static void divide(kt_range own, double *values, double by)
 /* Mean, and the biased variance into total. */
 static void batch_statistics(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x)
 {
-    const scratch s = scratch_of(layer);
+    batch_norm *self = (batch_norm *)layer;
     const double M = (double)pass->rows.M;
-    sum_batch(layer, pass, own, add_values, 1, x, NULL, s.mean);
-    divide(own, s.mean, M);
-    sum_batch(layer, pass, own, add_deviations, 1, x, NULL, s.total);
-    divide(own, s.total, M);
+    sum_batch(layer, pass, own, add_values, 1, x, NULL, self->now);
+    divide(own, self->now, M);
+    sum_batch(layer, pass, own, add_deviations, 1, x, NULL, self->total);
+    divide(own, self->total, M);
 }
 
 /* One sample says nothing of the spread, so it says nothing at all. */
 static void update_running(kt_layer *layer, kt_range own, size_t n_rows)
 {
-    const scratch s = scratch_of(layer);
-    const double momentum = layer->momentum, M = (double)n_rows, unbias = M / (M - 1);
+    batch_norm *self = (batch_norm *)layer;
+    const double momentum = self->momentum, M = (double)n_rows, unbias = M / (M - 1);
     if (n_rows < 2)
         return;
     for (size_t j = own.begin; j < own.end; j++) {
-        layer->mean[j] = (float)((1 - momentum) * (double)layer->mean[j] + momentum * s.mean[j]);
-        layer->variance[j] = (float)((1 - momentum) * (double)layer->variance[j] + momentum * unbias * s.total[j]);
+        self->mean[j] = (float)((1 - momentum) * (double)self->mean[j] + momentum * self->now[j]);
+        self->variance[j] = (float)((1 - momentum) * (double)self->variance[j] + momentum * unbias * self->total[j]);
     }
 }
 
-static void batch_norm_forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
+static void forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
 {
-    const scratch s = scratch_of(layer);
+    batch_norm *self = (batch_norm *)layer;
     const kt_rows *rows = &pass->rows;
     const size_t n = layer->n_out, end = kt_rows_end(rows);
     if (rows->M == 0)
@@ -151,36 +177,43 @@ static void batch_norm_forward(kt_layer *layer, const kt_pass *pass, kt_range ow
         update_running(layer, own, rows->M);
     } else {
         for (size_t j = own.begin; j < own.end; j++) {
-            s.mean[j] = (double)layer->mean[j];
-            s.total[j] = (double)layer->variance[j];
+            self->now[j] = (double)self->mean[j];
+            self->total[j] = (double)self->variance[j];
         }
     }
     for (size_t j = own.begin; j < own.end; j++)
-        s.inverse[j] = 1 / sqrt(s.total[j] + layer->epsilon);
+        self->inverse[j] = 1 / sqrt(self->total[j] + self->epsilon);
     for (size_t at = kt_rows_begin(rows) * n + own.begin; at < end * n; at += n)
-        normalize(own.end - own.begin, x + at, s.mean + own.begin, s.inverse + own.begin, layer->weight + own.begin,
-                  layer->bias + own.begin, y + at);
+        normalize(own.end - own.begin, x + at, self->now + own.begin, self->inverse + own.begin, self->gain + own.begin,
+                  self->shift + own.begin, y + at);
 }
 
-static void batch_norm_backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
-                                const float *dy, float *dx)
+static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
+                     const float *dy, float *dx)
 {
     (void)y;
-    const scratch s = scratch_of(layer);
+    batch_norm *self = (batch_norm *)layer;
     const kt_rows *rows = &pass->rows;
     const size_t n = layer->n_out, end = kt_rows_end(rows);
-    double *sum_dy = s.total, *sum_dy_xhat = s.total + n;
-    sum_batch(layer, pass, own, add_derivatives, 2, x, dy, s.total);
+    double *sum_dy = self->total, *sum_dy_xhat = self->total + n;
+    sum_batch(layer, pass, own, add_derivatives, 2, x, dy, self->total);
     for (size_t j = own.begin; j < own.end; j++) {
-        layer->d_bias[j] = (float)sum_dy[j];
-        layer->d_weight[j] = (float)sum_dy_xhat[j];
+        self->d_shift[j] = (float)sum_dy[j];
+        self->d_gain[j] = (float)sum_dy_xhat[j];
     }
     /* Outside training the statistics do not depend on x. */
     divide(own, sum_dy, pass->training && rows->M > 0 ? (double)rows->M : HUGE_VAL);
     divide(own, sum_dy_xhat, pass->training && rows->M > 0 ? (double)rows->M : HUGE_VAL);
     for (size_t at = kt_rows_begin(rows) * n + own.begin; at < end * n; at += n)
-        propagate(own.end - own.begin, x + at, dy + at, s.mean + own.begin, s.inverse + own.begin,
-                  layer->weight + own.begin, sum_dy + own.begin, sum_dy_xhat + own.begin, dx + at);
+        propagate(own.end - own.begin, x + at, dy + at, self->now + own.begin, self->inverse + own.begin,
+                  self->gain + own.begin, sum_dy + own.begin, sum_dy_xhat + own.begin, dx + at);
 }
 
-const kt_layer_kind kt_layer_batch_norm = {"batch_norm", batch_norm_forward, batch_norm_backward};
+const kt_layer_kind KT_SIMD_NAME(kt_layer_batch_norm) = {.name = "batch_norm",
+                                                         .n_bytes = sizeof(batch_norm),
+                                                         .centers = true,
+                                                         .wanted = wanted,
+                                                         .make = make,
+                                                         .initialize = initialize,
+                                                         .forward = forward,
+                                                         .backward = backward};

@@ -1,0 +1,33 @@
+/* What the layer kinds share. */
+#ifndef KTRAIN_LAYER_PRIVATE_H
+#define KTRAIN_LAYER_PRIVATE_H
+
+#include "base/simd.h"
+#include "net/layer.h"
+
+/* The rows of the table; those that gain from it are there for each instruction set (x_simd.c). */
+extern const kt_layer_kind kt_layer_dense, kt_layer_activation;
+KT_SIMD_DECLARE(const kt_layer_kind, kt_layer_batch_norm, );
+KT_SIMD_DECLARE(const kt_layer_kind, kt_layer_dropout, );
+
+/* Rows of own columns as runs of n neighbours: one run when the columns are all. */
+typedef struct kt_runs {
+    size_t first, count, n, stride; /* run k starts at first + k * stride */
+} kt_runs;
+
+static inline kt_runs kt_layer_runs(const kt_layer *layer, const kt_pass *pass, kt_range own)
+{
+    const size_t width = layer->n_out, begin = kt_rows_begin(&pass->rows);
+    const size_t m = kt_rows_end(&pass->rows) - begin;
+    if (own.begin == 0 && own.end == width)
+        return (kt_runs){begin * width, 1, m * width, 0};
+    return (kt_runs){begin * width + own.begin, m, own.end - own.begin, width};
+}
+
+static inline void kt_layer_fill(kt_range own, float value, float *x)
+{
+    for (size_t i = own.begin; i < own.end; i++)
+        x[i] = value;
+}
+
+#endif
