@@ -16,8 +16,8 @@ static kt_status score_parts(kt_comm *world, kt_model *model, const kt_data *dat
     kt_status status = kt_comm_agree(world, kt_metrics_create(&metrics, model->head.data.n_classes));
     for (int p = 0; p < KT_N_PARTS && status == KT_OK; p++) {
         kt_metrics_clear(&metrics);
-        status = kt_evaluate(&model->replica, model->network, &data->set, data->split.index[p], data->split.n[p],
-                             model->head.config.data.scale, &metrics);
+        const kt_samples samples = {&data->set, data->split.index[p], data->split.n[p], model->head.config.data.scale};
+        status = kt_evaluate(&model->replica, model->network, &samples, &metrics);
         scores[p] = kt_metrics_scores(&metrics);
     }
     kt_metrics_free(&metrics);

@@ -45,8 +45,8 @@ static kt_status predict(kt_comm *world, kt_model *model, const kt_data *data, c
         status = kt_fail(KT_USAGE, "%s: is what is read here: must be another file", a->output);
     KT_TRY(kt_comm_agree(world, status));
     KT_TRY(kt_comm_agree(world, root ? KT_NEW(probabilities, data->set.n * n_classes) : KT_OK));
-    status = kt_evaluate_probabilities(&model->replica, model->network, &data->set, model->head.config.data.scale,
-                                       probabilities);
+    const kt_samples all = {&data->set, NULL, data->set.n, model->head.config.data.scale};
+    status = kt_evaluate_probabilities(&model->replica, model->network, &all, probabilities);
     if (status == KT_OK && root)
         status = kt_prediction_file_write(a->output, data->set.n, n_classes, probabilities,
                                           a->class_names ? model->head.class_names : NULL);

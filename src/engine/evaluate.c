@@ -14,36 +14,46 @@ size_t kt_evaluate_max_rows(size_t largest_batch, const kt_split *split)
     return kt_larger(largest_batch, kt_smaller(largest, KT_EVALUATION_ROWS));
 }
 
-/* Logits [n x n_classes] of samples index[n], n <= KT_EVALUATION_ROWS. Collective over the replica; outside training no
- * layer asks other replicas. */
-static const float *infer(kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n, double scale)
-{
-    const kt_team *team = kt_network_team(network);
-    const kt_range own = kt_share(n, team->seat, team->n_seats);
-    kt_dataset_gather(set, index + own.begin, own.end - own.begin, (float)scale,
-                      kt_network_input(network) + own.begin * set->d);
-    kt_team_barrier(team);
-    const kt_pass pass = kt_network_pass(network, (kt_rows){n, 1, 0, 1});
-    return kt_network_forward(network, &pass);
-}
-
-/* Chunks of a data set, of which each replica has some neighbours. */
+/* Chunks of the samples, of which each replica has some neighbours. */
 typedef struct chunks {
-    size_t n, count; /* samples, chunks */
-    kt_range own;    /* this replica's chunks: all without a replica */
+    const kt_samples *samples;
+    size_t count;
+    kt_range own; /* this replica's: all without a replica */
 } chunks;
 
-static chunks cut(const kt_replica *replica, size_t n)
+static chunks cut(const kt_replica *replica, const kt_samples *samples)
 {
-    chunks c = {.n = n, .count = (n + KT_EVALUATION_ROWS - 1) / KT_EVALUATION_ROWS};
+    chunks c = {samples, (samples->n + KT_EVALUATION_ROWS - 1) / KT_EVALUATION_ROWS, {0}};
     c.own = replica == NULL ? (kt_range){0, c.count} : kt_share(c.count, replica->number, replica->n_replicas);
     return c;
 }
 
-static size_t rows_of(const chunks *c, size_t chunk)
+static kt_range rows_of(const chunks *c, size_t chunk)
 {
-    const size_t left = c->n - chunk * KT_EVALUATION_ROWS;
-    return left < KT_EVALUATION_ROWS ? left : KT_EVALUATION_ROWS;
+    return kt_range_from(chunk * KT_EVALUATION_ROWS, KT_EVALUATION_ROWS, c->samples->n);
+}
+
+/* index[rows of the chunk] of its samples in the data set; returns how many there are. */
+static size_t samples_of(const chunks *c, size_t chunk, uint32_t index[KT_EVALUATION_ROWS])
+{
+    const kt_range rows = rows_of(c, chunk);
+    for (size_t r = rows.begin; r < rows.end; r++)
+        index[r - rows.begin] = c->samples->index != NULL ? c->samples->index[r] : (uint32_t)r;
+    return rows.end - rows.begin;
+}
+
+/* Logits [n x n_classes] of samples index[n] of a chunk. Collective over the replica; outside training no layer asks other
+ * replicas. */
+static const float *infer(kt_network *network, const chunks *c, const uint32_t *index, size_t n)
+{
+    const kt_dataset *set = c->samples->set;
+    const kt_team *team = kt_network_team(network);
+    const kt_range own = kt_share(n, team->seat, team->n_seats);
+    kt_dataset_gather(set, index + own.begin, own.end - own.begin, (float)c->samples->scale,
+                      kt_network_input(network) + own.begin * set->d);
+    kt_team_barrier(team);
+    const kt_pass pass = kt_network_pass(network, (kt_rows){n, 1, 0, 1});
+    return kt_network_forward(network, &pass);
 }
 
 /* Among the ranks of the replica's run, if any. */
@@ -52,27 +62,21 @@ static kt_status agree(kt_replica *replica, kt_status status)
     return replica != NULL ? kt_comm_agree(replica->world, status) : status;
 }
 
-/* A chunk's samples into the replica's counts; *cross_entropy is its sum. */
-static void score(const kt_dataset *set, const uint32_t *index, size_t n, const float *logits, kt_metrics *counts,
-                  double *cross_entropy)
-{
-    int32_t labels[KT_EVALUATION_ROWS];
-    for (size_t i = 0; i < n; i++)
-        labels[i] = set->labels[index[i]];
-    counts->cross_entropy_sum = 0;
-    kt_metrics_add(counts, n, logits, labels);
-    *cross_entropy = counts->cross_entropy_sum;
-}
-
-static void score_chunks(kt_network *network, const kt_dataset *set, const uint32_t *index, const chunks *c,
-                         double scale, kt_metrics *counts, double *sums)
+/* The replica's chunks into its counts; of each the sum of the cross entropy. */
+static void score_chunks(kt_network *network, const chunks *c, kt_metrics *counts, double *sums)
 {
     const bool counts_here = kt_network_team(network)->seat == 0;
     for (size_t chunk = c->own.begin; chunk < c->own.end; chunk++) {
-        const uint32_t *samples = index + chunk * KT_EVALUATION_ROWS;
-        const float *logits = infer(network, set, samples, rows_of(c, chunk), scale);
+        uint32_t index[KT_EVALUATION_ROWS];
+        int32_t labels[KT_EVALUATION_ROWS];
+        const size_t n = samples_of(c, chunk, index);
+        const float *logits = infer(network, c, index, n);
+        for (size_t i = 0; i < n; i++)
+            labels[i] = c->samples->set->labels[index[i]];
+        counts->cross_entropy_sum = 0;
         if (counts_here)
-            score(set, samples, rows_of(c, chunk), logits, counts, &sums[chunk]);
+            kt_metrics_add(counts, n, logits, labels);
+        sums[chunk] = counts->cross_entropy_sum;
     }
 }
 
@@ -91,10 +95,9 @@ static void add_over_ranks(kt_replica *replica, const kt_metrics *counts, double
         metrics->cross_entropy_sum += sums[i];
 }
 
-kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n,
-                      double scale, kt_metrics *metrics)
+kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_samples *samples, kt_metrics *metrics)
 {
-    const chunks c = cut(replica, n);
+    const chunks c = cut(replica, samples);
     kt_metrics counts = {0};
     double *sums = NULL;
     kt_status status = kt_metrics_create(&counts, metrics->n_classes);
@@ -102,7 +105,7 @@ kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_dataset
         status = KT_NEW(sums, c.count);
     status = agree(replica, status);
     if (status == KT_OK) {
-        score_chunks(network, set, index, &c, scale, &counts, sums);
+        score_chunks(network, &c, &counts, sums);
         add_over_ranks(replica, &counts, sums, c.count, metrics);
     }
     kt_metrics_free(&counts);
@@ -111,40 +114,40 @@ kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_dataset
 }
 
 /* own[samples of this replica's chunks x n_classes]; written by its leader. */
-static void own_probabilities(kt_network *network, const kt_dataset *set, const chunks *c, double scale, float *own)
+static void own_probabilities(kt_network *network, const chunks *c, float *own)
 {
     const size_t n_classes = kt_network_n_classes(network);
     for (size_t chunk = c->own.begin; chunk < c->own.end; chunk++) {
-        const size_t n = rows_of(c, chunk), first = chunk * KT_EVALUATION_ROWS;
         uint32_t index[KT_EVALUATION_ROWS];
-        for (size_t i = 0; i < n; i++)
-            index[i] = (uint32_t)(first + i);
-        const float *logits = infer(network, set, index, n, scale);
-        if (own != NULL)
-            kt_loss_probabilities(n, n_classes, logits, own + (first - c->own.begin * KT_EVALUATION_ROWS) * n_classes);
+        const size_t n = samples_of(c, chunk, index);
+        const float *logits = infer(network, c, index, n);
+        if (own == NULL)
+            continue;
+        kt_loss_probabilities(n, n_classes, logits, own);
+        own += n * n_classes;
     }
 }
 
-kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, const kt_dataset *set, double scale,
+kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, const kt_samples *samples,
                                     float *probabilities)
 {
     const size_t n_classes = kt_network_n_classes(network);
-    const chunks c = cut(replica, set->n);
+    const chunks c = cut(replica, samples);
     const bool gathers = replica != NULL && replica->leaders != NULL;
     size_t n_rows = 0;
     float *own = replica == NULL ? probabilities : NULL;
     kt_status status = KT_OK;
     for (size_t chunk = c.own.begin; chunk < c.own.end; chunk++)
-        n_rows += rows_of(&c, chunk);
-    if (set->n > INT_MAX / n_classes)
+        n_rows += rows_of(&c, chunk).end - rows_of(&c, chunk).begin;
+    if (samples->n > INT_MAX / n_classes)
         status =
             kt_fail(KT_DATA, "%zu samples x %zu classes are too many at once: must be fewer than 2^31 probabilities",
-                    set->n, n_classes);
+                    samples->n, n_classes);
     else if (gathers)
         status = KT_NEW(own, n_rows * n_classes);
     status = agree(replica, status);
     if (status == KT_OK)
-        own_probabilities(network, set, &c, scale, own);
+        own_probabilities(network, &c, own);
     if (status == KT_OK && gathers)
         kt_comm_gather_rows(replica->leaders, n_rows, n_classes, own, probabilities);
     if (gathers)

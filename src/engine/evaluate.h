@@ -14,16 +14,20 @@ enum { KT_EVALUATION_ROWS = 256 };
 /* Rows that a network must have room for, to train on such batches and be evaluated on each part. Local. */
 size_t kt_evaluate_max_rows(size_t largest_batch, const kt_split *split);
 
-/* Adds samples index[n] of the set to *metrics: each exactly once, and summed in the same order, whatever the number of
- * ranks. Inputs are divided by scale. The network is the replica's, with room for KT_EVALUATION_ROWS or n rows.
- * Collective; every rank gets the same metrics. replica NULL: the network is this rank's own, and
- * no other is asked. */
-kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_dataset *set, const uint32_t *index, size_t n,
-                      double scale, kt_metrics *metrics);
+typedef struct kt_samples {
+    const kt_dataset *set;
+    const uint32_t *index; /* [n], in the set; NULL: the first n */
+    size_t n;
+    double scale; /* inputs are divided by it */
+} kt_samples;
 
-/* Rank 0's probabilities[set->n x n_classes] (NULL elsewhere), rows in the set's order. Collective; replica NULL as
- * above. */
-kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, const kt_dataset *set, double scale,
+/* Adds the samples to *metrics: each exactly once, and summed in the same order, whatever the number of ranks. The network
+ * is the replica's, with room for KT_EVALUATION_ROWS or n rows. Collective; every rank gets the same metrics. replica NULL:
+ * the network is this rank's own, and no other is asked. */
+kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_samples *samples, kt_metrics *metrics);
+
+/* Rank 0's probabilities[n x n_classes] (NULL elsewhere), in the samples' order. Collective; replica NULL as above. */
+kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, const kt_samples *samples,
                                     float *probabilities);
 
 #endif

@@ -48,14 +48,15 @@ void kt_replica_barrier(kt_replica *replica);
 /* The part of a batch of M rows in n_shards shards that replica `number` computes. Local. */
 kt_rows kt_replica_rows(const kt_replica *replica, size_t number, size_t M, size_t n_shards);
 
-/* Rows of `width` floats of a batch cut as `rows`, each replica having filled its own: starts to send all rows to all
- * replicas (kt_comm_start_share). Leaders only: collective over them. */
+/* values[M x width] are rows of a batch, cut as `rows` is, and each replica has filled those of its own shards. Starts to
+ * send each replica's to all others; done when the transfer is (comm.h). Collective over the leaders. */
 void kt_replica_start_rows(kt_replica *replica, const kt_rows *rows, size_t width, float *values, kt_transfer **out);
 
-/* The leader's n_bytes of replica 0 to all replicas' shared memory. Collective over all ranks; ends with a barrier. */
+/* Copies n_bytes of shared memory from replica 0 to the same place in all others. Collective over all ranks; ends with a
+ * barrier. */
 void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes);
 
-/* The same for parameters and running statistics of a network in the replicas' memory. */
+/* Copies replica 0's parameters and running statistics to the networks of all others; as kt_replica_spread. */
 void kt_replica_spread_network(kt_replica *replica, kt_network *network);
 
 #endif

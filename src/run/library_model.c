@@ -92,8 +92,8 @@ static kt_linalg_mode enter(const ktrain_model *model, size_t n)
 static kt_status predict(ktrain_model *model, const kt_dataset *set, float *probabilities)
 {
     const kt_linalg_mode before = enter(model, set->n);
-    const kt_status status =
-        kt_evaluate_probabilities(NULL, model->model.network, set, model->model.head.config.data.scale, probabilities);
+    const kt_samples all = {set, NULL, set->n, model->model.head.config.data.scale};
+    const kt_status status = kt_evaluate_probabilities(NULL, model->model.network, &all, probabilities);
     kt_linalg_leave(before);
     return status;
 }
@@ -146,21 +146,16 @@ ktrain_status ktrain_model_predict_labels(ktrain_model *model, const ktrain_arra
 
 static kt_status evaluate(ktrain_model *model, const kt_dataset *set, kt_scores *scores)
 {
-    uint32_t *index;
+    const kt_samples all = {set, NULL, set->n, model->model.head.config.data.scale};
     kt_metrics metrics = {0};
-    KT_TRY(KT_NEW(index, set->n));
-    for (size_t i = 0; i < set->n; i++)
-        index[i] = (uint32_t)i;
     kt_status status = kt_metrics_create(&metrics, model->model.head.data.n_classes);
     if (status == KT_OK) {
         const kt_linalg_mode before = enter(model, set->n);
-        status =
-            kt_evaluate(NULL, model->model.network, set, index, set->n, model->model.head.config.data.scale, &metrics);
+        status = kt_evaluate(NULL, model->model.network, &all, &metrics);
         kt_linalg_leave(before);
     }
     *scores = kt_metrics_scores(&metrics);
     kt_metrics_free(&metrics);
-    kt_memory_free(index);
     return status;
 }
 

@@ -37,8 +37,9 @@ kt_stop_reason kt_trainer_stop_reason(const kt_trainer *t)
 
 kt_status kt_trainer_score(kt_trainer *t, kt_part part, kt_metrics *metrics)
 {
-    return kt_evaluate(&t->replica, t->network, &t->data->set, t->data->split.index[part], t->data->split.n[part],
-                       t->config->data.scale, metrics);
+    const kt_split *split = &t->data->split;
+    const kt_samples samples = {&t->data->set, split->index[part], split->n[part], t->config->data.scale};
+    return kt_evaluate(&t->replica, t->network, &samples, metrics);
 }
 
 static kt_status validate(kt_trainer *t, kt_scores *scores)
