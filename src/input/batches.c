@@ -16,8 +16,9 @@ kt_batch_sizes kt_batches_sizes(size_t n, size_t batch_size, size_t fewest)
 
 void kt_batches_describe_last(const kt_batch_sizes *sizes, char *text, size_t size)
 {
-    const bool joined = sizes->largest > sizes->each;
-    snprintf(text, size, joined ? " (the last of %zu: batch norm takes no batch of 1)" : "", sizes->largest);
+    text[0] = '\0';
+    if (sizes->largest > sizes->each)
+        snprintf(text, size, " (the last of %zu: batch norm takes no batch of 1)", sizes->largest);
 }
 
 kt_status kt_batches_create(kt_batches *out, const uint32_t *samples, size_t n, size_t batch_size, size_t fewest,

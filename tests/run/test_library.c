@@ -229,7 +229,7 @@ static void what_rank_0_gives_wrong_all_ranks_hear(void)
 
 static void a_null_is_a_sentence(void)
 {
-    ktrain_config *config = make_config("null");
+    ktrain_config *config;
     ktrain_scores scores;
     ktrain_data *data = make_data();
     ktrain_model *model;
