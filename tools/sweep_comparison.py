@@ -4,7 +4,7 @@
   tools/sweep_comparison.py                     all of it, best with nothing else running
   tools/sweep_comparison.py --only sklearn,torch --points 2 --epochs 1 --repetitions 1    to see that it works
 
-  ktrain    mpirun -np 2 ktrain sweep: one rank a trial
+  ktrain    mpirun -np 2 ktrain sweep: one rank per trial
   sklearn   GridSearchCV over MLPClassifier, n_jobs = 2
   torch     PyTorch, two processes that take trials from a queue, longest first
 

@@ -9,17 +9,18 @@
 
 #include <stddef.h>
 
+/* What each means stands in kt_status_rows, which is what --help lists. */
 typedef enum kt_status {
     KT_OK = 0,
-    KT_USAGE = 2,      /* wrong command line */
-    KT_DIVERGED = 3,   /* NaN or Inf in training; the last good checkpoint stays */
-    KT_DATA = 65,      /* malformed, truncated or inconsistent data */
-    KT_NO_INPUT = 66,  /* a file that does not exist or cannot be read */
-    KT_INTERNAL = 70,  /* a bug in ktrain, or a library that broke its promise */
-    KT_NO_MEMORY = 71, /* an allocation failed */
-    KT_IO = 74,        /* reading or writing failed: full disk, read-only directory */
-    KT_PREEMPTED = 75, /* stopped on request with a checkpoint: start the same command again */
-    KT_CONFIG = 78     /* a configuration that cannot be used */
+    KT_USAGE = 2,
+    KT_DIVERGED = 3,
+    KT_DATA = 65,
+    KT_NO_INPUT = 66,
+    KT_INTERNAL = 70,
+    KT_NO_MEMORY = 71,
+    KT_IO = 74,
+    KT_PREEMPTED = 75,
+    KT_CONFIG = 78
 } kt_status;
 
 enum {

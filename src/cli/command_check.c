@@ -86,7 +86,7 @@ static double print_exchange(const kt_forecast *j, const kt_layout *layout, kt_l
     return total;
 }
 
-/* The sums of the loss go round once a step, those of batch norm three times (mean, variance, and two in backward). */
+/* The sums of the loss go round once per step, those of batch norm three times (mean, variance, and two in backward). */
 static double sums_bytes(const kt_forecast *j, const kt_layout *layout)
 {
     double doubles = sizeof(kt_shard_result) / sizeof(double);

@@ -29,7 +29,7 @@ typedef struct kt_replica {
 enum { KT_RANKS_AUTO = KT_WORD(0), KT_RANKS_NODE = KT_WORD(1), KT_RANKS_OF_A_HOST = 1 << 20 };
 size_t kt_replica_ranks_wanted(int64_t given, bool thin);
 
-/* ranks_per_replica >= 1; larger than any host: one replica a host. Collective. *out is zeroed on failure. */
+/* ranks_per_replica >= 1; larger than any host: one replica per host. Collective. *out is zeroed on failure. */
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
 void kt_replica_free(kt_replica *replica); /* collective; of a zeroed one a call without effect */
 

@@ -15,7 +15,7 @@
 typedef struct kt_batch_sizes {
     size_t each;    /* samples of every batch but the last, at most n */
     size_t largest; /* of any: each, or more when the last has been joined */
-    size_t steps;   /* batches an epoch */
+    size_t steps;   /* batches per epoch */
 } kt_batch_sizes;
 
 /* How n > 0 samples are cut. batch_size 0 means all n, as does one above n. A last batch of fewer than `fewest` samples

@@ -12,7 +12,7 @@
 
 typedef struct kt_model {
     kt_checkpoint_head head;  /* class names on rank 0 only */
-    kt_replica replica;       /* one a host; zeroed without ranks */
+    kt_replica replica;       /* one per host; zeroed without ranks */
     kt_network *network;      /* owned, in the replica's memory */
     char path[KT_PATH_BYTES]; /* of the file it came from, on rank 0 */
 } kt_model;

@@ -174,7 +174,7 @@ static kt_answer next(kt_sweep_desk *desk, kt_sweep_order *out)
     return answer;
 }
 
-/* Leaders that are within a trial hear of it there. Each is told once, and comes once more with its last result. */
+/* Leaders that are within a trial hear of it there. Each gets this order once, and brings its last result after it. */
 static void stop_others(kt_sweep_desk *desk)
 {
     const kt_sweep_order o = {.stop = true};

@@ -1,5 +1,5 @@
-/* What a sweep tells its user. Files in its directory: trials.csv (a row a point and repetition), points.csv (a row a
- * point, when seeds > 1), best.ini. On standard output: the best ten, the effect of each axis; of a list of named
+/* What a sweep tells its user. Files in its directory: trials.csv (a row per point and repetition), points.csv (a row
+ * per point, when seeds > 1), best.ini. On standard output: the best ten, the effect of each axis; of a list of named
  * points all in their order, and what changes from one to the next. Local, for rank 0.
  *
  * trials.csv has a column for each axis, named section.key (`point` for named points, with their names), and with seeds

@@ -1,5 +1,6 @@
 """Wrong command lines: one sentence, the right exit code, on one rank and on two, at once."""
 import os
+import re
 
 import e2e
 
@@ -73,4 +74,16 @@ def launchers():
     assert "tasks" not in done.err, done.err
 
 
-e2e.main(no_file, overrides, commands, launchers, other_folder)
+def exit_codes():
+    """README has every exit code with the words that --help begins with."""
+    with open(os.path.join(os.environ["KT_SOURCE_DIR"], "README.md")) as file:
+        readme = " ".join(file.read().split())
+    rows = e2e.ktrain("--help").out.partition("exit codes:\n")[2].splitlines()
+    assert len(rows) == 10, rows
+    for row in rows:
+        code, words = row.split(maxsplit=1)
+        words = re.split("[:;,]", words)[0]
+        assert f" {code} {words}" in readme, f"README's exit codes lack: {code} {words}"
+
+
+e2e.main(exit_codes, no_file, overrides, commands, launchers, other_folder)
