@@ -8,7 +8,8 @@
 #include "base/options_rows.h"
 #include "base/random.h"
 
-const char *const kt_part_names[KT_N_PARTS] = {"train", "validation", "test"};
+const char *const kt_part_names[KT_N_PARTS] = {
+    [KT_TRAIN] = "train", [KT_VALIDATION] = "validation", [KT_TEST] = "test"};
 
 #define AT(field) offsetof(kt_split_spec, field)
 

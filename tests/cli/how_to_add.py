@@ -17,7 +17,7 @@ SOURCE, SCRATCH = os.environ["KT_SOURCE_DIR"], os.environ["KT_TEST_TMP"]
 HERE = os.path.join(SOURCE, "tests", "how_to_add")
 TREE, BUILD = os.path.join(SCRATCH, "tree"), os.path.join(SCRATCH, "build")
 # Most files of each kind, tests and generated pages apart.
-MOST = {"optimizer": 3, "schedule": 3, "activation": 2, "format": 2, "key": 2, "exchange": 2, "strategy": 2, "command": 2}
+MOST = {"optimizer": 3, "schedule": 3, "activation": 2, "layer": 5, "format": 2, "key": 2, "exchange": 2, "strategy": 2, "command": 2}
 TESTS = ["optimizer", "optimizer_exact", "schedule", "activation", "layer", "network", "config", "options", "cost", "exchange",
          "strategy", "strategy_order", "space", "format"]
 failures = []
@@ -143,7 +143,7 @@ def ktrain(*words, ranks=1):
 
 def pages():
     text = ktrain("options", "--markdown")
-    for word in ("adagrad", "triangular", "softplus", "lowest_learning_rate", ".rows", "random_half tries half", "relay adds"):
+    for word in ("adagrad", "triangular", "softplus", "lowest_learning_rate", "soft_cap", ".rows", "random_half tries half", "relay adds"):
         check(word in text, f"ktrain options says nothing of {word}")
     with open(os.path.join(TREE, "docs", "ini.md"), "w") as file:
         file.write(text)
@@ -157,7 +157,7 @@ def jobs():
     with open(os.path.join(SCRATCH, "y.csv"), "w") as file:
         print("label", *(i % 3 for i in range(60)), sep="\n", file=file)
     with open(os.path.join(SCRATCH, "job.ini"), "w") as file:
-        print("[data]\nfeatures = x.rows\nlabels = y.csv\n[model]\nhidden = [8]\nactivation = softplus\n[train]\nepochs = 4\n"
+        print("[data]\nfeatures = x.rows\nlabels = y.csv\n[model]\nhidden = [8]\nactivation = softplus\nsoft_cap = true\n[train]\nepochs = 4\n"
               "[optimizer]\nname = adagrad\nlearning_rate = 0.1\nschedule = triangular\nlowest_learning_rate = 0.03\nperiod = 4\n"
               "[parallel]\nexchange = relay\nranks_per_replica = 1", file=file)
     figures = []

@@ -39,9 +39,11 @@ def overrides():
 
 
 def commands():
-    """Wrong command lines are wrong usage, with the nearest command."""
+    """Wrong command lines are wrong usage, with the nearest command; every command says how it is used."""
+    names = re.findall(r"^  (\w+) +[a-z]", e2e.ktrain("help").out.split("\nexit codes:")[0], re.M)
+    assert names[0] == "train" and names[-1] == "help", names
     for arguments, words in (((), ("--help",)), (("evalute", "runs"), ("evalute", "did you mean evaluate")), (("--hlep",), ("--hlep",)),
-                             (("--verbose",), ("--verbose is neither a command (train, sweep, evaluate, predict, check, options, info, help) nor a file",)),
+                             (("--verbose",), (f"--verbose is neither a command ({', '.join(names)}) nor a file",)),
                              (("help", "evalute"), ("did you mean evaluate",)), (("train", "--fast", "job.ini"), ("--fast", "ktrain train --help")),
                              (("sweep", "--fast"), ("--fast", "ktrain sweep --help")), (("options", "--fast"), ("--fast", "ktrain options --help")),
                              (("info", "--fast"), ("ktrain info --help",)),
@@ -56,8 +58,8 @@ def commands():
         assert f"\n  {code:2}  " in nothing, nothing
     assert "stopped on request, with a checkpoint" in nothing and "did you mean" not in e2e.ktrain("frobnicate", code=e2e.USAGE).err
     assert e2e.ktrain("help", "sweep").out == e2e.ktrain("sweep", "--help").out
-    for word in ("options", "check", "info", "predict", "evaluate", "train"):
-        assert "usage: " in e2e.ktrain(word, "--help").out
+    for word in names:
+        assert f"usage: [mpirun -np N] ktrain {word}" in e2e.ktrain(word, "--help").out == e2e.ktrain("help", word).out
     assert "evaluate" in e2e.ktrain("--help").out and e2e.ktrain("--version").out.startswith("ktrain ")
 
 

@@ -157,6 +157,23 @@ static void every_row_is_well_formed(void)
     }
 }
 
+static void every_word_comes_back(void)
+{
+    for (size_t i = 0; i < kt_config_options()->n; i++) {
+        const kt_option *o = &kt_config_options()->options[i];
+        kt_text_buffer text = {0};
+        kt_config c;
+        KT_CHECK_STATUS(KT_OK, parse(&c, ""));
+        for (size_t w = 0; o->choice != NULL && o->choice(w) != NULL; w++) {
+            KT_CHECK_STATUS(KT_OK, kt_options_set(kt_config_options(), &c, "test", o->section, o->key, o->choice(w)));
+            kt_text_clear(&text);
+            kt_options_format(o, &c, &text);
+            CU_ASSERT_STRING_EQUAL(text.bytes, o->choice(w));
+        }
+        kt_memory_free(text.bytes);
+    }
+}
+
 static void every_rank_reads_the_same_file_and_overrides(void)
 {
     kt_config c;
@@ -210,6 +227,7 @@ const kt_test kt_tests[] = {
     {"a key stays what it was in earlier versions", a_key_stays_what_it_was},
     {"a file with a sweep is refused", a_sweep_is_refused},
     {"every row is well formed and its own", every_row_is_well_formed},
+    {"every word of a choice comes back", every_word_comes_back},
     {"every rank reads the same file and overrides", every_rank_reads_the_same_file_and_overrides},
     {"a missing file is the same failure on every rank", a_missing_file_is_the_same_failure_on_every_rank},
     {NULL, NULL},

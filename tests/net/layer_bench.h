@@ -63,6 +63,7 @@ static inline void draw(uint32_t number, size_t n, float *out)
     kt_random_normal(&place, 0, n, out);
 }
 
+/* The spec wants every kind. */
 static inline void make(bench *b, const kt_layer_kind *kind)
 {
     const kt_network_spec spec = {.activation = (int)kt_n_activations - 1,
@@ -78,6 +79,8 @@ static inline void make(bench *b, const kt_layer_kind *kind)
                       .state = {.values = b->state},
                       .formed = &formed,
                       .memory = {b->memory, 0}};
+    if (!kind->wanted(&spec))
+        fprintf(stderr, "\n    the spec in layer_bench.h does not want %s: it must\n", kind->name);
     CU_ASSERT_FATAL(kind->wanted(&spec) && kind->n_bytes <= sizeof b->layer_bytes);
     *layer_of(b) = (kt_layer){.kind = kind, .n_in = b->width, .n_out = b->width, .number = NUMBER};
     kind->make(layer_of(b), &maker);
