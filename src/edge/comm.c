@@ -47,7 +47,7 @@ kt_status kt_comm_world_start(int *argc, char ***argv, kt_comm **world)
 
 kt_status kt_comm_join(const void *mpi, kt_comm **out)
 {
-    const MPI_Comm theirs = *(const MPI_Comm *)mpi;
+    MPI_Comm theirs = *(const MPI_Comm *)mpi;
     int started, ended, is_inter = 0;
     MPI_Comm own;
     *out = NULL;

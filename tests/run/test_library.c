@@ -95,6 +95,27 @@ static void all_ranks_get_the_result_of_rank_0s_arrays(void)
     ktrain_result_free(result);
 }
 
+static void every_rank_may_train_by_itself(void)
+{
+    char run[32];
+    ktrain_result *together, *alone;
+    ktrain_scores a, b;
+    snprintf(run, sizeof run, "alone-%d", kt_comm_rank(kt_test_world));
+    ktrain_config *config = make_config(run);
+    ktrain_data *data = make_data();
+    KT_CHECK(ktrain_train(MPI_COMM_SELF, config, data, &alone) == KTRAIN_OK);
+    KT_CHECK(train("together", &together) == KTRAIN_OK);
+    for (int p = 0; p < KTRAIN_N_PARTS; p++) {
+        KT_CHECK(ktrain_result_scores(alone, (ktrain_part)p, &a) == KTRAIN_OK);
+        KT_CHECK(ktrain_result_scores(together, (ktrain_part)p, &b) == KTRAIN_OK);
+        KT_CHECK(memcmp(&a, &b, sizeof a) == 0);
+    }
+    ktrain_result_free(alone);
+    ktrain_result_free(together);
+    ktrain_data_free(data);
+    ktrain_config_free(config);
+}
+
 static void a_model_says_what_it_is(void)
 {
     ktrain_scores test;
@@ -384,6 +405,7 @@ const kt_test kt_tests[] = {
     {"a configuration is set and shown key by key, and refuses what it does not take",
      a_configuration_is_set_and_shown_key_by_key},
     {"all ranks get the result of a training on rank 0's arrays", all_ranks_get_the_result_of_rank_0s_arrays},
+    {"every rank may train on a communicator of its own, to the same scores", every_rank_may_train_by_itself},
     {"a model says its inputs, classes, names, scale and keys", a_model_says_what_it_is},
     {"a model scores its test part to the bit as its training did", a_model_scores_as_its_training_did},
     {"predicted labels are the most probable classes, in one call or many",
