@@ -187,9 +187,7 @@ static kt_status check_points(kt_space_parser *p)
             KT_TRY(check_point(p, point));
         return KT_OK;
     }
-    uint64_t start = 0;
-    for (size_t i = 0; i < space->n_axes; i++)
-        start = kt_point_with(space->n_axes, space->sizes, start, i, space->start[i]);
+    const uint64_t start = kt_point_of(space->n_axes, space->sizes, space->start);
     for (size_t i = 0; i < space->n_axes; i++)
         for (size_t v = 0; v < space->sizes[i]; v++)
             KT_TRY(check_point(p, kt_point_with(space->n_axes, space->sizes, start, i, v)));

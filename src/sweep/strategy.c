@@ -25,6 +25,14 @@ size_t kt_point_index(size_t n_axes, const size_t *n_values, uint64_t point, siz
     return (size_t)(point / stride_of(n_axes, n_values, axis) % n_values[axis]);
 }
 
+uint64_t kt_point_of(size_t n_axes, const size_t *n_values, const size_t *indices)
+{
+    uint64_t point = 0;
+    for (size_t a = 0; a < n_axes; a++)
+        point = point * n_values[a] + indices[a];
+    return point;
+}
+
 uint64_t kt_point_with(size_t n_axes, const size_t *n_values, uint64_t point, size_t axis, size_t index)
 {
     const uint64_t stride = stride_of(n_axes, n_values, axis);

@@ -46,6 +46,9 @@ typedef struct kt_search {
 /* The index of a point on an axis. */
 size_t kt_point_index(size_t n_axes, const size_t *n_values, uint64_t point, size_t axis);
 
+/* The point that has these indices. */
+uint64_t kt_point_of(size_t n_axes, const size_t *n_values, const size_t *indices);
+
 /* The point that differs from this one in having another index on an axis. */
 uint64_t kt_point_with(size_t n_axes, const size_t *n_values, uint64_t point, size_t axis, size_t index);
 

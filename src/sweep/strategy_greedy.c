@@ -134,8 +134,7 @@ static kt_status greedy_create(const kt_search *search, void **out)
         greedy_free(state);
         return status;
     }
-    for (size_t a = 0; a < search->n_axes; a++)
-        state->best = kt_point_with(search->n_axes, search->n_values, state->best, a, search->start[a]);
+    state->best = kt_point_of(search->n_axes, search->n_values, search->start);
     go_on(state);
     *out = state;
     return KT_OK;

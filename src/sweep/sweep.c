@@ -42,11 +42,6 @@ static void hear(void *context)
     kt_stop_ask();
 }
 
-static void run_trial(sweep *s, const kt_sweep_order *o, kt_pulse pulse, kt_outcome *outcome)
-{
-    kt_sweep_trial_train(s->group, &s->data, &o->proposal, o->repetition, pulse, outcome);
-}
-
 /* Rank 0's group works as the others do, and serves them meanwhile. */
 static void work_and_serve(sweep *s)
 {
@@ -57,7 +52,8 @@ static void work_and_serve(sweep *s)
         share_order(s, &o);
         if (o.stop)
             break;
-        run_trial(s, &o, (kt_pulse){kt_sweep_desk_serve, &s->desk}, &outcome);
+        kt_sweep_trial_train(s->group, &s->data, &o.proposal, o.repetition, (kt_pulse){kt_sweep_desk_serve, &s->desk},
+                             &outcome);
         kt_sweep_desk_take(&s->desk, o.trial, &outcome);
         kt_sweep_desk_serve(&s->desk);
     }
@@ -81,7 +77,8 @@ static void work(sweep *s)
         share_order(s, &o);
         if (o.stop)
             return;
-        run_trial(s, &o, (kt_pulse){leads ? hear : NULL, s}, &news.outcome);
+        kt_sweep_trial_train(s->group, &s->data, &o.proposal, o.repetition, (kt_pulse){leads ? hear : NULL, s},
+                             &news.outcome);
         news.trial = o.trial;
     }
 }
@@ -99,7 +96,7 @@ static void keep_best(sweep *s)
         return;
     if (root)
         kt_log_line(s->log, "best   trained once more for its weights, which were not kept");
-    run_trial(s, &o, (kt_pulse){0}, &outcome);
+    kt_sweep_trial_train(s->group, &s->data, &o.proposal, o.repetition, (kt_pulse){0}, &outcome);
     if (root)
         kt_sweep_desk_take_best(&s->desk, &o, &outcome);
 }

@@ -20,9 +20,8 @@ const kt_outcome_number kt_sweep_columns[KT_SWEEP_N_COLUMNS] = {
     KT_OUTCOME_EPOCHS,          KT_OUTCOME_SECONDS,
 };
 
-/* Of the number, or (from not NULL) of the differences. */
-static kt_mean mean_over_seeds(const kt_trials *trials, const kt_point_result *from, const kt_point_result *to,
-                               kt_outcome_number number)
+kt_mean kt_sweep_mean_of(const kt_trials *trials, const kt_point_result *from, const kt_point_result *to,
+                         kt_outcome_number number)
 {
     double values[KT_MAX_SEEDS];
     const size_t n = (size_t)trials->space->settings.seeds;
@@ -32,18 +31,7 @@ static kt_mean mean_over_seeds(const kt_trials *trials, const kt_point_result *f
     return kt_mean_of(n, values);
 }
 
-kt_mean kt_sweep_mean_of(const kt_trials *trials, const kt_point_result *result, kt_outcome_number number)
-{
-    return mean_over_seeds(trials, NULL, result, number);
-}
-
-kt_mean kt_sweep_change_of(const kt_trials *trials, const kt_point_result *from, const kt_point_result *to,
-                           kt_outcome_number number)
-{
-    return mean_over_seeds(trials, from, to, number);
-}
-
-static size_t count_repetitions(const kt_trials *trials, const kt_point_result *result, bool diverged)
+size_t kt_sweep_n_without(const kt_trials *trials, const kt_point_result *result, bool diverged)
 {
     size_t n = 0;
     for (int64_t r = 0; r < trials->space->settings.seeds; r++) {
@@ -51,16 +39,6 @@ static size_t count_repetitions(const kt_trials *trials, const kt_point_result *
         n += status != KT_OK && (status == KT_DIVERGED) == diverged;
     }
     return n;
-}
-
-size_t kt_sweep_n_diverged(const kt_trials *trials, const kt_point_result *result)
-{
-    return count_repetitions(trials, result, true);
-}
-
-size_t kt_sweep_n_failed(const kt_trials *trials, const kt_point_result *result)
-{
-    return count_repetitions(trials, result, false);
 }
 
 /* ---- the best points ---- */
@@ -133,7 +111,7 @@ static void set_numbers(const kt_sweep_table *t, size_t row, size_t column, cons
     const kt_outcome_number objective =
         by_accuracy(trials) ? KT_OUTCOME_VALIDATION_ACCURACY : KT_OUTCOME_VALIDATION_LOSS;
     for (size_t c = 0; c < KT_SWEEP_N_SCORES; c++) {
-        const kt_mean m = kt_sweep_mean_of(trials, result, kt_sweep_columns[c]);
+        const kt_mean m = kt_sweep_mean_of(trials, NULL, result, kt_sweep_columns[c]);
         const bool with_error = (compares(trials) || kt_sweep_columns[c] == objective) && isfinite(m.error);
         kt_sweep_format_score(m.mean, mean, sizeof mean);
         kt_sweep_format_score(m.error, error, sizeof error);
@@ -142,7 +120,7 @@ static void set_numbers(const kt_sweep_table *t, size_t row, size_t column, cons
     const bool several = trials->space->settings.seeds > 1;
     for (size_t c = KT_SWEEP_N_SCORES; c < KT_SWEEP_N_COLUMNS; c++)
         kt_sweep_set_cell(t, row, column + c, "%.*f", several || kt_sweep_columns[c] != KT_OUTCOME_EPOCHS ? 1 : 0,
-                          kt_sweep_mean_of(trials, result, kt_sweep_columns[c]).mean);
+                          kt_sweep_mean_of(trials, NULL, result, kt_sweep_columns[c]).mean);
 }
 
 /* A row for each result; `best` (NULL: none) gets a mark. */
@@ -221,8 +199,8 @@ typedef struct effect {
 static void add_point(effect *e, const kt_trials *trials, const kt_point_result *result)
 {
     e->n++;
-    e->n_diverged += kt_sweep_n_diverged(trials, result) > 0;
-    e->n_failed += kt_sweep_n_failed(trials, result) > 0;
+    e->n_diverged += kt_sweep_n_without(trials, result, true) > 0;
+    e->n_failed += kt_sweep_n_without(trials, result, false) > 0;
     if (!isfinite(result->mean))
         return;
     e->n_good++;

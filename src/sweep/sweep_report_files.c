@@ -155,13 +155,14 @@ static void append_point(kt_text_buffer *buffer, const kt_trials *trials, const 
     append_axes(buffer, trials->space, result->point);
     kt_text_append(buffer, "%" PRId64 ",", trials->space->settings.seeds);
     for (kt_outcome_number s = 0; s < KT_OUTCOME_N_MEANS; s++) {
-        const kt_mean mean = kt_sweep_mean_of(trials, result, s);
+        const kt_mean mean = kt_sweep_mean_of(trials, NULL, result, s);
         append_exact(buffer, isfinite(result->mean) ? mean.mean : NAN);
         append_number(buffer, isfinite(result->mean) ? mean.error : NAN);
     }
-    append_number(buffer, kt_sweep_mean_of(trials, result, KT_OUTCOME_EPOCHS).mean);
+    append_number(buffer, kt_sweep_mean_of(trials, NULL, result, KT_OUTCOME_EPOCHS).mean);
     append_number(buffer, sum_of_seconds(trials, result));
-    kt_text_append(buffer, "%zu\n", kt_sweep_n_diverged(trials, result) + kt_sweep_n_failed(trials, result));
+    kt_text_append(buffer, "%zu\n",
+                   kt_sweep_n_without(trials, result, true) + kt_sweep_n_without(trials, result, false));
 }
 
 static kt_status write_points(const kt_trials *trials, const char *suffix)
@@ -215,7 +216,7 @@ static void append_comment(kt_text_buffer *buffer, const kt_trials *trials, cons
         kt_text_append(buffer, "; Means over %" PRId64 " seeds, of which this job has the first:\n", settings->seeds);
     const char *before = "; ";
     for (kt_outcome_number s = 0; s < KT_OUTCOME_N_MEANS; s++) {
-        const double mean = kt_sweep_mean_of(trials, best, s).mean;
+        const double mean = kt_sweep_mean_of(trials, NULL, best, s).mean;
         if (!isfinite(mean))
             continue;
         kt_text_append(buffer, "%s%s %.5g", before, kt_outcome_rows[s].name, mean);

@@ -27,7 +27,7 @@ static kt_status print_changes(const kt_trials *trials, const kt_point_result *r
         kt_sweep_set_cell(&t, KT_SWEEP_N_HEADS + i - 1, 0, "%s", kt_space_value(space, results[i].point, 0)->name);
         for (size_t c = 0; c < KT_SWEEP_N_COLUMNS; c++)
             set_change(&t, KT_SWEEP_N_HEADS + i - 1, c,
-                       kt_sweep_change_of(trials, &results[builds ? i - 1 : 0], &results[i], kt_sweep_columns[c]));
+                       kt_sweep_mean_of(trials, &results[builds ? i - 1 : 0], &results[i], kt_sweep_columns[c]));
     }
     const kt_status status = kt_sweep_print_table(&t, 1 + KT_SWEEP_N_COLUMNS, log);
     kt_memory_free(t.cells);

@@ -4,16 +4,13 @@
 
 #include "sweep/sweep_report.h"
 
-/* Over the repetitions of a point; NaN when one has no number. */
-kt_mean kt_sweep_mean_of(const kt_trials *trials, const kt_point_result *result, kt_outcome_number number);
+/* Over the repetitions of a point; NaN when one has no number. With `from` of the differences between the two points,
+ * repetition by repetition: what their seeds have in common cancels out. */
+kt_mean kt_sweep_mean_of(const kt_trials *trials, const kt_point_result *from, const kt_point_result *to,
+                         kt_outcome_number number);
 
-/* Of the differences between two points, repetition by repetition: what their seeds have in common cancels out. */
-kt_mean kt_sweep_change_of(const kt_trials *trials, const kt_point_result *from, const kt_point_result *to,
-                           kt_outcome_number number);
-
-/* Repetitions of a point that diverged or failed. */
-size_t kt_sweep_n_diverged(const kt_trials *trials, const kt_point_result *result);
-size_t kt_sweep_n_failed(const kt_trials *trials, const kt_point_result *result);
+/* Repetitions of a point that diverged, or that failed otherwise. */
+size_t kt_sweep_n_without(const kt_trials *trials, const kt_point_result *result, bool diverged);
 
 /* The columns of tables, after those of the axes: four scores, epochs, seconds. */
 enum { KT_SWEEP_N_SCORES = 4, KT_SWEEP_N_COLUMNS = 6, KT_SWEEP_N_HEADS = 2 };

@@ -325,7 +325,21 @@ static void many_draws(void)
     CU_ASSERT(kt_strategy_expected(strategy) == n);
     kt_strategy_free(strategy);
 }
+static void a_point_is_its_indices(void)
+{
+    static const size_t n_values[] = {3, 1, 4};
+    for (uint64_t point = 0; point < 12; point++) {
+        size_t indices[3];
+        for (size_t a = 0; a < 3; a++)
+            indices[a] = kt_point_index(3, n_values, point, a);
+        CU_ASSERT(kt_point_of(3, n_values, indices) == point);
+        CU_ASSERT(kt_point_with(3, n_values, point, 2, 0) == point - indices[2]);
+        CU_ASSERT(kt_point_with(3, n_values, point, 0, 2) == indices[2] + 8);
+    }
+}
+
 const kt_test kt_tests[] = {
+    {"a point is its indices on the axes, the last of which changes fastest", a_point_is_its_indices},
     {"there are five strategies, of which greedy and halving adapt", names},
     {"the grid, and random with all draws, try every point once and find the best", grid_finds},
     {"greedy finds the best of a separable function in a round and tries no point twice", greedy_finds},
