@@ -2,12 +2,9 @@
 
 #include "net/layer_private.h"
 
-static const kt_layer_kind *const kinds[][KT_N_SIMD] = {
-    KT_SIMD_SAME(&kt_layer_dense),
-    KT_SIMD_EACH(&kt_layer_batch_norm),
-    KT_SIMD_SAME(&kt_layer_activation),
-    KT_SIMD_EACH(&kt_layer_dropout),
-};
+#define SAME(name) KT_SIMD_SAME(&kt_layer_##name),
+#define EACH(name) KT_SIMD_EACH(&kt_layer_##name),
+static const kt_layer_kind *const kinds[][KT_N_SIMD] = {KT_LAYERS(SAME, EACH)};
 
 const kt_layer_kind *kt_layer_kind_at(size_t i, const kt_kernels *kernels)
 {

@@ -5,10 +5,16 @@
 #include "base/simd.h"
 #include "net/layer.h"
 
-/* The rows of the table; those that gain from it are there for each instruction set (x_simd.c). */
-extern const kt_layer_kind kt_layer_dense, kt_layer_activation;
-KT_SIMD_DECLARE(const kt_layer_kind, kt_layer_batch_norm, );
-KT_SIMD_DECLARE(const kt_layer_kind, kt_layer_dropout, );
+/* The kinds, in the order of a hidden block. EACH: there for each instruction set (x_simd.c), which it gains from. */
+#define KT_LAYERS(ONE, EACH) \
+    ONE(dense)               \
+    EACH(batch_norm)         \
+    ONE(activation)          \
+    EACH(dropout)
+
+#define KT_DECLARE_LAYER(name)      extern const kt_layer_kind kt_layer_##name;
+#define KT_DECLARE_LAYER_EACH(name) KT_SIMD_DECLARE(const kt_layer_kind, kt_layer_##name, );
+KT_LAYERS(KT_DECLARE_LAYER, KT_DECLARE_LAYER_EACH)
 
 /* Rows of own columns as runs of n neighbours: one run when the columns are all. */
 typedef struct kt_runs {
