@@ -9,15 +9,17 @@ enum { CHUNK = 4096 }; /* divides 2^32: a chunk never lies in two epochs */
 typedef void draw_function(const kt_random_place *place, uint32_t first, size_t n, float *out);
 
 /* w[] = offset + factor * draw for elements begin (a multiple of 4) to end */
-static void fill(draw_function *draw, uint64_t seed, uint32_t layer, kt_elements part, double factor, double offset,
+static void fill(draw_function *draw, const kt_drawn_weight *weight, kt_range part, double factor, double offset,
                  float *w)
 {
     size_t n_now;
     for (size_t e = part.begin; e < part.end; e += n_now) {
         const size_t left = part.end - e, room = CHUNK - e % CHUNK;
         n_now = left < room ? left : room;
-        const kt_random_place place = {
-            .seed = seed, .purpose = KT_RANDOM_INIT, .layer = layer, .epoch = (uint32_t)((uint64_t)e >> 32)};
+        const kt_random_place place = {.seed = weight->seed,
+                                       .purpose = KT_RANDOM_INIT,
+                                       .layer = weight->layer,
+                                       .epoch = (uint32_t)((uint64_t)e >> 32)};
         draw(&place, (uint32_t)e, n_now, w);
         for (size_t i = 0; i < n_now; i++)
             w[i] = (float)(offset + factor * (double)w[i]);
@@ -25,23 +27,22 @@ static void fill(draw_function *draw, uint64_t seed, uint32_t layer, kt_elements
     }
 }
 
-static void fill_normal(uint64_t seed, uint32_t layer, kt_elements part, double deviation, float *w)
+static void fill_normal(const kt_drawn_weight *weight, kt_range part, double deviation, float *w)
 {
-    fill(kt_random_normal, seed, layer, part, deviation, 0, w);
+    fill(kt_random_normal, weight, part, deviation, 0, w);
 }
 
-static void fill_uniform(uint64_t seed, uint32_t layer, kt_elements part, double half_width, float *w)
+static void fill_uniform(const kt_drawn_weight *weight, kt_range part, double half_width, float *w)
 {
-    fill(kt_random_uniform, seed, layer, part, 2 * half_width, -half_width, w);
+    fill(kt_random_uniform, weight, part, 2 * half_width, -half_width, w);
 }
 
-#define INITIALIZER(name, draws, size)                                                                         \
-    static void name(uint64_t seed, uint32_t layer, size_t n_in, size_t n_out, double scale, kt_elements part, \
-                     float *w)                                                                                 \
-    {                                                                                                          \
-        const double fan_in = (double)n_in, fan_out = (double)n_out;                                           \
-        (void)fan_in, (void)fan_out, (void)scale;                                                              \
-        draws(seed, layer, part, size, w);                                                                     \
+#define INITIALIZER(name, draws, size)                                               \
+    static void name(const kt_drawn_weight *weight, kt_range part, float *w)         \
+    {                                                                                \
+        const double fan_in = (double)weight->n_in, fan_out = (double)weight->n_out; \
+        (void)fan_in, (void)fan_out;                                                 \
+        draws(weight, part, size, w);                                                \
     }
 
 INITIALIZER(he, fill_normal, sqrt(2 / fan_in))
@@ -50,8 +51,8 @@ INITIALIZER(lecun, fill_normal, sqrt(1 / fan_in))
 INITIALIZER(he_uniform, fill_uniform, sqrt(6 / fan_in))
 INITIALIZER(glorot_uniform, fill_uniform, sqrt(6 / (fan_in + fan_out)))
 INITIALIZER(lecun_uniform, fill_uniform, sqrt(3 / fan_in))
-INITIALIZER(normal, fill_normal, scale)
-INITIALIZER(uniform, fill_uniform, scale)
+INITIALIZER(normal, fill_normal, weight->scale)
+INITIALIZER(uniform, fill_uniform, weight->scale)
 
 const kt_initializer kt_initializers[] = {
     {"he", he},

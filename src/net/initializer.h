@@ -8,16 +8,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Elements begin to end - 1 of a weight. begin is a multiple of 4. */
-typedef struct kt_elements {
-    size_t begin, end;
-} kt_elements;
+#include "base/share.h"
+
+/* The weight [n_out x n_in] of layer number `layer`. */
+typedef struct kt_drawn_weight {
+    uint64_t seed;
+    uint32_t layer;
+    size_t n_in, n_out;
+    double scale; /* of the last two rows */
+} kt_drawn_weight;
 
 typedef struct kt_initializer {
     const char *name;
-    /* w[part.end - part.begin] = the elements `part` of the weight [n_out x n_in] of layer number `layer`, from (seed,
-     * layer, element). Only the last two rows use `scale`. */
-    void (*fill)(uint64_t seed, uint32_t layer, size_t n_in, size_t n_out, double scale, kt_elements part, float *w);
+    /* w[part.end - part.begin] = elements `part` of the weight, from (seed, layer, element). part.begin is a multiple of
+     * 4. */
+    void (*fill)(const kt_drawn_weight *weight, kt_range part, float *w);
 } kt_initializer;
 
 /* Normal with deviation: he sqrt(2 / n_in), glorot sqrt(2 / (n_in + n_out)), lecun sqrt(1 / n_in), normal `scale`.

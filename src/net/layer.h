@@ -39,6 +39,12 @@ typedef struct kt_initial {
     const kt_team *team;
 } kt_initial;
 
+/* What flows through a layer: x[M x n_in], y[M x n_out], and the objective's derivatives by them. */
+typedef struct kt_flow {
+    const float *x, *y, *dy;
+    float *dx;
+} kt_flow;
+
 typedef struct kt_layer_kind {
     const char *name; /* "dense": the second one's tensors are "dense2/weight" ... */
     size_t n_bytes;   /* of its struct, which begins with a kt_layer */
@@ -52,10 +58,9 @@ typedef struct kt_layer_kind {
     void (*initialize)(kt_layer *layer, const kt_initial *initial, kt_range own);
     /* y[M x n_out] from x[M x n_in]. y may not alias x. Collective over the teams when the layer uses their calls. */
     void (*forward)(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y);
-    /* dx[M x n_in] from dy[M x n_out], for the inputs `own`; x and y are forward's. dx may be dy, but for a layer that
-     * multiplies. A layer that does not and has parameters leaves their gradients, summed over the whole batch. */
-    void (*backward)(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
-                     const float *dy, float *dx);
+    /* dx from all others, for the inputs `own`. dx may be dy, but for a layer that multiplies. A layer that does not and
+     * has parameters leaves their gradients, summed over the whole batch. */
+    void (*backward)(kt_layer *layer, const kt_pass *pass, kt_range own, const kt_flow *flow);
 } kt_layer_kind;
 
 struct kt_layer {

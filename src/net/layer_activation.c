@@ -26,13 +26,12 @@ static void forward(kt_layer *layer, const kt_pass *pass, kt_range own, const fl
         self->function->forward(all.n, x + at, y + at);
 }
 
-static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
-                     const float *dy, float *dx)
+static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const kt_flow *flow)
 {
     const activation *self = (const activation *)layer;
     const kt_runs all = kt_layer_runs(layer, pass, own);
     for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
-        self->function->backward(all.n, x + at, y + at, dy + at, dx + at);
+        self->function->backward(all.n, flow->x + at, flow->y + at, flow->dy + at, flow->dx + at);
 }
 
 const kt_layer_kind kt_layer_activation = {.name = "activation",

@@ -51,88 +51,86 @@ static void initialize(kt_layer *layer, const kt_initial *initial, kt_range own)
     kt_layer_fill(own, 1, self->variance);
 }
 
-static void add_row(size_t n, const float *restrict x, double *restrict sum)
+/* y of the columns `own` of a row. */
+static void normalize(const batch_norm *self, kt_range own, const float *restrict x, float *restrict y)
 {
-    for (size_t j = 0; j < n; j++)
-        sum[j] += (double)x[j];
-}
-
-static void add_squares(size_t n, const float *restrict x, const double *restrict mean, double *restrict sum)
-{
-    for (size_t j = 0; j < n; j++)
-        sum[j] += ((double)x[j] - mean[j]) * ((double)x[j] - mean[j]);
-}
-
-static void normalize(size_t n, const float *restrict x, const double *restrict mean, const double *restrict inverse,
-                      const float *restrict gain, const float *restrict shift, float *restrict y)
-{
-    for (size_t j = 0; j < n; j++)
+    const double *restrict mean = self->now, *restrict inverse = self->inverse;
+    const float *restrict gain = self->gain, *restrict shift = self->shift;
+    for (size_t j = own.begin; j < own.end; j++)
         y[j] = (float)((double)gain[j] * (((double)x[j] - mean[j]) * inverse[j]) + (double)shift[j]);
 }
 
-/* sum_dy[j] += dy, sum_dy_xhat[j] += dy xhat */
-static void add_products(size_t n, const float *restrict x, const float *restrict dy, const double *restrict mean,
-                         const double *restrict inverse, double *restrict sum_dy, double *restrict sum_dy_xhat)
+/* dx = gain / deviation * (dy - mean_dy - xhat mean_dy_xhat) of a row; the two means, in total, are 0 when the statistics
+ * do not depend on x. */
+static void propagate(const batch_norm *self, kt_range own, const float *restrict x, const float *dy, float *dx)
 {
-    for (size_t j = 0; j < n; j++) {
-        sum_dy[j] += (double)dy[j];
-        sum_dy_xhat[j] += (double)dy[j] * (((double)x[j] - mean[j]) * inverse[j]);
-    }
-}
-
-/* dx = gain / deviation * (dy - mean_dy - xhat mean_dy_xhat); the two means are 0 when the statistics do not depend on
- * x. */
-static void propagate(size_t n, const float *restrict x, const float *dy, const double *restrict mean,
-                      const double *restrict inverse, const float *restrict gain, const double *restrict mean_dy,
-                      const double *restrict mean_dy_xhat, float *dx)
-{
-    for (size_t j = 0; j < n; j++) {
+    const double *restrict mean = self->now, *restrict inverse = self->inverse;
+    const double *restrict mean_dy = self->total, *restrict mean_dy_xhat = self->total + self->layer.n_out;
+    const float *restrict gain = self->gain;
+    for (size_t j = own.begin; j < own.end; j++) {
         const double xhat = ((double)x[j] - mean[j]) * inverse[j];
         dx[j] = (float)((double)gain[j] * inverse[j] * ((double)dy[j] - mean_dy[j] - xhat * mean_dy_xhat[j]));
     }
 }
 
-/* What a sum over a batch adds for one row of n own columns: x, dy (may be NULL), and where in the scratch. */
-typedef void add_function(const kt_layer *layer, kt_range own, const float *x, const float *dy, double *sums);
+/* A sum over a batch: its n_sums vectors [n], and what is added to the columns `own` of them for one row of x and dy (which
+ * may be NULL). */
+typedef struct summand {
+    size_t n_sums;
+    void (*add)(const batch_norm *self, kt_range own, const float *x, const float *dy, double *sums);
+} summand;
 
-static void add_values(const kt_layer *layer, kt_range own, const float *x, const float *dy, double *sums)
+static void add_values(const batch_norm *self, kt_range own, const float *restrict x, const float *restrict dy,
+                       double *restrict sum)
 {
-    (void)layer, (void)dy;
-    add_row(own.end - own.begin, x + own.begin, sums + own.begin);
+    (void)self, (void)dy;
+    for (size_t j = own.begin; j < own.end; j++)
+        sum[j] += (double)x[j];
 }
 
-static void add_deviations(const kt_layer *layer, kt_range own, const float *x, const float *dy, double *sums)
+static void add_deviations(const batch_norm *self, kt_range own, const float *restrict x, const float *restrict dy,
+                           double *restrict sum)
 {
+    const double *restrict mean = self->now;
     (void)dy;
-    add_squares(own.end - own.begin, x + own.begin, ((const batch_norm *)layer)->now + own.begin, sums + own.begin);
+    for (size_t j = own.begin; j < own.end; j++)
+        sum[j] += ((double)x[j] - mean[j]) * ((double)x[j] - mean[j]);
 }
 
-static void add_derivatives(const kt_layer *layer, kt_range own, const float *x, const float *dy, double *sums)
+/* dy, and dy xhat. */
+static void add_derivatives(const batch_norm *self, kt_range own, const float *restrict x, const float *restrict dy,
+                            double *restrict sums)
 {
-    batch_norm *self = (batch_norm *)layer;
-    add_products(own.end - own.begin, x + own.begin, dy + own.begin, self->now + own.begin, self->inverse + own.begin,
-                 sums + own.begin, sums + layer->n_out + own.begin);
+    const double *restrict mean = self->now, *restrict inverse = self->inverse;
+    double *restrict sum_dy_xhat = sums + self->layer.n_out;
+    for (size_t j = own.begin; j < own.end; j++) {
+        sums[j] += (double)dy[j];
+        sum_dy_xhat[j] += (double)dy[j] * (((double)x[j] - mean[j]) * inverse[j]);
+    }
 }
+
+static const summand of_values = {1, add_values}, of_deviations = {1, add_deviations},
+                     of_derivatives = {2, add_derivatives};
 
 /* total[n_sums x n], own columns = the sum over the whole batch. Collective over the teams. */
-static void sum_batch(const kt_layer *layer, const kt_pass *pass, kt_range own, add_function *add, size_t n_sums,
-                      const float *x, const float *dy, double *total)
+static void sum_batch(const batch_norm *self, const kt_pass *pass, kt_range own, const summand *of, const kt_flow *flow,
+                      double *total)
 {
-    const size_t n = layer->n_out, n_own = own.end - own.begin;
+    const size_t n = self->layer.n_out, n_own = own.end - own.begin;
     const kt_rows *rows = &pass->rows;
-    double *sums = ((const batch_norm *)layer)->sums;
     for (size_t v = rows->first; v < rows->end; v++) {
         const kt_range in = kt_share(rows->M, v, rows->shards);
-        double *shard = sums + v * n_sums * n;
-        for (size_t k = 0; k < n_sums; k++)
+        double *shard = self->sums + v * of->n_sums * n;
+        for (size_t k = 0; k < of->n_sums; k++)
             memset(shard + k * n + own.begin, 0, n_own * sizeof *shard);
         for (size_t r = in.begin; r < in.end; r++)
-            add(layer, own, x + r * n, dy == NULL ? NULL : dy + r * n, shard);
+            of->add(self, own, flow->x + r * n, flow->dy == NULL ? NULL : flow->dy + r * n, shard);
     }
     if (pass->team->gather_all != NULL)
-        pass->team->gather_all(pass->team->context, sums, rows->shards, n_sums * n * sizeof *sums);
-    for (size_t k = 0; k < n_sums; k++)
-        kt_shards_add_f64(rows->shards, n_own, n_sums * n, sums + k * n + own.begin, total + k * n + own.begin);
+        pass->team->gather_all(pass->team->context, self->sums, rows->shards, of->n_sums * n * sizeof *total);
+    for (size_t k = 0; k < of->n_sums; k++)
+        kt_shards_add_f64(rows->shards, n_own, of->n_sums * n, self->sums + k * n + own.begin,
+                          total + k * n + own.begin);
 }
 
 static void divide(kt_range own, double *values, double by)
@@ -142,20 +140,19 @@ static void divide(kt_range own, double *values, double by)
 }
 
 /* Mean, and the biased variance into total. */
-static void batch_statistics(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x)
+static void batch_statistics(batch_norm *self, const kt_pass *pass, kt_range own, const float *x)
 {
-    batch_norm *self = (batch_norm *)layer;
+    const kt_flow flow = {.x = x};
     const double M = (double)pass->rows.M;
-    sum_batch(layer, pass, own, add_values, 1, x, NULL, self->now);
+    sum_batch(self, pass, own, &of_values, &flow, self->now);
     divide(own, self->now, M);
-    sum_batch(layer, pass, own, add_deviations, 1, x, NULL, self->total);
+    sum_batch(self, pass, own, &of_deviations, &flow, self->total);
     divide(own, self->total, M);
 }
 
 /* One sample says nothing of the spread, so it says nothing at all. */
-static void update_running(kt_layer *layer, kt_range own, size_t n_rows)
+static void update_running(batch_norm *self, kt_range own, size_t n_rows)
 {
-    batch_norm *self = (batch_norm *)layer;
     const double momentum = self->momentum, M = (double)n_rows, unbias = M / (M - 1);
     if (n_rows < 2)
         return;
@@ -173,8 +170,8 @@ static void forward(kt_layer *layer, const kt_pass *pass, kt_range own, const fl
     if (rows->M == 0)
         return;
     if (pass->training) {
-        batch_statistics(layer, pass, own, x);
-        update_running(layer, own, rows->M);
+        batch_statistics(self, pass, own, x);
+        update_running(self, own, rows->M);
     } else {
         for (size_t j = own.begin; j < own.end; j++) {
             self->now[j] = (double)self->mean[j];
@@ -183,20 +180,17 @@ static void forward(kt_layer *layer, const kt_pass *pass, kt_range own, const fl
     }
     for (size_t j = own.begin; j < own.end; j++)
         self->inverse[j] = 1 / sqrt(self->total[j] + self->epsilon);
-    for (size_t at = kt_rows_begin(rows) * n + own.begin; at < end * n; at += n)
-        normalize(own.end - own.begin, x + at, self->now + own.begin, self->inverse + own.begin, self->gain + own.begin,
-                  self->shift + own.begin, y + at);
+    for (size_t r = kt_rows_begin(rows); r < end; r++)
+        normalize(self, own, x + r * n, y + r * n);
 }
 
-static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
-                     const float *dy, float *dx)
+static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const kt_flow *flow)
 {
-    (void)y;
     batch_norm *self = (batch_norm *)layer;
     const kt_rows *rows = &pass->rows;
     const size_t n = layer->n_out, end = kt_rows_end(rows);
     double *sum_dy = self->total, *sum_dy_xhat = self->total + n;
-    sum_batch(layer, pass, own, add_derivatives, 2, x, dy, self->total);
+    sum_batch(self, pass, own, &of_derivatives, flow, self->total);
     for (size_t j = own.begin; j < own.end; j++) {
         self->d_shift[j] = (float)sum_dy[j];
         self->d_gain[j] = (float)sum_dy_xhat[j];
@@ -204,9 +198,8 @@ static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const f
     /* Outside training the statistics do not depend on x. */
     divide(own, sum_dy, pass->training && rows->M > 0 ? (double)rows->M : HUGE_VAL);
     divide(own, sum_dy_xhat, pass->training && rows->M > 0 ? (double)rows->M : HUGE_VAL);
-    for (size_t at = kt_rows_begin(rows) * n + own.begin; at < end * n; at += n)
-        propagate(own.end - own.begin, x + at, dy + at, self->now + own.begin, self->inverse + own.begin,
-                  self->gain + own.begin, sum_dy + own.begin, sum_dy_xhat + own.begin, dx + at);
+    for (size_t r = kt_rows_begin(rows); r < end; r++)
+        propagate(self, own, flow->x + r * n, flow->dy + r * n, flow->dx + r * n);
 }
 
 const kt_layer_kind KT_SIMD_NAME(kt_layer_batch_norm) = {.name = "batch_norm",

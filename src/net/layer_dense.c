@@ -22,14 +22,14 @@ static void make(kt_layer *layer, kt_maker *maker)
 }
 
 /* The same elements, each at its place; this part's chunks of them. */
-static void initialize_transposed(dense *self, const kt_initial *initial)
+static void initialize_transposed(dense *self, const kt_initial *initial, const kt_drawn_weight *weight)
 {
     enum { CHUNK = 1024 };
     const size_t n_in = self->layer.n_in, n_out = self->layer.n_out, n = n_in * n_out;
     float chunk[CHUNK];
     for (size_t e = initial->team->seat * CHUNK; e < n; e += initial->team->n_seats * CHUNK) {
-        const kt_elements part = {e, e + CHUNK < n ? e + CHUNK : n};
-        initial->weights->fill(initial->seed, self->layer.number, n_in, n_out, initial->scale, part, chunk);
+        const kt_range part = {e, e + CHUNK < n ? e + CHUNK : n};
+        initial->weights->fill(weight, part, chunk);
         for (size_t i = part.begin; i < part.end; i++)
             self->weight[i % n_in * n_out + i / n_in] = chunk[i - part.begin];
     }
@@ -38,12 +38,12 @@ static void initialize_transposed(dense *self, const kt_initial *initial)
 static void initialize(kt_layer *layer, const kt_initial *initial, kt_range own)
 {
     dense *self = (dense *)layer;
-    const kt_elements part = {own.begin * layer->n_in, own.end * layer->n_in};
+    const kt_range part = {own.begin * layer->n_in, own.end * layer->n_in};
+    const kt_drawn_weight weight = {initial->seed, layer->number, layer->n_in, layer->n_out, initial->scale};
     if (self->transposed)
-        initialize_transposed(self, initial);
+        initialize_transposed(self, initial, &weight);
     else
-        initial->weights->fill(initial->seed, layer->number, layer->n_in, layer->n_out, initial->scale, part,
-                               self->weight + part.begin);
+        initial->weights->fill(&weight, part, self->weight + part.begin);
     kt_layer_fill(own, 0, self->bias);
 }
 
@@ -69,13 +69,11 @@ static void forward(kt_layer *layer, const kt_pass *pass, kt_range own, const fl
         add_bias(own.end - own.begin, self->bias + own.begin, y + r * layer->n_out + own.begin);
 }
 
-static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
-                     const float *dy, float *dx)
+static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const kt_flow *flow)
 {
     const dense *self = (const dense *)layer;
-    (void)x, (void)y;
     const kt_dense products = products_of(self, pass);
-    kt_dense_backward(&products, &pass->rows, own, dy, self->weight, dx);
+    kt_dense_backward(&products, &pass->rows, own, flow->dy, self->weight, flow->dx);
 }
 
 const kt_layer_kind kt_layer_dense = {.name = "dense",

@@ -26,9 +26,16 @@ static void make(kt_layer *layer, kt_maker *maker)
 
 enum { DRAWS = 1024 };
 
-static void mask_units(size_t n, const float *restrict draw, float threshold, float scale, const float *restrict x,
+static float scale_of(const dropout *self)
+{
+    return (float)(1 / (1 - self->rate));
+}
+
+static void mask_units(const dropout *self, size_t n, const float *restrict draw, const float *restrict x,
                        uint8_t *restrict kept, float *restrict y)
 {
+    /* among multiples of 2^-24 the same cut as `rate`, exact in float */
+    const float threshold = (float)(ceil(self->rate * 0x1p24) * 0x1p-24), scale = scale_of(self);
     for (size_t i = 0; i < n; i++) {
         kept[i] = (uint8_t) !(draw[i] < threshold);
         y[i] = draw[i] < threshold ? 0 : x[i] * scale;
@@ -43,9 +50,6 @@ static void mask_derivatives(size_t n, const uint8_t *restrict kept, float scale
 
 static void draw_row(const dropout *self, const kt_pass *pass, size_t row, kt_range own, const float *x, float *y)
 {
-    const float scale = (float)(1 / (1 - self->rate));
-    /* among multiples of 2^-24 the same cut as `rate`, exact in float */
-    const float threshold = (float)(ceil(self->rate * 0x1p24) * 0x1p-24);
     const kt_random_place place = {.seed = pass->seed,
                                    .purpose = KT_RANDOM_DROPOUT,
                                    .layer = self->layer.number,
@@ -56,7 +60,7 @@ static void draw_row(const dropout *self, const kt_pass *pass, size_t row, kt_ra
         float draw[DRAWS];
         const size_t n_now = own.end - j < DRAWS ? own.end - j : DRAWS;
         kt_random_uniform(&place, (uint32_t)j, n_now, draw);
-        mask_units(n_now, draw, threshold, scale, x + j, kept + j, y + j);
+        mask_units(self, n_now, draw, x + j, kept + j, y + j);
     }
 }
 
@@ -73,18 +77,16 @@ static void forward(kt_layer *layer, const kt_pass *pass, kt_range own, const fl
 }
 
 /* The mask is kept: a zero output does not tell a dropped unit from a zero input. */
-static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, const float *y,
-                     const float *dy, float *dx)
+static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const kt_flow *flow)
 {
     const dropout *self = (const dropout *)layer;
-    (void)x, (void)y;
-    const float scale = (float)(1 / (1 - self->rate));
+    const float scale = scale_of(self);
     const kt_runs all = kt_layer_runs(layer, pass, own);
     for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
         if (pass->training)
-            mask_derivatives(all.n, self->kept + at, scale, dy + at, dx + at);
-        else if (dx != dy)
-            memcpy(dx + at, dy + at, all.n * sizeof *dx);
+            mask_derivatives(all.n, self->kept + at, scale, flow->dy + at, flow->dx + at);
+        else if (flow->dx != flow->dy)
+            memcpy(flow->dx + at, flow->dy + at, all.n * sizeof *flow->dx);
 }
 
 const kt_layer_kind KT_SIMD_NAME(kt_layer_dropout) = {.name = "dropout",

@@ -70,8 +70,8 @@ void kt_network_backward(kt_network *net, const kt_pass *pass)
             announce(pass, dense, true);
         }
         float *dx = is_dense ? net->factors[--dense].delta : net->factors[dense].delta;
-        layer->kind->backward(layer, pass, own_columns(pass, layer->n_in), net->outputs[l - 1], net->outputs[l], dy,
-                              dx);
+        const kt_flow flow = {net->outputs[l - 1], net->outputs[l], dy, dx};
+        layer->kind->backward(layer, pass, own_columns(pass, layer->n_in), &flow);
     }
     kt_team_barrier(&net->team);
     announce(pass, 0, true);

@@ -35,53 +35,55 @@ INLINE __m512 descend(const kt_update *u, __m512 keep, __m512 m, __m512 v)
     return _mm512_fnmadd_ps(all(2 * u->rate), _mm512_div_ps(m, twice_root_plus), keep);
 }
 
-/* The lanes of `on`. Without first moment it is rmsprop. is_plain: scale and keep are 1, and multiplying by them is
- * left out. */
-INLINE void update_lanes(const kt_update *u, __mmask16 on, float *w, const float *g, float *first, float *second,
-                         bool has_first, bool is_plain)
+/* What an update goes over; first NULL: rmsprop. */
+typedef struct cells {
+    float *w, *first, *second;
+    const float *g;
+} cells;
+
+/* The lanes of `on` from i on. is_plain: scale and keep are 1, and multiplying by them is left out. */
+INLINE void update_lanes(const kt_update *u, __mmask16 on, size_t i, cells c, bool has_first, bool is_plain)
 {
-    const __m512 weight = _mm512_maskz_loadu_ps(on, w), raw = _mm512_maskz_loadu_ps(on, g);
-    const __m512 old_v = _mm512_maskz_loadu_ps(on, second);
+    const __m512 weight = _mm512_maskz_loadu_ps(on, c.w + i), raw = _mm512_maskz_loadu_ps(on, c.g + i);
+    const __m512 old_v = _mm512_maskz_loadu_ps(on, c.second + i);
     const __m512 scaled = is_plain ? raw : _mm512_mul_ps(all(u->scale), raw);
     const __m512 gradient = _mm512_fmadd_ps(all(u->l2), weight, scaled);
     const __m512 v = _mm512_min_ps(all(FLT_MAX), average(u->rest2, _mm512_fmsub_ps(gradient, gradient, old_v), old_v));
     __m512 m = gradient;
-    _mm512_mask_storeu_ps(second, on, v);
+    _mm512_mask_storeu_ps(c.second + i, on, v);
     if (has_first) {
-        const __m512 old_m = _mm512_maskz_loadu_ps(on, first);
+        const __m512 old_m = _mm512_maskz_loadu_ps(on, c.first + i);
         m = average(u->rest1, _mm512_sub_ps(gradient, old_m), old_m);
-        _mm512_mask_storeu_ps(first, on, m);
+        _mm512_mask_storeu_ps(c.first + i, on, m);
     }
     const __m512 kept = is_plain ? weight : _mm512_mul_ps(all(u->keep), weight);
-    _mm512_mask_storeu_ps(w, on, descend(u, kept, m, v));
+    _mm512_mask_storeu_ps(c.w + i, on, descend(u, kept, m, v));
 }
 
 /* No software prefetch: from memory, tiles of 512 to 5000 elements already run at the speed of the memory. */
-INLINE void update_all(const kt_update *update, size_t n, float *w, const float *g, float *first, float *second,
-                       bool has_first, bool is_plain)
+INLINE void update_all(const kt_update *update, size_t n, cells c, bool has_first, bool is_plain)
 {
     const kt_update u = *update; /* a copy that no store to w can change: its constants stay in registers */
     const __mmask16 every = 0xffff;
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        update_lanes(&u, every, w + i, g + i, has_first ? first + i : NULL, second + i, has_first, is_plain);
+        update_lanes(&u, every, i, c, has_first, is_plain);
     if (i < n)
-        update_lanes(&u, (__mmask16)(every >> (LANES - (n - i))), w + i, g + i, has_first ? first + i : NULL,
-                     second + i, has_first, is_plain);
+        update_lanes(&u, (__mmask16)(every >> (LANES - (n - i))), i, c, has_first, is_plain);
 }
 
-/* For betas of at least 1/2. first NULL: rmsprop. */
-static void update_by_estimates(const kt_update *u, size_t n, float *w, const float *g, float *first, float *second)
+/* For betas of at least 1/2. */
+static void update_by_estimates(const kt_update *u, size_t n, cells c)
 {
     const bool is_plain = u->scale == 1 && u->keep == 1;
-    if (first != NULL && is_plain)
-        update_all(u, n, w, g, first, second, true, true);
-    else if (first != NULL)
-        update_all(u, n, w, g, first, second, true, false);
+    if (c.first != NULL && is_plain)
+        update_all(u, n, c, true, true);
+    else if (c.first != NULL)
+        update_all(u, n, c, true, false);
     else if (is_plain)
-        update_all(u, n, w, g, NULL, second, false, true);
+        update_all(u, n, c, false, true);
     else
-        update_all(u, n, w, g, NULL, second, false, false);
+        update_all(u, n, c, false, false);
 }
 #endif
 
@@ -141,7 +143,7 @@ static void update_rmsprop(const kt_update *update, size_t n, float *restrict w,
 {
 #if defined(__AVX512F__)
     if (update->slow_betas) {
-        update_by_estimates(update, n, w, g, NULL, slot[0]);
+        update_by_estimates(update, n, (cells){w, NULL, slot[0], g});
         return;
     }
 #endif
@@ -160,7 +162,7 @@ static void update_adam(const kt_update *update, size_t n, float *restrict w, co
 {
 #if defined(__AVX512F__)
     if (update->slow_betas) {
-        update_by_estimates(update, n, w, g, slot[0], slot[1]);
+        update_by_estimates(update, n, (cells){w, slot[0], slot[1], g});
         return;
     }
 #endif

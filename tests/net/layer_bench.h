@@ -122,7 +122,7 @@ static inline void pass_through(bench *b, const kt_pass *pass, kt_range own)
 
 static inline void pass_back(bench *b, const kt_pass *pass, kt_range own, float *dx)
 {
-    layer_of(b)->kind->backward(layer_of(b), pass, own, b->x, b->y, b->r, dx);
+    layer_of(b)->kind->backward(layer_of(b), pass, own, &(kt_flow){b->x, b->y, b->r, dx});
 }
 
 static inline void forward(bench *b)

@@ -17,7 +17,7 @@ static void numpy_says_the_same(void)
         char name[64];
         float w[9 * 5];
         snprintf(name, sizeof name, "init/%s", kt_initializers[i].name);
-        kt_initializers[i].fill(SEED, 7, 5, 9, 0.3, (kt_elements){0, 45}, w);
+        kt_initializers[i].fill(&(kt_drawn_weight){SEED, 7, 5, 9, 0.3}, (kt_range){0, 45}, w);
         CU_ASSERT(golden_far("random.txt", name, 45, w, 2e-7) == 0);
     }
 }
@@ -32,7 +32,7 @@ static void large(void)
         const bool is_normal = strcmp(kt_initializers[i].name, "normal") == 0;
         if (!is_normal && strcmp(kt_initializers[i].name, "uniform") != 0)
             continue;
-        kt_initializers[i].fill(SEED, 1, N_IN, N_OUT, 1, (kt_elements){0, N_IN * N_OUT}, w);
+        kt_initializers[i].fill(&(kt_drawn_weight){SEED, 1, N_IN, N_OUT, 1}, (kt_range){0, N_IN * N_OUT}, w);
         (is_normal ? kt_random_normal : kt_random_uniform)(&place, 0, N_IN * N_OUT, expected);
         for (size_t e = 0; e < N_IN * N_OUT; e++)
             CU_ASSERT(w[e] == (is_normal ? expected[e] : 2 * expected[e] - 1));
@@ -47,10 +47,11 @@ static void parts(void)
     static float whole[N], w[N], none[N];
     memset(none, 0xff, sizeof none);
     for (size_t i = 0; i < kt_n_initializers; i++) {
-        kt_initializers[i].fill(SEED, 3, N_IN, N_OUT, 0.7, (kt_elements){0, N}, whole);
+        kt_initializers[i].fill(&(kt_drawn_weight){SEED, 3, N_IN, N_OUT, 0.7}, (kt_range){0, N}, whole);
         memset(w, 0xff, sizeof w);
         for (size_t p = sizeof bounds / sizeof bounds[0] - 1; p-- > 0;) {
-            kt_initializers[i].fill(SEED, 3, N_IN, N_OUT, 0.7, (kt_elements){bounds[p], bounds[p + 1]}, w + bounds[p]);
+            kt_initializers[i].fill(&(kt_drawn_weight){SEED, 3, N_IN, N_OUT, 0.7}, (kt_range){bounds[p], bounds[p + 1]},
+                                    w + bounds[p]);
             CU_ASSERT(memcmp(w, none, bounds[p] * sizeof *w) == 0);
             CU_ASSERT(memcmp(w + bounds[p], whole + bounds[p], (N - bounds[p]) * sizeof *w) == 0);
         }
@@ -70,7 +71,8 @@ static void beyond_32_bits(void)
     }
     for (size_t i = 0; i < kt_n_initializers; i++)
         if (strcmp(kt_initializers[i].name, "normal") == 0)
-            kt_initializers[i].fill(SEED, 2, n_in, n_out, 1, (kt_elements){middle - 8, middle + 8}, w + middle - 8);
+            kt_initializers[i].fill(&(kt_drawn_weight){SEED, 2, n_in, n_out, 1}, (kt_range){middle - 8, middle + 8},
+                                    w + middle - 8);
     kt_random_normal(&place, UINT32_MAX - 7, 8, before);
     place.epoch = 1;
     kt_random_normal(&place, 0, 8, after);

@@ -5,8 +5,8 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "edge/linalg.h"
-#include "net/loss.h"
 #include "net/activation.h"
+#include "net/loss.h"
 #include "net/network.h"
 
 #include "net/crew.h"
