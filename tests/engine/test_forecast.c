@@ -1,0 +1,101 @@
+/* What a job is predicted to cost, against the cost model that it is made of. */
+#include <math.h>
+#include <string.h>
+
+#include "engine/forecast.h"
+#include "test.h"
+
+const char *const kt_test_suite = "forecast";
+
+enum { N_IN = 30, N_CLASSES = 4, N_TRAIN = 100, N_VALIDATION = 20 };
+
+static kt_config config_with(const char *key, const char *value)
+{
+    static const char text[] = "[data]\nfeatures = x\nlabels = y\n[model]\nhidden = [50, 20]\n";
+    char word[64];
+    char *words[] = {word};
+    kt_config config;
+    snprintf(word, sizeof word, "%s=%s", key, value);
+    KT_CHECK_STATUS(KT_OK, kt_config_parse("x.ini", text, strlen(text), 1, words, &config));
+    return config;
+}
+
+static kt_data data_of_sizes(void)
+{
+    kt_data data = {0};
+    data.set.n = N_TRAIN + N_VALIDATION;
+    data.set.d = N_IN;
+    data.set.n_classes = N_CLASSES;
+    data.split.n[KT_TRAIN] = N_TRAIN;
+    data.split.n[KT_VALIDATION] = N_VALIDATION;
+    return data;
+}
+
+static void a_forecast_knows_the_network_and_its_steps(void)
+{
+    const kt_data data = data_of_sizes();
+    const kt_config config = config_with("train.batch_size", "16");
+    kt_forecast f;
+    KT_CHECK_STATUS(KT_OK, kt_forecast_create(&f, &config, &data, 1, 1));
+    CU_ASSERT(f.n_layers == 3 && f.layers[0].n_in == N_IN && f.layers[1].n_out == 20 && f.layers[2].n_out == N_CLASSES);
+    CU_ASSERT(f.n_parameters == (N_IN + 1) * 50 + 51 * 20 + 21 * N_CLASSES);
+    CU_ASSERT(f.batches.steps == 7 && f.exchange.batch_size == 16);
+    const kt_layout layout = kt_forecast_layout(&f, 1, 1);
+    const double validation = 2.0 * (double)f.n_parameters * N_VALIDATION / f.machine.core_flops;
+    CU_ASSERT(fabs(kt_forecast_epoch(&f, &layout) - 7 * kt_forecast_step(&f, &layout) - validation) <= 1e-15);
+    kt_forecast_free(&f);
+}
+
+static void thin_batches_share_the_weights(void)
+{
+    static const char *const sizes[2] = {"16", "1000"}; /* the second: all samples in one batch */
+    const kt_data data = data_of_sizes();
+    for (size_t i = 0; i < 2; i++) {
+        kt_config config = config_with("train.batch_size", sizes[i]);
+        config.model.thin_rows = 64;
+        kt_forecast f;
+        KT_CHECK_STATUS(KT_OK, kt_forecast_create(&f, &config, &data, 4, 2));
+        CU_ASSERT(f.exchange.thin == (i == 0));
+        CU_ASSERT(kt_forecast_layout(&f, 4, 2).n_replicas == (i == 0 ? 2 : 4));
+        kt_forecast_free(&f);
+    }
+}
+
+static void a_layer_goes_as_configured_or_by_what_costs_least(void)
+{
+    const kt_data data = data_of_sizes();
+    for (size_t k = 0; k <= kt_n_exchange_kinds; k++) {
+        const kt_config config = config_with("parallel.exchange", k == 0 ? "auto" : kt_exchange_kinds[k - 1]->name);
+        kt_forecast f;
+        KT_CHECK_STATUS(KT_OK, kt_forecast_create(&f, &config, &data, 4, 2));
+        const kt_layout layout = kt_forecast_layout(&f, 4, 2);
+        for (size_t l = 0; l < f.n_layers; l++) {
+            const kt_layer_costs c = kt_forecast_layer(&f, &layout, l);
+            CU_ASSERT(k == 0 || c.kind == kt_exchange_kinds[k - 1]);
+            for (size_t other = 0; other < kt_n_exchange_kinds; other++) {
+                CU_ASSERT(k > 0 || c.cost.seconds <= c.each[other].seconds);
+                CU_ASSERT(c.kind != kt_exchange_kinds[other] || c.cost.total_bytes == c.each[other].total_bytes);
+            }
+        }
+        kt_forecast_free(&f);
+    }
+}
+
+static void a_network_that_cannot_be_made_has_none(void)
+{
+    kt_data data = data_of_sizes();
+    const kt_config config = config_with("train.batch_size", "16");
+    kt_forecast f;
+    data.set.d = 0;
+    KT_CHECK_STATUS(KT_CONFIG, kt_forecast_create(&f, &config, &data, 1, 1));
+    CU_ASSERT(f.layers == NULL && f.n_layers == 0);
+}
+
+const kt_test kt_tests[] = {
+    {"a forecast knows the network and the steps of its epoch", a_forecast_knows_the_network_and_its_steps},
+    {"thin batches share the weights of a host, larger ones do not", thin_batches_share_the_weights},
+    {"a layer goes by the exchange that is configured, or by what costs least",
+     a_layer_goes_as_configured_or_by_what_costs_least},
+    {"a network that cannot be made has no forecast", a_network_that_cannot_be_made_has_none},
+    {NULL, NULL},
+};
