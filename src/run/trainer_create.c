@@ -7,11 +7,9 @@
 #include "run/trainer_private.h"
 
 /* Linux grants memory that it does not have, and kills who uses it: what can never fit is refused before. */
-static kt_status check_memory(const kt_network_spec *spec, size_t max_rows, size_t exchange_bytes)
+static kt_status check_memory(size_t n_bytes)
 {
-    size_t n_bytes;
-    KT_TRY(kt_network_shared_bytes(spec, max_rows, &n_bytes, NULL));
-    const double all = (double)n_bytes + (double)exchange_bytes;
+    const double all = (double)n_bytes;
     const double here = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE);
     if (all < here)
         return KT_OK;
@@ -50,6 +48,12 @@ static kt_status prepare_batches(kt_trainer *t)
     return KT_NEW(t->labels, t->batches.sizes.largest);
 }
 
+/* The network that is wanted, whatever the ranks' groups. */
+typedef struct wanted {
+    kt_network_spec spec;
+    size_t max_rows, network_bytes;
+} wanted;
+
 /* What the ranks of a replica share. */
 typedef struct shared {
     kt_board *board;
@@ -65,29 +69,27 @@ static shared lay_out(const kt_trainer *t, size_t network_bytes, kt_arena *arena
     return s;
 }
 
-static kt_status allocate(kt_trainer *t, const kt_network_spec *spec, size_t max_rows)
+static kt_status allocate(kt_trainer *t, const wanted *w)
 {
-    kt_arena arena = {0};
-    size_t network_bytes;
-    KT_TRY(kt_network_shared_bytes(spec, max_rows, &network_bytes, NULL)); /* check_memory has asked on all ranks */
-    lay_out(t, network_bytes, &arena);
+    kt_arena count = {0};
+    lay_out(t, w->network_bytes, &count);
+    KT_TRY(kt_comm_agree(t->comm, check_memory(count.used)));
     /* rank 0's best weights; and while a checkpoint is written, all tensors once as HDF5 has them, once as a file */
     const size_t root_bytes = (1 + 2 * (2 + t->plan.job.n_slots)) * t->plan.n_parameters * sizeof(float);
-    KT_TRY(kt_replica_allocate(&t->replica, arena.used, root_bytes));
-    const shared memory = lay_out(t, network_bytes, &(kt_arena){.base = kt_replica_memory(&t->replica)});
+    KT_TRY(kt_replica_allocate(&t->replica, count.used, root_bytes));
+    const shared memory = lay_out(t, w->network_bytes, &(kt_arena){.base = kt_replica_memory(&t->replica)});
     t->board = memory.board;
-    kt_status status = kt_network_create_shared(&t->network, spec, max_rows, &t->replica.team, memory.network);
+    kt_status status = kt_network_create_shared(&t->network, &w->spec, w->max_rows, &t->replica.team, memory.network);
     KT_TRY(kt_comm_agree(t->comm, status));
     return kt_exchange_create(&t->exchange, &t->replica, &t->plan, t->network, memory.exchange);
 }
 
-static kt_status group_ranks(kt_trainer *t, const kt_network_spec *spec, size_t max_rows, size_t ranks_per_replica)
+static kt_status group_ranks(kt_trainer *t, const wanted *w, size_t ranks_per_replica)
 {
     KT_TRY(kt_replica_create(&t->replica, t->comm, ranks_per_replica));
-    KT_TRY(kt_exchange_choose(&t->plan, &t->replica, &t->config->exchange, &t->config->optimizer, spec,
+    KT_TRY(kt_exchange_choose(&t->plan, &t->replica, &t->config->exchange, &t->config->optimizer, &w->spec,
                               t->batches.sizes.largest));
-    KT_TRY(kt_comm_agree(t->comm, check_memory(spec, max_rows, kt_exchange_shared_bytes(&t->plan))));
-    return allocate(t, spec, max_rows);
+    return allocate(t, w);
 }
 
 static void free_layout(kt_trainer *t)
@@ -103,20 +105,23 @@ static void free_layout(kt_trainer *t)
 static kt_status build(kt_trainer *t)
 {
     const kt_dataset *set = &t->data->set;
-    kt_network_spec spec = kt_config_network(t->config, set->d, set->n_classes);
+    wanted w = {.spec = kt_config_network(t->config, set->d, set->n_classes)};
     KT_TRY(kt_comm_agree(t->comm, prepare_batches(t)));
     KT_TRY(kt_comm_agree(t->comm, prepare_loss(t)));
-    KT_TRY(kt_replica_agree_on_kernels(t->comm, &spec));
-    const size_t max_rows = kt_evaluate_max_rows(t->batches.sizes.largest, &t->data->split);
-    const size_t together =
-        kt_replica_ranks_wanted(t->config->parallel.ranks_per_replica, t->batches.sizes.each <= (size_t)spec.thin_rows);
-    KT_TRY(kt_comm_agree(t->comm, check_memory(&spec, max_rows, 0)));
-    kt_status status = group_ranks(t, &spec, max_rows, together);
+    KT_TRY(kt_replica_agree_on_kernels(t->comm, &w.spec));
+    w.max_rows = kt_evaluate_max_rows(t->batches.sizes.largest, &t->data->split);
+    const bool thin = t->batches.sizes.each <= (size_t)w.spec.thin_rows;
+    const size_t together = kt_replica_ranks_wanted(t->config->parallel.ranks_per_replica, thin);
+    kt_status status = kt_network_shared_bytes(&w.spec, w.max_rows, &w.network_bytes, NULL);
+    if (status == KT_OK)
+        status = check_memory(w.network_bytes);
+    KT_TRY(kt_comm_agree(t->comm, status));
+    status = group_ranks(t, &w, together);
     if (status == KT_NO_MEMORY && together > 1 && t->config->parallel.ranks_per_replica == KT_RANKS_AUTO &&
         kt_comm_size(t->comm) > 1) {
         kt_log_warning(t->log, "every rank gets a copy of the weights: %s", kt_error_message());
         free_layout(t);
-        status = group_ranks(t, &spec, max_rows, 1);
+        status = group_ranks(t, &w, 1);
     }
     KT_TRY(status);
     if (t->root) {
