@@ -1,3 +1,4 @@
+/* What a file of numbers holds: inspect. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>

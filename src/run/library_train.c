@@ -49,8 +49,7 @@ static kt_status train(kt_comm *comm, const ktrain_config *given, const ktrain_d
     KT_TRY(kt_config_broadcast(comm, &config));
     kt_comm_broadcast(comm, 0, &in_memory, sizeof in_memory);
     snprintf(result->run, sizeof result->run, "%s", config.run.dir);
-    const kt_linalg_mode before =
-        kt_linalg_enter(config.parallel.threads == KT_AUTO ? 1 : (int)config.parallel.threads);
+    const kt_linalg_mode before = kt_linalg_enter(kt_config_threads(&config));
     kt_status status = kt_comm_agree(comm, kt_linalg_self_test());
     if (status == KT_OK)
         status = in_memory ? train_on(comm, &config, data, &log, &result->values)

@@ -1,3 +1,4 @@
+/* Greedy: one axis after the other. */
 #include <string.h>
 
 #include "base/memory.h"

@@ -1,3 +1,4 @@
+/* Asynchronous successive halving. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

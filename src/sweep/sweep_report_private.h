@@ -42,7 +42,7 @@ kt_status kt_sweep_print_table(const kt_sweep_table *table, size_t n_needed, kt_
 /* Four decimals as far as that is readable; "-" when there is no number. */
 void kt_sweep_format_score(double value, char *text, size_t size);
 
-/* ---- named points (sweep_report_points.c) ---- */
+/* ---- named points (sweep_report_changes.c) ---- */
 
 /* What changes from each point to the next, or from the first to each, of results[n] in the order of the file. */
 kt_status kt_sweep_report_changes(const kt_trials *trials, const kt_point_result *results, size_t n, kt_log *log);
