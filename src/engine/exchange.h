@@ -44,16 +44,16 @@ typedef struct kt_exchange_kind {
     bool needs_factors; /* of all samples: they are sent as soon as they are complete */
     bool needs_sums;    /* partial sums of the gradient, and a vector for the whole of it */
     /* What it keeps for itself; NULL: nothing. free is called after a failed create, too. */
-    kt_status (*create)(kt_exchange *exchange);
-    void (*free)(kt_exchange *exchange);
+    kt_status (*create)(kt_exchange *x);
+    void (*free)(kt_exchange *x);
     /* The step of all layers that go by it: what all ranks do before a barrier of the replica, what leaders do then
      * before another, and how all ranks bring the parameters up to date. The first two may be NULL. A kind that needs sums
      * has left the whole gradient in its vector before the update when the step clips by it. */
-    void (*start)(kt_exchange *exchange, const kt_step *step);
-    void (*combine)(kt_exchange *exchange, const kt_step *step);
-    void (*update)(kt_exchange *exchange, const kt_step *step);
+    void (*start)(kt_exchange *x, const kt_step *step);
+    void (*combine)(kt_exchange *x, const kt_step *step);
+    void (*update)(kt_exchange *x, const kt_step *step);
     /* Leaders: what other replicas own of the optimizer's state, to replica 0; NULL: it has all. */
-    void (*gather_state)(kt_exchange *exchange);
+    void (*gather_state)(kt_exchange *x);
 } kt_exchange_kind;
 
 /* In the order of preference where they cost the same. */
@@ -102,31 +102,31 @@ size_t kt_exchange_shared_bytes(const kt_exchange_plan *plan);
  * replica. Collective. *out is NULL on failure. */
 kt_status kt_exchange_create(kt_exchange **out, kt_replica *replica, const kt_exchange_plan *plan, kt_network *network,
                              void *memory);
-void kt_exchange_free(kt_exchange *exchange); /* NULL is allowed. Local. */
+void kt_exchange_free(kt_exchange *x); /* NULL is allowed. Local. */
 
 /* Makes `pass`, the exchange's rows of a training batch, tell when factors are complete: they are then sent to the
  * other replicas while the next layer's product goes on. Without it they are sent by kt_exchange_apply. Local. */
-void kt_exchange_listen(kt_exchange *exchange, kt_pass *pass);
+void kt_exchange_listen(kt_exchange *x, kt_pass *pass);
 
 /* Waits for all that is being sent: kt_exchange_apply does, and so must who gives a step up. Collective over the
  * leaders. */
-void kt_exchange_finish_transfers(kt_exchange *exchange);
+void kt_exchange_finish_transfers(kt_exchange *x);
 
-/* Step number `step` (from 1), after backward of `pass`: combines, clips, updates. Collective; ends with a barrier of
+/* Step `number` (from 1), after backward of `pass`: combines, clips, updates. Collective; ends with a barrier of
  * the replica. */
-void kt_exchange_apply(kt_exchange *exchange, int64_t step, double rate, const kt_pass *pass);
+void kt_exchange_apply(kt_exchange *x, int64_t number, double rate, const kt_pass *pass);
 
 /* The norm of the last step's gradient, when it was clipped by it; else 0. Local. */
-double kt_exchange_norm(const kt_exchange *exchange);
+double kt_exchange_norm(const kt_exchange *x);
 
 /* Vectors of optimizer state (0 for sgd) and the name of each; slot s of replica 0 is the state of record once
  * gathered. Local. */
-size_t kt_exchange_n_slots(const kt_exchange *exchange);
-const char *kt_exchange_slot_name(const kt_exchange *exchange, size_t slot);
-float *kt_exchange_slot(const kt_exchange *exchange, size_t slot); /* [n_parameters], the replica's */
+size_t kt_exchange_n_slots(const kt_exchange *x);
+const char *kt_exchange_slot_name(const kt_exchange *x, size_t slot);
+float *kt_exchange_slot(const kt_exchange *x, size_t slot); /* [n_parameters], the replica's */
 
 /* Replica 0's slots get what other replicas own of them; and the others get theirs from replica 0's. Collective. */
-void kt_exchange_gather_state(kt_exchange *exchange);
-void kt_exchange_scatter_state(kt_exchange *exchange);
+void kt_exchange_gather_state(kt_exchange *x);
+void kt_exchange_scatter_state(kt_exchange *x);
 
 #endif

@@ -20,8 +20,8 @@ typedef struct kt_forecast {
     kt_machine machine;     /* a typical one; may be changed */
 } kt_forecast;
 
-/* For n_ranks on n_hosts. KT_CONFIG when the network cannot be made. *out is zeroed on failure. */
-kt_status kt_forecast_create(kt_forecast *out, const kt_config *config, const kt_data *data, size_t n_ranks,
+/* For n_ranks on n_hosts. KT_CONFIG when the network cannot be made. *f is zeroed on failure. */
+kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_data *data, size_t n_ranks,
                              size_t n_hosts);
 void kt_forecast_free(kt_forecast *forecast);
 

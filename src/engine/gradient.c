@@ -39,8 +39,8 @@ static void form_weight(const kt_gradient *m, const kt_factors *f, const kt_rows
         for (size_t c = 0; c < f->wide; c += size.columns) {
             const kt_range wide = kt_range_from(c, size.columns, f->wide);
             const size_t at = f->weight + r * f->wide + c;
-            float *g = taker == NULL ? vector + at : m->tile;
-            const size_t ld_g = taker == NULL ? f->wide : wide.end - wide.begin;
+            float *g = vector != NULL ? vector + at : m->tile;
+            const size_t ld_g = vector != NULL ? f->wide : wide.end - wide.begin;
             kt_ahead ahead = {.n_arrays = 0, .stride = f->wide};
             for (; taker != NULL && ahead.n_arrays < taker->n_vectors; ahead.n_arrays++)
                 ahead.array[ahead.n_arrays] = taker->vector[ahead.n_arrays] + at;
