@@ -35,7 +35,7 @@ INLINE __m512 descend(const kt_update *u, __m512 keep, __m512 m, __m512 v)
     return _mm512_fnmadd_ps(all(2 * u->rate), _mm512_div_ps(m, twice_root_plus), keep);
 }
 
-/* What an update goes over; first NULL: rmsprop. */
+/* What an update goes over. */
 typedef struct cells {
     float *w, *first, *second;
     const float *g;
@@ -72,18 +72,18 @@ INLINE void update_all(const kt_update *update, size_t n, cells c, bool has_firs
         update_lanes(&u, (__mmask16)(every >> (LANES - (n - i))), i, c, has_first, is_plain);
 }
 
-/* For betas of at least 1/2. */
-static void update_by_estimates(const kt_update *u, size_t n, cells c)
+/* For betas of at least 1/2; first NULL: rmsprop. */
+static void update_by_estimates(const kt_update *u, size_t n, float *w, const float *g, float *first, float *second)
 {
     const bool is_plain = u->scale == 1 && u->keep == 1;
-    if (c.first != NULL && is_plain)
-        update_all(u, n, c, true, true);
-    else if (c.first != NULL)
-        update_all(u, n, c, true, false);
+    if (first != NULL && is_plain)
+        update_all(u, n, (cells){w, first, second, g}, true, true);
+    else if (first != NULL)
+        update_all(u, n, (cells){w, first, second, g}, true, false);
     else if (is_plain)
-        update_all(u, n, c, false, true);
+        update_all(u, n, (cells){w, NULL, second, g}, false, true);
     else
-        update_all(u, n, c, false, false);
+        update_all(u, n, (cells){w, NULL, second, g}, false, false);
 }
 #endif
 
@@ -143,7 +143,7 @@ static void update_rmsprop(const kt_update *update, size_t n, float *restrict w,
 {
 #if defined(__AVX512F__)
     if (update->slow_betas) {
-        update_by_estimates(update, n, (cells){w, NULL, slot[0], g});
+        update_by_estimates(update, n, w, g, NULL, slot[0]);
         return;
     }
 #endif
@@ -162,7 +162,7 @@ static void update_adam(const kt_update *update, size_t n, float *restrict w, co
 {
 #if defined(__AVX512F__)
     if (update->slow_betas) {
-        update_by_estimates(update, n, (cells){w, slot[0], slot[1], g});
+        update_by_estimates(update, n, w, g, slot[0], slot[1]);
         return;
     }
 #endif
