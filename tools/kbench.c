@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "build.h"
 #include "edge/linalg.h"
 #include "kbench.h"
-#include "build.h"
 
 enum { FEW_RANKS = 8 };
 
@@ -71,7 +71,7 @@ static kt_status start_groups(kt_comm *world, kt_bench_results *r)
         kt_comm *half;
         group->n_ranks = (int)r->settings->ranks.values[g];
         const bool member = kt_comm_rank(world) < group->n_ranks;
-        kt_status status = kt_comm_split(world, member ? 0 : 1, &half);
+        kt_status status = kt_comm_group(world, member ? 0 : 1, &half);
         KT_TRY(kt_comm_agree(world, status));
         if (member)
             group->comm = half;

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "edge/comm.h"
-#include "edge/comm_shared.h"
+#include "edge/comm_pool.h"
 #include "run/trainer.h"
 
 /* ---- what is asked for (kbench_options.c) ---- */
@@ -81,10 +81,10 @@ typedef enum kt_bench_speed {
 } kt_bench_speed;
 
 typedef struct kt_bench_machine {
-    kt_comm *host;     /* the group's ranks of this host */
-    kt_shared *shared; /* of host, as a replica's: the three streams */
-    size_t n_floats;   /* of a stream */
-    float *matrices;   /* owned */
+    kt_comm *host;   /* the group's ranks of this host */
+    kt_pool *pool;   /* of host, as a replica's: the three streams */
+    size_t n_floats; /* of a stream */
+    float *matrices; /* owned */
     size_t n_repetitions;
     double *speeds[KT_BENCH_N_SPEEDS]; /* owned, one a repetition */
 } kt_bench_machine;

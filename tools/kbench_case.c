@@ -65,10 +65,10 @@ static kt_status allocate_data(kt_comm *comm, kt_data *data, bool *fills)
     kt_dataset *set = &data->set;
     const size_t n_values = set->n * set->d, label_bytes = (set->n * sizeof *set->labels / 64 + 1) * 64;
     KT_TRY(kt_split_allocate(&data->split, (size_t[KT_N_PARTS]){set->n, 1, 0}));
-    KT_TRY(kt_comm_split_host(comm, &data->host));
+    KT_TRY(kt_comm_group_host(comm, &data->host));
     *fills = kt_comm_rank(data->host) == 0;
-    if (kt_shared_create(data->host, label_bytes + n_values * sizeof(float), &data->window) == KT_OK) {
-        char *memory = kt_shared_memory(data->window);
+    if (kt_pool_create(data->host, label_bytes + n_values * sizeof(float), &data->pool) == KT_OK) {
+        char *memory = kt_pool_memory(data->pool);
         set->borrowed = true;
         set->labels = (int32_t *)(void *)memory;
         set->features = memory + label_bytes;

@@ -92,26 +92,26 @@ static float *own_part(const kt_bench_machine *machine, size_t *n)
     const kt_range own =
         kt_share(machine->n_floats / WHOLE, (size_t)kt_comm_rank(machine->host), (size_t)kt_comm_size(machine->host));
     *n = (own.end - own.begin) * WHOLE;
-    return (float *)kt_shared_memory(machine->shared) + own.begin * WHOLE;
+    return (float *)kt_pool_memory(machine->pool) + own.begin * WHOLE;
 }
 
 /* Memory as a replica has it; where that fails, each rank's own, as the trainer does. */
 static kt_status share_streams(kt_comm *comm, kt_bench_machine *machine)
 {
-    KT_TRY(kt_comm_split_host(comm, &machine->host));
+    KT_TRY(kt_comm_group_host(comm, &machine->host));
     const size_t n_ranks = (size_t)kt_comm_size(machine->host);
     const size_t beyond_caches = (size_t)(2 * kt_bench_cache_bytes(n_ranks)) / N_STREAMS / sizeof(float);
     machine->n_floats = beyond_caches > STREAM ? beyond_caches : STREAM;
-    kt_status status = kt_shared_create(machine->host, N_STREAMS * machine->n_floats * sizeof(float), &machine->shared);
+    kt_status status = kt_pool_create(machine->host, N_STREAMS * machine->n_floats * sizeof(float), &machine->pool);
     if (kt_comm_agree(comm, status) == KT_OK)
         return KT_OK;
-    kt_shared_free(machine->shared);
+    kt_pool_free(machine->pool);
     kt_comm_free(machine->host);
-    machine->shared = NULL;
+    machine->pool = NULL;
     machine->host = NULL;
     machine->n_floats /= n_ranks;
-    KT_TRY(kt_comm_split(comm, kt_comm_rank(comm), &machine->host));
-    status = kt_shared_create(machine->host, N_STREAMS * machine->n_floats * sizeof(float), &machine->shared);
+    KT_TRY(kt_comm_group(comm, kt_comm_rank(comm), &machine->host));
+    status = kt_pool_create(machine->host, N_STREAMS * machine->n_floats * sizeof(float), &machine->pool);
     return kt_comm_agree(comm, status);
 }
 
@@ -130,7 +130,7 @@ static kt_status allocate(kt_comm *comm, size_t repetitions, kt_bench_machine *m
             w[k * machine->n_floats + i] = (float)(1 + i % 7);
     for (size_t i = 0; i < (size_t)3 * ORDER * ORDER; i++)
         machine->matrices[i] = (float)(i % 7) - 3;
-    kt_shared_settle(machine->shared);
+    kt_pool_settle(machine->pool);
     return KT_OK;
 }
 
@@ -145,7 +145,7 @@ kt_status kt_bench_machine_start(kt_comm *comm, size_t repetitions, kt_bench_mac
 
 void kt_bench_machine_free(kt_bench_machine *machine)
 {
-    kt_shared_free(machine->shared);
+    kt_pool_free(machine->pool);
     kt_comm_free(machine->host);
     kt_memory_free(machine->matrices);
     for (int s = 0; s < KT_BENCH_N_SPEEDS; s++)

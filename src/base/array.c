@@ -1,3 +1,4 @@
+/* Element types of arrays: their sizes, and conversion to what the program computes with. */
 #include "base/array.h"
 
 #include <math.h>

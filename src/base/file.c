@@ -1,3 +1,4 @@
+/* Reading, replacing, locking and removing files, with an error sentence for each thing that can go wrong. */
 #include "base/file.h"
 
 #include <dirent.h>

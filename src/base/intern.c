@@ -1,3 +1,4 @@
+/* The set of values that stay: a table that only grows. */
 #include "base/intern.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* Lines to the terminal, to standard error and to log.txt, folded where a terminal is narrow. */
 #include "base/log.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Allocation in whole cache lines, on huge pages where they are large. */
 #include "base/memory.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* A list of sentences that becomes one failure. */
 #include "base/mistakes.h"
 
 #include "base/memory.h"

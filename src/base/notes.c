@@ -1,3 +1,4 @@
+/* A short list of sentences, each kept once. */
 #include "base/notes.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Parsing, checking and printing one key by its row. */
 #include "base/options.h"
 
 #include <ctype.h>

@@ -101,10 +101,10 @@ typedef struct kt_option_rows {
     }
 
 /* They as a part of a larger struct, which holds the module's at `offset`. */
-typedef struct kt_option_part {
+typedef struct kt_option_group {
     const kt_option_rows *rows;
     size_t offset;
-} kt_option_part;
+} kt_option_group;
 
 /* A key that stands behind another of its section, and not where its part does. */
 typedef struct kt_option_place {
@@ -113,7 +113,7 @@ typedef struct kt_option_place {
 
 /* Joins parts to out[room]: section by section, and in each part by part but for `places` (the last one's section is
  * NULL). Returns the number of keys. */
-size_t kt_options_join(const kt_option_part *parts, size_t n_parts, const kt_option_heading *headings,
+size_t kt_options_join(const kt_option_group *parts, size_t n_parts, const kt_option_heading *headings,
                        const kt_option_place *places, size_t room, kt_option *out);
 
 /* NULL when there is no such key. */

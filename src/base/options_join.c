@@ -19,7 +19,7 @@ static void put_behind(kt_option *options, size_t n, const kt_option_place *plac
     options[to] = moved;
 }
 
-size_t kt_options_join(const kt_option_part *parts, size_t n_parts, const kt_option_heading *headings,
+size_t kt_options_join(const kt_option_group *parts, size_t n_parts, const kt_option_heading *headings,
                        const kt_option_place *places, size_t room, kt_option *out)
 {
     size_t n = 0, n_rows = 0;

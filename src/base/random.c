@@ -1,3 +1,4 @@
+/* Philox4x32-10, and the distributions that are drawn from it. */
 #include "base/random.h"
 
 #include <math.h>

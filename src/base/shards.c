@@ -1,10 +1,11 @@
+/* Adding sums of shards along the binary tree, however they are spread over ranks. */
 #include "base/shards.h"
 
 #include <string.h>
 
 #include "base/share.h"
 
-/* Elements of a sum at a time: what the parts have of them stays in the first-level cache while the tree is walked. */
+/* Elements of a sum at a time: what the terms have of them stays in the first-level cache while the tree is walked. */
 enum { F32_AT_ONCE = 512, F64_AT_ONCE = 64 };
 
 size_t kt_shards_nodes(size_t begin, size_t end, kt_shard_node nodes[KT_MAX_SHARD_NODES])
@@ -43,14 +44,14 @@ static void add_f64(size_t n, const double *left, const double *right, double *s
 
 /* Nodes come in order and start at 0, so the sums that wait for their right half are of ever smaller counts: only the
  * last of them can be the left half of the next node. A sum lies where its first part was. */
-static void add_nodes(const kt_shard_node *nodes, size_t n_nodes, size_t n, size_t stride, float *parts)
+static void add_nodes(const kt_shard_node *nodes, size_t n_nodes, size_t n, size_t stride, float *sums)
 {
     size_t part[KT_SHARD_LEVELS], count[KT_SHARD_LEVELS], n_waiting = 0;
     for (size_t i = 0; i < n_nodes; i++) {
         size_t right = i, c = nodes[i].count;
         while (n_waiting > 0 && count[n_waiting - 1] == c) {
-            float *left = parts + part[--n_waiting] * stride;
-            add_f32(n, left, parts + right * stride, left);
+            float *left = sums + part[--n_waiting] * stride;
+            add_f32(n, left, sums + right * stride, left);
             right = part[n_waiting];
             c *= 2;
         }
@@ -59,17 +60,17 @@ static void add_nodes(const kt_shard_node *nodes, size_t n_nodes, size_t n, size
     }
 }
 
-void kt_shards_add_f32(const kt_shard_node *nodes, size_t n_nodes, size_t n, size_t stride, float *parts, float *total)
+void kt_shards_add_f32(const kt_shard_node *nodes, size_t n_nodes, size_t n, size_t stride, float *sums, float *total)
 {
     for (size_t first = 0; first < n; first += F32_AT_ONCE) {
         size_t some = n - first < F32_AT_ONCE ? n - first : F32_AT_ONCE;
-        add_nodes(nodes, n_nodes, some, stride, parts + first);
-        if (total != parts)
-            memcpy(total + first, parts + first, some * sizeof *total);
+        add_nodes(nodes, n_nodes, some, stride, sums + first);
+        if (total != sums)
+            memcpy(total + first, sums + first, some * sizeof *total);
     }
 }
 
-void kt_shards_add_f64(size_t V, size_t n, size_t stride, const double *parts, double *total)
+void kt_shards_add_f64(size_t V, size_t n, size_t stride, const double *sums, double *total)
 {
     double waiting[KT_SHARD_LEVELS][F64_AT_ONCE];
     for (size_t first = 0; first < n; first += F64_AT_ONCE) {
@@ -77,7 +78,7 @@ void kt_shards_add_f64(size_t V, size_t n, size_t stride, const double *parts, d
         double *sum = total + first;
         for (size_t v = 0; v < V; v++) {
             size_t level = 0;
-            memcpy(sum, parts + v * stride + first, some * sizeof *sum);
+            memcpy(sum, sums + v * stride + first, some * sizeof *sum);
             for (; v >> level & 1; level++)
                 add_f64(some, waiting[level], sum, sum);
             memcpy(waiting[level], sum, some * sizeof *sum);

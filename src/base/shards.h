@@ -31,11 +31,11 @@ size_t kt_shards_nodes(size_t begin, size_t end, kt_shard_node nodes[KT_MAX_SHAR
 void kt_shards_rows(size_t M, size_t V, kt_shard_node node, size_t row[KT_MAX_SHARDS + 1]);
 
 /* Adds partial sums that together make up the node (0, V): nodes[n_nodes] in order, the i-th's values at
- * parts + i * stride. total[n] may be parts itself. The parts are overwritten. */
-void kt_shards_add_f32(const kt_shard_node *nodes, size_t n_nodes, size_t n, size_t stride, float *parts, float *total);
+ * sums + i * stride. total[n] may be sums itself. The sums are overwritten. */
+void kt_shards_add_f32(const kt_shard_node *nodes, size_t n_nodes, size_t n, size_t stride, float *sums, float *total);
 
-/* The same for the single shards' sums, in double: shard v's at parts + v * stride. They are left as they are; total[n]
+/* The same for the single shards' sums, in double: shard v's at sums + v * stride. They are left as they are; total[n]
  * may not alias them. */
-void kt_shards_add_f64(size_t V, size_t n, size_t stride, const double *parts, double *total);
+void kt_shards_add_f64(size_t V, size_t n, size_t stride, const double *sums, double *total);
 
 #endif

@@ -1,4 +1,4 @@
-/* How n things are dealt to n_parts owners: the one rule for samples, rows and slices of vectors. Local and pure. */
+/* How n things are dealt to n_owners owners: the one rule for samples, rows and slices of vectors. Local and pure. */
 #ifndef KTRAIN_SHARE_H
 #define KTRAIN_SHARE_H
 
@@ -19,13 +19,13 @@ typedef struct kt_range {
     size_t begin, end;
 } kt_range;
 
-/* Part `i` of `n_parts` of n things. Contiguous, in order, sizes differ by one at most (the first n % n_parts parts are
- * the larger), empty when there are fewer things than parts. */
-kt_range kt_share(size_t n, size_t i, size_t n_parts);
+/* What owner i of n_owners has of n things. Contiguous, in order, sizes differ by one at most (the first n % n_owners shares are
+ * the larger), empty when there are fewer things than owners. */
+kt_range kt_share(size_t n, size_t i, size_t n_owners);
 
-/* The same in whole tiles of `tile` things, of which the last may be cut short: bounds between parts are multiples of
+/* The same in whole tiles of `tile` things, of which the last may be cut short: bounds between shares are multiples of
  * tile. */
-kt_range kt_share_tiles(size_t n, size_t tile, size_t i, size_t n_parts);
+kt_range kt_share_tiles(size_t n, size_t tile, size_t i, size_t n_owners);
 
 /* n from begin, or what is left of them up to end. */
 kt_range kt_range_from(size_t begin, size_t n, size_t end);

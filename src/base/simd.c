@@ -1,3 +1,4 @@
+/* The table of instruction sets, best first, and which this processor has. */
 #include "base/simd.h"
 
 #if defined(__x86_64__)

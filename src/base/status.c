@@ -1,3 +1,4 @@
+/* The table of codes, and the record of the last failure. */
 #include "base/status.h"
 
 #include <stdarg.h>

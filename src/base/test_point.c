@@ -1,3 +1,4 @@
+/* Stopping at a point that the environment names; ordinary builds have none of it. */
 #include "base/test_point.h"
 
 #ifdef KTRAIN_TEST_POINTS

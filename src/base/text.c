@@ -1,3 +1,4 @@
+/* A growing string over one block of memory. */
 #include "base/text.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* The table of commands, and how one is found. */
 #include "cli/command.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 /* help: what the program can do, and what one of its commands does. */
 #include "base/memory.h"
 #include "base/text.h"
-#include "cli/command.h"
 #include "build.h"
+#include "cli/command.h"
 
 static void describe_all(kt_text_buffer *text)
 {

@@ -11,7 +11,7 @@
 #include "sweep/sweep.h"
 
 typedef struct sweep_arguments {
-    kt_sweep_plan plan;
+    kt_sweep_request plan;
     bool dry_run;
     size_t n_ranks; /* of --dry-run; 0: those it is started on */
     const char *path;
@@ -65,7 +65,7 @@ static kt_status parse(int argc, char **argv, sweep_arguments *a)
     return KT_OK;
 }
 
-static kt_status check_slice(const kt_space *space, const kt_sweep_plan *plan)
+static kt_status check_slice(const kt_space *space, const kt_sweep_request *plan)
 {
     const kt_strategy_kind *kind = kt_strategies[space->settings.strategy];
     if (plan->slice.n > 1 && kind->adapts)

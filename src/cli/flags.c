@@ -1,3 +1,4 @@
+/* Parsing the options of a command by their table. */
 #include "cli/flags.h"
 
 #include <errno.h>

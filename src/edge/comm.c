@@ -1,3 +1,4 @@
+/* Groups of ranks over MPI: agreement on failures, sums, broadcasts, waiting without spinning. */
 #include "edge/comm_private.h"
 
 #include <stdio.h>
@@ -6,7 +7,7 @@
 #include "base/memory.h"
 #include "base/timer.h"
 
-enum { PARTS = 4096 }; /* of a sum, or one of each rank */
+enum { BROUGHT = 4096 }; /* of a sum, or one of each rank */
 
 kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out)
 {
@@ -14,18 +15,18 @@ kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out)
     MPI_Comm_size(mpi, &size);
     kt_comm *comm = kt_memory_new(1, sizeof *comm);
     int *counts = kt_memory_new(2 * (size_t)size, sizeof *counts);
-    double *parts = kt_memory_new(size < PARTS ? PARTS : (size_t)size, sizeof *parts);
+    double *brought = kt_memory_new(size < BROUGHT ? BROUGHT : (size_t)size, sizeof *brought);
     *out = NULL;
-    failed = comm == NULL || counts == NULL || parts == NULL;
+    failed = comm == NULL || counts == NULL || brought == NULL;
     MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, mpi);
     if (failed) {
         kt_memory_free(comm);
         kt_memory_free(counts);
-        kt_memory_free(parts);
+        kt_memory_free(brought);
         MPI_Comm_free(&mpi);
         return kt_fail(KT_NO_MEMORY, "no memory for a group of %d ranks", size);
     }
-    *comm = (kt_comm){.mpi = mpi, .size = size, .counts = counts, .starts = counts + size, .parts = parts};
+    *comm = (kt_comm){.mpi = mpi, .size = size, .counts = counts, .starts = counts + size, .brought = brought};
     MPI_Comm_rank(mpi, &comm->rank);
     comm->world_rank = parent != NULL ? parent->world_rank : comm->rank;
     comm->crowded = parent != NULL ? parent->crowded : kt_comm_is_crowded(mpi);
@@ -71,7 +72,7 @@ void kt_comm_world_stop(kt_comm *world)
     MPI_Finalize();
 }
 
-kt_status kt_comm_split(kt_comm *comm, int color, kt_comm **out)
+kt_status kt_comm_group(kt_comm *comm, int color, kt_comm **out)
 {
     MPI_Comm mpi;
     MPI_Comm_split(comm->mpi, color, comm->rank, &mpi);
@@ -94,7 +95,7 @@ void kt_comm_free(kt_comm *comm)
         return;
     MPI_Comm_free(&comm->mpi);
     kt_memory_free(comm->counts);
-    kt_memory_free(comm->parts);
+    kt_memory_free(comm->brought);
     kt_memory_free(comm);
 }
 
@@ -193,19 +194,19 @@ void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes)
         kt_timer_sleep(1e-4);
 }
 
-/* The parts go to everyone, who adds them in rank order: MPI_Allreduce may choose another order for another size or
+/* What each brought goes to everyone, who adds them in rank order: MPI_Allreduce may choose another order for another size or
  * network. */
 void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n)
 {
-    const size_t at_once = comm->size < PARTS ? PARTS / (size_t)comm->size : 1;
+    const size_t at_once = comm->size < BROUGHT ? BROUGHT / (size_t)comm->size : 1;
     for (size_t first = 0; first < n && comm->size > 1; first += at_once) {
         double *sums = values + first;
         size_t count = n - first < at_once ? n - first : at_once;
-        MPI_Allgather(sums, (int)count, MPI_DOUBLE, comm->parts, (int)count, MPI_DOUBLE, comm->mpi);
-        memcpy(sums, comm->parts, count * sizeof *sums);
+        MPI_Allgather(sums, (int)count, MPI_DOUBLE, comm->brought, (int)count, MPI_DOUBLE, comm->mpi);
+        memcpy(sums, comm->brought, count * sizeof *sums);
         for (size_t r = 1; r < (size_t)comm->size; r++)
             for (size_t i = 0; i < count; i++)
-                sums[i] += comm->parts[r * count + i];
+                sums[i] += comm->brought[r * count + i];
     }
 }
 

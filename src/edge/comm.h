@@ -26,7 +26,7 @@ kt_status kt_comm_join(const void *mpi, kt_comm **out);
 
 /* Ranks with the same color form a new group, in the old order. The caller frees *out with kt_comm_free (collective
  * over *out). */
-kt_status kt_comm_split(kt_comm *comm, int color, kt_comm **out);
+kt_status kt_comm_group(kt_comm *comm, int color, kt_comm **out);
 void kt_comm_free(kt_comm *comm);
 
 /* Local. */
@@ -64,28 +64,28 @@ void kt_comm_sum_i64(kt_comm *comm, int64_t *values, size_t n);
 /* Vectors of floats cut in slices: slice r is [bounds[r], bounds[r + 1]); bounds[size + 1] rises from 0 to n < 2^31,
  * the same on all ranks. Slices may be empty. Rows are slices, too: bounds in floats.
  *
- * Rank r brings n_parts[r] vectors (n_parts[size], the same on all ranks; 0 is allowed), the i-th at
- * parts + i * stride. Everyone gets its own slice of all of them, in rank order:
- * received[(sum of n_parts) x (own slice)]. received may not overlap parts. */
-void kt_comm_exchange_parts(kt_comm *comm, const size_t *bounds, const size_t *n_parts, const float *parts,
-                            size_t stride, float *received);
+ * Rank r brings n_sums[r] vectors (n_sums[size], the same on all ranks; 0 is allowed), the i-th at
+ * sums + i * stride. Everyone gets its own slice of all of them, in rank order:
+ * received[(sum of n_sums) x (own slice)]. received may not overlap sums. */
+void kt_comm_exchange_sums(kt_comm *comm, const size_t *bounds, const size_t *n_sums, const float *sums, size_t stride,
+                           float *received);
 
 /* slice[own slice] = the sum over ranks of that part of vector[n], order MPI's. slice may not overlap vector. */
 void kt_comm_reduce_slices(kt_comm *comm, const size_t *bounds, const float *vector, float *slice);
 
 /* Every rank's own slice of vector[n] to all, in place. _bytes: of data of any type, bounds in bytes, any number. */
-void kt_comm_share_slices(kt_comm *comm, const size_t *bounds, float *vector);
-void kt_comm_share_bytes(kt_comm *comm, const size_t *bounds, void *data);
+void kt_comm_gather_all_slices(kt_comm *comm, const size_t *bounds, float *vector);
+void kt_comm_gather_all_bytes(kt_comm *comm, const size_t *bounds, void *data);
 
 /* Every rank's own slice of its vector[n] to the same place in rank 0's, and back. */
 void kt_comm_gather_slices(kt_comm *comm, const size_t *bounds, float *vector);
 void kt_comm_scatter_slices(kt_comm *comm, const size_t *bounds, float *vector);
 
-/* kt_comm_share_slices while other work goes on. All ranks start their transfers in the same order, and may have
+/* kt_comm_gather_all_slices while other work goes on. All ranks start their transfers in the same order, and may have
  * several under way (fewer than 1024). Until the end the own slice may be read but not written, the others neither.
  * *out is NULL where nothing is left to wait for. */
 typedef struct kt_transfer kt_transfer;
-void kt_comm_start_share(kt_comm *comm, const size_t *bounds, float *vector, kt_transfer **out);
+void kt_comm_start_gather_all(kt_comm *comm, const size_t *bounds, float *vector, kt_transfer **out);
 void kt_transfer_progress(kt_transfer *transfer); /* moves the messages on; NULL is allowed. Local. */
 void kt_transfer_finish(kt_transfer *transfer);   /* waits and frees; NULL is allowed */
 

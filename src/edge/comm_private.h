@@ -1,5 +1,5 @@
 /* What the files of comm share: comm.c (groups, agreement, sums), comm_slices.c (vectors cut in slices) and
- * comm_shared.c (memory of a host). */
+ * comm_pool.c (memory of a host). */
 #ifndef KTRAIN_COMM_PRIVATE_H
 #define KTRAIN_COMM_PRIVATE_H
 
@@ -15,7 +15,7 @@ struct kt_comm {
     unsigned n_transfers; /* so far */
     char host[MPI_MAX_PROCESSOR_NAME];
     int *counts, *starts; /* [size] each: scratch for the vector collectives */
-    double *parts;        /* [PARTS, or size if that is more]: what the ranks bring to a sum */
+    double *brought;      /* [BROUGHT, or size if that is more]: what the ranks bring to a sum */
 };
 
 /* MPI counts are ints: long messages go in pieces. (A test is built with small ones.) */
@@ -25,7 +25,7 @@ struct kt_comm {
 enum { PIECE_BYTES = KT_PIECE_BYTES };
 
 /* Each kind of message between two ranks has tags of its own; transfers take turns with theirs, from TAG_TRANSFER. */
-enum { TAG_MAIL, TAG_PARTS, TAG_TRANSFER, N_TRANSFER_TAGS = 1024 };
+enum { TAG_MAIL, TAG_SUMS, TAG_TRANSFER, N_TRANSFER_TAGS = 1024 };
 
 /* A group on its own MPI communicator, which is taken over, of ranks of `parent`; NULL: it is the world. Collective
  * over mpi. */

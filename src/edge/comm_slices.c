@@ -1,3 +1,4 @@
+/* Vectors in slices: gathered, scattered and sent in pieces that MPI can count. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -44,30 +45,30 @@ static void slices(kt_comm *comm, const size_t *bounds)
     }
 }
 
-static size_t parts_before(const size_t *n_parts, int rank)
+static size_t sums_before(const size_t *n_sums, int rank)
 {
     size_t n = 0;
     for (int r = 0; r < rank; r++)
-        n += n_parts[r];
+        n += n_sums[r];
     return n;
 }
 
-void kt_comm_exchange_parts(kt_comm *comm, const size_t *bounds, const size_t *n_parts, const float *parts,
-                            size_t stride, float *received)
+void kt_comm_exchange_sums(kt_comm *comm, const size_t *bounds, const size_t *n_sums, const float *sums, size_t stride,
+                           float *received)
 {
     const int rank = comm->rank, size = comm->size, own = slice_width(bounds, rank);
-    float *place = received + parts_before(n_parts, rank) * (size_t)own;
+    float *place = received + sums_before(n_sums, rank) * (size_t)own;
     pending p = {0};
-    for (size_t i = 0; i < n_parts[rank] && own > 0; i++, place += own)
-        memcpy(place, parts + i * stride + bounds[rank], (size_t)own * sizeof *place);
+    for (size_t i = 0; i < n_sums[rank] && own > 0; i++, place += own)
+        memcpy(place, sums + i * stride + bounds[rank], (size_t)own * sizeof *place);
     for (int k = 1; k < size; k++) {
         int from = (rank - k + size) % size, to = (rank + k) % size, theirs = slice_width(bounds, to);
-        place = received + parts_before(n_parts, from) * (size_t)own;
-        for (size_t i = 0; i < n_parts[from] || i < n_parts[rank]; i++) {
-            if (i < n_parts[from] && own > 0)
-                MPI_Irecv(place + i * (size_t)own, own, MPI_FLOAT, from, TAG_PARTS, comm->mpi, next(&p));
-            if (i < n_parts[rank] && theirs > 0)
-                MPI_Isend(parts + i * stride + bounds[to], theirs, MPI_FLOAT, to, TAG_PARTS, comm->mpi, next(&p));
+        place = received + sums_before(n_sums, from) * (size_t)own;
+        for (size_t i = 0; i < n_sums[from] || i < n_sums[rank]; i++) {
+            if (i < n_sums[from] && own > 0)
+                MPI_Irecv(place + i * (size_t)own, own, MPI_FLOAT, from, TAG_SUMS, comm->mpi, next(&p));
+            if (i < n_sums[rank] && theirs > 0)
+                MPI_Isend(sums + i * stride + bounds[to], theirs, MPI_FLOAT, to, TAG_SUMS, comm->mpi, next(&p));
         }
     }
     wait_for(&p);
@@ -87,12 +88,12 @@ static void share(kt_comm *comm, const size_t *bounds, void *data, MPI_Datatype 
     MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, comm->counts, comm->starts, type, comm->mpi);
 }
 
-void kt_comm_share_slices(kt_comm *comm, const size_t *bounds, float *vector)
+void kt_comm_gather_all_slices(kt_comm *comm, const size_t *bounds, float *vector)
 {
     share(comm, bounds, vector, MPI_FLOAT);
 }
 
-void kt_comm_share_bytes(kt_comm *comm, const size_t *bounds, void *data)
+void kt_comm_gather_all_bytes(kt_comm *comm, const size_t *bounds, void *data)
 {
     char *bytes = data;
     if (bounds[comm->size] <= PIECE_BYTES)
@@ -129,7 +130,7 @@ static void share_at_once(kt_comm *comm, const size_t *bounds, float *vector, in
     }
 }
 
-void kt_comm_start_share(kt_comm *comm, const size_t *bounds, float *vector, kt_transfer **out)
+void kt_comm_start_gather_all(kt_comm *comm, const size_t *bounds, float *vector, kt_transfer **out)
 {
     const int rank = comm->rank, size = comm->size;
     *out = NULL;

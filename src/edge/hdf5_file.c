@@ -1,3 +1,4 @@
+/* Building an HDF5 file in memory. */
 #include "edge/hdf5_file.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* What is in an HDF5 file, and what can be said of one that cannot be read. */
 #include <stdio.h>
 #include <string.h>
 

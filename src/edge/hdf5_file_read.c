@@ -1,3 +1,4 @@
+/* Reading data sets and attributes of an HDF5 file. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Products by OpenBLAS, cut so that sizes fit its integers. */
 #include "edge/linalg.h"
 
 #include <cblas.h>

@@ -1,3 +1,4 @@
+/* The configuration's tables joined, and a job read from an INI file and the command line. */
 #include "engine/config.h"
 
 #include <pthread.h>
@@ -67,7 +68,7 @@ static const kt_option_heading headings[] = {
 };
 
 /* Whose keys there are, and where in a configuration their struct is. */
-static const kt_option_part parts[] = {
+static const kt_option_group parts[] = {
     {&kt_exchange_options, AT(exchange)},
     {&own_options, 0},
     {&kt_dataset_options, AT(data)},

@@ -1,3 +1,4 @@
+/* The cost model: arithmetic on the numbers of a machine, a layout and a layer. */
 #include "engine/cost.h"
 
 #include <math.h>

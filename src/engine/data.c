@@ -1,3 +1,4 @@
+/* Reading a job's data on one rank of each host and giving it to the others. */
 #include "engine/data.h"
 
 #include <math.h>
@@ -15,7 +16,7 @@ void kt_data_free(kt_data *data)
     kt_split_free(&data->split);
     if (!data->view)
         kt_dataset_free(&data->set);
-    kt_shared_free(data->window);
+    kt_pool_free(data->pool);
     kt_comm_free(data->host);
     *data = (kt_data){0};
 }
@@ -210,7 +211,7 @@ kt_status kt_data_view(const kt_data *data, const kt_config *config, kt_data *ou
     out->split = (kt_split){0};
     out->view = true;
     out->host = NULL;
-    out->window = NULL;
+    out->pool = NULL;
     const kt_status status = cut(config, out);
     if (status != KT_OK)
         kt_data_free(out);

@@ -2,7 +2,7 @@
 #ifndef KTRAIN_DATA_H
 #define KTRAIN_DATA_H
 
-#include "edge/comm_shared.h"
+#include "edge/comm_pool.h"
 #include "engine/config.h"
 #include "input/dataset.h"
 #include "input/split.h"
@@ -18,7 +18,7 @@ typedef struct kt_data {
     uint64_t fingerprint;
     kt_dataset_statistics statistics; /* of all samples */
     kt_comm *host;                    /* the ranks of this host; NULL when there is one rank in all */
-    kt_shared *window;                /* of host, where the set's arrays lie; NULL: this rank has its own */
+    kt_pool *pool;                    /* of host, where the set's arrays lie; NULL: this rank has its own */
     bool view;                        /* the set belongs to another kt_data */
     const uint8_t *parts; /* [n], borrowed: each row's part (kt_part), chosen by who has the arrays; NULL: cut as the
                            * configuration says */
@@ -44,7 +44,7 @@ void kt_data_describe(kt_data *data);
 
 /* Everyone gets rank 0's data (not read elsewhere; its set is borrowed for the lifetime of *out), cut as the configuration
  * says, like kt_data_load. Collective. KT_DATA, KT_CONFIG. *out is zeroed on failure. */
-kt_status kt_data_share(kt_comm *comm, const kt_config *config, const kt_data *data, kt_data *out);
+kt_status kt_data_to_all(kt_comm *comm, const kt_config *config, const kt_data *data, kt_data *out);
 
 /* The same as kt_data_load for one file of samples, labelled or not ("" or NULL), all of it the test part; tables
  * are read by `rules`. Collective. */

@@ -1,3 +1,4 @@
+/* One function and one row per check of data. */
 #include "engine/data_check.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* What the files of data share: data.c (reading, parts) and data_share.c (to all ranks). */
+/* What the files of data share: data.c (reading, parts) and data_to_all.c (to all ranks). */
 #ifndef KTRAIN_DATA_PRIVATE_H
 #define KTRAIN_DATA_PRIVATE_H
 

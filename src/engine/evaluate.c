@@ -1,3 +1,4 @@
+/* Chunks of a data set through a network, summed in the same order on any number of ranks. */
 #include "engine/evaluate.h"
 
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* One step: what is sent, what is waited for, and the update of each layer. */
 #include "engine/exchange.h"
 
 #include <string.h>
@@ -25,7 +26,7 @@ static kt_exchange_memory lay_out(const kt_exchange_plan *plan, kt_arena *arena)
     return m;
 }
 
-size_t kt_exchange_shared_bytes(const kt_exchange_plan *plan)
+size_t kt_exchange_pool_bytes(const kt_exchange_plan *plan)
 {
     kt_arena count = {0};
     lay_out(plan, &count);
@@ -40,7 +41,7 @@ static void touch_state(const kt_exchange *x)
         const kt_range own = kt_dense_own(f->tall, x->plan->job.thin, &x->replica->team);
         const size_t begin = f->weight + own.begin * f->wide, n = (own.end - own.begin) * f->wide;
         for (size_t s = 0; !x->plan->kind[l]->needs_sums && s < x->plan->job.n_slots; s++)
-            memset(x->shared.slots[s] + begin, 0, n * sizeof(float));
+            memset(x->pool.slots[s] + begin, 0, n * sizeof(float));
     }
 }
 
@@ -68,11 +69,11 @@ static kt_status build(kt_exchange *x, kt_network *network, void *memory)
     x->factors = kt_network_factors(network, &n_layers);
     x->formed = kt_network_formed(network, &x->n_formed);
     x->parameters = kt_network_parameters(network);
-    x->shared = lay_out(x->plan, &(kt_arena){.base = memory});
+    x->pool = lay_out(x->plan, &(kt_arena){.base = memory});
     touch_state(x);
     KT_TRY(create_parts(x));
     return kt_optimizer_create(&x->optimizer, &x->plan->optimizer, kt_network_kernels(network), tensors, n_tensors,
-                               x->shared.slots);
+                               x->pool.slots);
 }
 
 kt_status kt_exchange_create(kt_exchange **out, kt_replica *replica, const kt_exchange_plan *plan, kt_network *network,
@@ -180,7 +181,7 @@ const char *kt_exchange_slot_name(const kt_exchange *x, size_t slot)
 
 float *kt_exchange_slot(const kt_exchange *x, size_t slot)
 {
-    return x->shared.slots[slot];
+    return x->pool.slots[slot];
 }
 
 void kt_exchange_gather_state(kt_exchange *x)
@@ -196,5 +197,5 @@ void kt_exchange_gather_state(kt_exchange *x)
 void kt_exchange_scatter_state(kt_exchange *x)
 {
     for (size_t s = 0; s < x->plan->job.n_slots; s++)
-        kt_replica_spread(x->replica, x->shared.slots[s], x->plan->n_parameters * sizeof(float));
+        kt_replica_spread(x->replica, x->pool.slots[s], x->plan->n_parameters * sizeof(float));
 }

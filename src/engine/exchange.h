@@ -96,9 +96,9 @@ size_t kt_exchange_plan_count(const kt_exchange_plan *plan, const kt_exchange_ki
 void kt_exchange_plan_describe(const kt_exchange_plan *plan, char *text, size_t size);
 
 /* Of the replica's shared memory, for kt_exchange_create. Local. */
-size_t kt_exchange_shared_bytes(const kt_exchange_plan *plan);
+size_t kt_exchange_pool_bytes(const kt_exchange_plan *plan);
 
-/* Everything is borrowed for its lifetime; memory: zeroed, 64-byte aligned, kt_exchange_shared_bytes, shared by the
+/* Everything is borrowed for its lifetime; memory: zeroed, 64-byte aligned, kt_exchange_pool_bytes, shared by the
  * replica. Collective. *out is NULL on failure. */
 kt_status kt_exchange_create(kt_exchange **out, kt_replica *replica, const kt_exchange_plan *plan, kt_network *network,
                              void *memory);

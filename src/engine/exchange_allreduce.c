@@ -156,7 +156,7 @@ static void form_sums(kt_exchange *x, const kt_step *step)
     for (size_t l = 0; l < x->plan->n_layers; l++)
         for (size_t k = 0; x->plan->kind[l] == &kt_exchange_allreduce && k < n_sums; k++)
             kt_gradient_form(&x->tiles, &x->factors[l], &step->pass->rows, x->allreduce.nodes[k],
-                             x->shared.sums + k * kt_exchange_vector_floats(x->plan));
+                             x->pool.sums + k * kt_exchange_vector_floats(x->plan));
 }
 
 /* Leaders: the sum of a message's own slice, in the gradient's vector. */
@@ -165,12 +165,12 @@ static void add_up(kt_exchange *x, const kt_message *m)
     const kt_allreduce *a = &x->allreduce;
     const size_t n = kt_exchange_vector_floats(x->plan), number = x->replica->number;
     const size_t begin = m->bounds[number], own = m->bounds[number + 1] - begin;
-    float *sum = x->shared.gradient + m->begin + begin;
+    float *sum = x->pool.gradient + m->begin + begin;
     if (!x->plan->spec.reproducible) {
-        kt_comm_reduce_slices(x->replica->leaders, m->bounds, x->shared.sums + m->begin, sum);
+        kt_comm_reduce_slices(x->replica->leaders, m->bounds, x->pool.sums + m->begin, sum);
         return;
     }
-    kt_comm_exchange_parts(x->replica->leaders, m->bounds, a->n_sums, x->shared.sums + m->begin, n, a->received);
+    kt_comm_exchange_sums(x->replica->leaders, m->bounds, a->n_sums, x->pool.sums + m->begin, n, a->received);
     kt_shards_add_f32(a->all_nodes, a->n_all_nodes, own, own, a->received, sum);
 }
 
@@ -180,7 +180,7 @@ static void combine(kt_exchange *x, const kt_step *step)
     for (const kt_message *m = a->messages; m < a->messages + a->n_messages; m++) {
         add_up(x, m);
         if (step->by_gradient)
-            kt_comm_share_slices(x->replica->leaders, m->bounds, x->shared.gradient + m->begin);
+            kt_comm_gather_all_slices(x->replica->leaders, m->bounds, x->pool.gradient + m->begin);
     }
 }
 
@@ -193,10 +193,10 @@ static void update(kt_exchange *x, const kt_step *step)
         const size_t *slice = m->bounds + x->replica->number, begin = m->begin + slice[0];
         const kt_range own = kt_share_tiles(slice[1] - slice[0], KT_LINE_FLOATS, team->seat, team->n_seats);
         kt_optimizer_update(x->optimizer, &step->updates, begin + own.begin, begin + own.end, x->parameters,
-                            x->shared.gradient + begin + own.begin);
+                            x->pool.gradient + begin + own.begin);
         kt_replica_barrier(x->replica);
         if (x->replica->leaders != NULL)
-            kt_comm_share_slices(x->replica->leaders, m->bounds, x->parameters + m->begin);
+            kt_comm_gather_all_slices(x->replica->leaders, m->bounds, x->parameters + m->begin);
     }
 }
 
@@ -205,7 +205,7 @@ static void gather_state(kt_exchange *x)
     const kt_allreduce *a = &x->allreduce;
     for (size_t s = 0; s < x->plan->job.n_slots; s++)
         for (const kt_message *m = a->messages; m < a->messages + a->n_messages; m++)
-            kt_comm_gather_slices(x->replica->leaders, m->bounds, x->shared.slots[s] + m->begin);
+            kt_comm_gather_slices(x->replica->leaders, m->bounds, x->pool.slots[s] + m->begin);
 }
 
 const kt_exchange_kind kt_exchange_allreduce = {

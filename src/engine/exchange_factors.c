@@ -108,14 +108,14 @@ static void update_biases(void *context, const kt_factors *f, kt_range units, co
 static void update(kt_exchange *x, const kt_step *step)
 {
     updater u = {x, &step->updates};
-    const float *gradient = x->shared.gradient;
+    const float *gradient = x->pool.gradient;
     kt_gradient_taker taker = {.weights = update_weights,
                                .biases = update_biases,
                                .context = &u,
                                .n_vectors = 1 + x->plan->job.n_slots,
                                .vector = {x->parameters}};
     for (size_t s = 0; s < x->plan->job.n_slots; s++)
-        taker.vector[1 + s] = x->shared.slots[s];
+        taker.vector[1 + s] = x->pool.slots[s];
     for (size_t l = 0; l < x->plan->n_layers; l++) {
         const kt_factors *f = &x->factors[l];
         if (x->plan->kind[l] != &kt_exchange_factors)

@@ -36,11 +36,11 @@ static void sum_gradient_rows(kt_exchange *x, const kt_step *step, size_t l, dou
 {
     const kt_factors *f = &x->factors[l];
     if (!x->plan->kind[l]->needs_sums)
-        kt_gradient_form(&x->tiles, f, &step->whole, (kt_shard_node){0, step->whole.shards}, x->shared.gradient);
+        kt_gradient_form(&x->tiles, f, &step->whole, (kt_shard_node){0, step->whole.shards}, x->pool.gradient);
     for (size_t r = f->own_rows.begin; r < f->own_rows.end; r++)
-        sums[r] = kt_linalg_sum_squares(f->wide, x->shared.gradient + f->weight + r * f->wide);
+        sums[r] = kt_linalg_sum_squares(f->wide, x->pool.gradient + f->weight + r * f->wide);
     for (size_t o = f->own_units.begin; o < f->own_units.end; o++)
-        sums[f->tall + o] = kt_linalg_sum_squares(1, x->shared.gradient + f->bias + o);
+        sums[f->tall + o] = kt_linalg_sum_squares(1, x->pool.gradient + f->bias + o);
 }
 
 static double add_up(const kt_exchange *x, const kt_step *step)
@@ -49,7 +49,7 @@ static double add_up(const kt_exchange *x, const kt_step *step)
     for (size_t l = 0; l < x->plan->n_layers; l++) {
         const kt_factors *f = &x->factors[l];
         for (size_t i = 0; i < (step->by_gradient ? f->tall + f->dense.n_out : step->whole.M); i++)
-            total += x->shared.row_sums[l * x->plan->n_row_sums + i];
+            total += x->pool.row_sums[l * x->plan->n_row_sums + i];
     }
     for (size_t i = 0; i < x->n_formed; i++)
         total += kt_linalg_sum_squares(x->formed[i].count, x->formed[i].gradient);
@@ -59,7 +59,7 @@ static double add_up(const kt_exchange *x, const kt_step *step)
 double kt_exchange_clip(kt_exchange *x, const kt_step *step)
 {
     for (size_t l = 0; l < x->plan->n_layers; l++) {
-        double *sums = x->shared.row_sums + l * x->plan->n_row_sums;
+        double *sums = x->pool.row_sums + l * x->plan->n_row_sums;
         if (step->by_gradient)
             sum_gradient_rows(x, step, l, sums);
         else

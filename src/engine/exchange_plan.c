@@ -40,7 +40,7 @@ static double time_share(kt_replica *replica, size_t n, float *values)
     for (int i = 0; i < TIMES; i++) {
         kt_comm_barrier(replica->leaders);
         double start = kt_timer_seconds();
-        kt_comm_share_slices(replica->leaders, replica->bounds, values);
+        kt_comm_gather_all_slices(replica->leaders, replica->bounds, values);
         double seconds = kt_timer_seconds() - start;
         best = seconds < best ? seconds : best;
     }
@@ -136,7 +136,7 @@ kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const k
     *out = (kt_exchange_plan){.spec = *spec, .optimizer = *optimizer, .n_layers = network->hidden.n + 1};
     out->job = kt_exchange_job_of(spec, optimizer, thin, batch_size, replica->n_replicas);
     out->n_row_sums = batch_size;
-    kt_status status = kt_network_shared_bytes(network, 1, &n_bytes, &out->n_parameters);
+    kt_status status = kt_network_pool_bytes(network, 1, &n_bytes, &out->n_parameters);
     if (status == KT_OK)
         status = KT_NEW(out->kind, out->n_layers);
     if (status == KT_OK)

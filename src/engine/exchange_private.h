@@ -65,7 +65,7 @@ struct kt_exchange {
     const kt_exchange_kind *used[KT_MOST_EXCHANGE_KINDS];
     kt_optimizer *optimizer;
     kt_gradient tiles;
-    kt_exchange_memory shared;
+    kt_exchange_memory pool;
     float *gram; /* rows of two Gram matrices [2 x KT_GRAM_ROWS x batch_size] */
     double norm;
     kt_sending sending;

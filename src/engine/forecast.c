@@ -1,3 +1,4 @@
+/* The cost model filled from a job. */
 #include "engine/forecast.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@ kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_d
     f->exchange = kt_exchange_job_of(&config->exchange, &config->optimizer, f->exchange.thin, f->batches.each,
                                      kt_forecast_layout(f, n_ranks, n_hosts).n_replicas);
     f->max_rows = kt_evaluate_max_rows(f->batches.largest, &data->split);
-    kt_status status = kt_network_shared_bytes(&f->spec, f->max_rows, &f->network_bytes, &f->n_parameters);
+    kt_status status = kt_network_pool_bytes(&f->spec, f->max_rows, &f->network_bytes, &f->n_parameters);
     if (status == KT_OK)
         status = KT_NEW(f->layers, f->spec.hidden.n + 1);
     if (status != KT_OK) {

@@ -1,3 +1,4 @@
+/* Going over a rank's tiles: of weights, of biases, and for the norm. */
 #include "engine/gradient.h"
 
 #include <string.h>

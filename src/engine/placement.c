@@ -1,3 +1,4 @@
+/* Asking every rank for its host and cores, and saying what does not fit. */
 #include "engine/placement.h"
 
 #include <sched.h>

@@ -1,3 +1,4 @@
+/* Cutting ranks into replicas, and what they tell each other. */
 #include "engine/replica.h"
 
 #include <string.h>
@@ -28,7 +29,7 @@ static void gather_all(void *context, void *values, size_t n_rows, size_t n_byte
         for (size_t r = 0; r < replica->n_replicas; r++)
             replica->bounds[r] = kt_share(n_rows, r, replica->n_replicas).begin * n_bytes;
         replica->bounds[replica->n_replicas] = n_rows * n_bytes;
-        kt_comm_share_bytes(replica->leaders, replica->bounds, values);
+        kt_comm_gather_all_bytes(replica->leaders, replica->bounds, values);
     }
     kt_replica_barrier(replica);
 }
@@ -45,12 +46,12 @@ static int group_of(size_t rank, size_t n_ranks, size_t n_groups)
 static kt_status split_host(kt_replica *replica, size_t ranks_per_replica)
 {
     kt_comm *host;
-    KT_TRY(kt_comm_split_host(replica->world, &host));
+    KT_TRY(kt_comm_group_host(replica->world, &host));
     const size_t n = (size_t)kt_comm_size(host), rank = (size_t)kt_comm_rank(host);
     const size_t most = ranks_per_replica < n ? ranks_per_replica : n;
     int64_t n_hosts = rank == 0;
     replica->n_here = (n + most - 1) / most;
-    const kt_status status = kt_comm_split(host, group_of(rank, n, replica->n_here), &replica->ranks);
+    const kt_status status = kt_comm_group(host, group_of(rank, n, replica->n_here), &replica->ranks);
     kt_comm_free(host);
     KT_TRY(kt_comm_agree(replica->world, status)); /* hosts may differ */
     kt_comm_sum_i64(replica->world, &n_hosts, 1);
@@ -62,7 +63,7 @@ static kt_status join_leaders(kt_replica *replica)
 {
     const bool leads = kt_comm_rank(replica->ranks) == 0;
     kt_comm *alike; /* the leaders, or all the others */
-    KT_TRY(kt_comm_split(replica->world, leads ? 0 : 1, &alike));
+    KT_TRY(kt_comm_group(replica->world, leads ? 0 : 1, &alike));
     uint64_t place[2] = {(uint64_t)kt_comm_rank(alike), (uint64_t)kt_comm_size(alike)};
     if (leads)
         replica->leaders = alike;
@@ -92,7 +93,7 @@ kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_re
 
 void kt_replica_free(kt_replica *replica)
 {
-    kt_shared_free(replica->shared);
+    kt_pool_free(replica->pool);
     kt_comm_free(replica->leaders);
     kt_comm_free(replica->ranks);
     kt_memory_free(replica->bounds);
@@ -117,8 +118,8 @@ kt_status kt_replica_agree_on_kernels(kt_comm *world, kt_network_spec *spec)
 kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_bytes)
 {
     const size_t own = kt_comm_rank(replica->world) == 0 ? other_bytes : 0;
-    KT_TRY(kt_comm_agree(replica->world, kt_shared_check_room(replica->ranks, n_bytes, replica->n_here, own)));
-    KT_TRY(kt_comm_agree(replica->world, kt_shared_create(replica->ranks, n_bytes, &replica->shared)));
+    KT_TRY(kt_comm_agree(replica->world, kt_pool_check_room(replica->ranks, n_bytes, replica->n_here, own)));
+    KT_TRY(kt_comm_agree(replica->world, kt_pool_create(replica->ranks, n_bytes, &replica->pool)));
     replica->team.context = replica;
     replica->team.barrier = replica->team.n_seats > 1 ? barrier : NULL;
     replica->team.gather_all = replica->n_replicas > 1 ? gather_all : NULL;
@@ -127,13 +128,13 @@ kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_
 
 void *kt_replica_memory(const kt_replica *replica)
 {
-    return kt_shared_memory(replica->shared);
+    return kt_pool_memory(replica->pool);
 }
 
 void kt_replica_barrier(kt_replica *replica)
 {
     if (replica->team.n_seats > 1)
-        kt_shared_barrier(replica->shared);
+        kt_pool_barrier(replica->pool);
 }
 
 kt_rows kt_replica_rows(const kt_replica *replica, size_t number, size_t M, size_t n_shards)
@@ -149,7 +150,7 @@ void kt_replica_start_rows(kt_replica *replica, const kt_rows *rows, size_t widt
         replica->bounds[r] = kt_rows_begin(&part) * width;
     }
     replica->bounds[replica->n_replicas] = rows->M * width;
-    kt_comm_start_share(replica->leaders, replica->bounds, values, out);
+    kt_comm_start_gather_all(replica->leaders, replica->bounds, values, out);
 }
 
 void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes)

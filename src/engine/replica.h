@@ -8,7 +8,7 @@
 
 #include "base/options.h"
 #include "edge/comm.h"
-#include "edge/comm_shared.h"
+#include "edge/comm_pool.h"
 #include "net/network.h"
 
 typedef struct kt_replica {
@@ -17,10 +17,10 @@ typedef struct kt_replica {
     kt_comm *leaders; /* the replicas' first ranks, in the replicas' order; NULL on all others */
     size_t number, n_replicas;
     size_t n_hosts;
-    size_t n_here;     /* replicas of this host */
-    kt_team team;      /* works after kt_replica_allocate */
-    kt_shared *shared; /* NULL before kt_replica_allocate */
-    size_t *bounds;    /* [n_replicas + 1]: scratch */
+    size_t n_here;  /* replicas of this host */
+    kt_team team;   /* works after kt_replica_allocate */
+    kt_pool *pool;  /* NULL before kt_replica_allocate */
+    size_t *bounds; /* [n_replicas + 1]: scratch */
 } kt_replica;
 
 /* Ranks that share one copy of the weights, at most: as given (parallel.ranks_per_replica), or for thin or other batches.

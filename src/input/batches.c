@@ -1,3 +1,4 @@
+/* An epoch's order, cut in steps. */
 #include "input/batches.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* Reading and quoting cells as RFC 4180 has them. */
 #include "input/csv.h"
 
 #include <string.h>

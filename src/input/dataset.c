@@ -1,3 +1,4 @@
+/* Samples and labels put together, checked, and gathered as floats for a batch. */
 #include "input/dataset.h"
 
 #include <float.h>

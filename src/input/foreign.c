@@ -1,3 +1,4 @@
+/* First bytes of files that are not ours, and the advice for each. */
 #include "input/foreign.h"
 
 #include <stdbool.h>

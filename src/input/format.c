@@ -1,3 +1,4 @@
+/* Finding the format of a file, and an array in it. */
 #include "input/format.h"
 
 #include <errno.h>

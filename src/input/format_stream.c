@@ -1,3 +1,4 @@
+/* Reading bytes through stdio, libzip or zlib alike. */
 #include "input/format_stream.h"
 
 #include <errno.h>

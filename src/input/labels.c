@@ -1,3 +1,4 @@
+/* Labels to class numbers, and names for classes. */
 #include "input/labels.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Dealing shuffled samples to parts, class by class. */
 #include "input/split.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* The table of activations, each a formula for its value and its derivative. */
 #include "net/activation.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Forward, backward and gradient of a dense layer, tile by tile. */
 #include "net/dense.h"
 
 #include <string.h>

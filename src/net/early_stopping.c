@@ -1,3 +1,4 @@
+/* Counting the epochs since the best. */
 #include "net/early_stopping.h"
 
 #include "base/options_rows.h"

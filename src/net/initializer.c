@@ -1,3 +1,4 @@
+/* The table of initializers. */
 #include "net/initializer.h"
 
 #include <math.h>

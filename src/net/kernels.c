@@ -1,3 +1,4 @@
+/* The table of instruction sets, best first. */
 #include "net/kernels.h"
 
 KT_SIMD_DECLARE(const kt_kernels, kt_kernels, );

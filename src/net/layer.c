@@ -1,3 +1,4 @@
+/* The table of layer kinds, with each kind's passes. */
 #include "net/layer.h"
 
 #include "net/layer_private.h"

@@ -21,7 +21,7 @@ static void make(kt_layer *layer, kt_maker *maker)
 static void forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
 {
     const activation *self = (const activation *)layer;
-    const kt_runs all = kt_layer_runs(layer, pass, own);
+    const kt_stretches all = kt_layer_stretches(layer, pass, own);
     for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
         self->function->forward(all.n, x + at, y + at);
 }
@@ -29,7 +29,7 @@ static void forward(kt_layer *layer, const kt_pass *pass, kt_range own, const fl
 static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const kt_flow *flow)
 {
     const activation *self = (const activation *)layer;
-    const kt_runs all = kt_layer_runs(layer, pass, own);
+    const kt_stretches all = kt_layer_stretches(layer, pass, own);
     for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
         self->function->backward(all.n, flow->x + at, flow->y + at, flow->dy + at, flow->dx + at);
 }

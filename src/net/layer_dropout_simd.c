@@ -81,7 +81,7 @@ static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const k
 {
     const dropout *self = (const dropout *)layer;
     const float scale = scale_of(self);
-    const kt_runs all = kt_layer_runs(layer, pass, own);
+    const kt_stretches all = kt_layer_stretches(layer, pass, own);
     for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
         if (pass->training)
             mask_derivatives(all.n, self->kept + at, scale, flow->dy + at, flow->dx + at);

@@ -17,17 +17,17 @@
 KT_LAYERS(KT_DECLARE_LAYER, KT_DECLARE_LAYER_EACH)
 
 /* Rows of own columns as runs of n neighbours: one run when the columns are all. */
-typedef struct kt_runs {
+typedef struct kt_stretches {
     size_t first, count, n, stride; /* run k starts at first + k * stride */
-} kt_runs;
+} kt_stretches;
 
-static inline kt_runs kt_layer_runs(const kt_layer *layer, const kt_pass *pass, kt_range own)
+static inline kt_stretches kt_layer_stretches(const kt_layer *layer, const kt_pass *pass, kt_range own)
 {
     const size_t width = layer->n_out, begin = kt_rows_begin(&pass->rows);
     const size_t m = kt_rows_end(&pass->rows) - begin;
     if (own.begin == 0 && own.end == width)
-        return (kt_runs){begin * width, 1, m * width, 0};
-    return (kt_runs){begin * width + own.begin, m, own.end - own.begin, width};
+        return (kt_stretches){begin * width, 1, m * width, 0};
+    return (kt_stretches){begin * width + own.begin, m, own.end - own.begin, width};
 }
 
 static inline void kt_layer_fill(kt_range own, float value, float *x)

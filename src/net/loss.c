@@ -1,3 +1,4 @@
+/* Softmax and cross-entropy by log-sum-exp, and the derivative. */
 #include "net/loss.h"
 
 #include <math.h>
@@ -46,20 +47,20 @@ void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *
                      float *d_z)
 {
     const size_t C = spec->n_classes;
-    /* q = share + hit * onehot */
-    const double share = spec->label_smoothing / (double)C, hit = 1 - spec->label_smoothing;
+    /* q = even + hit * onehot */
+    const double even = spec->label_smoothing / (double)C, hit = 1 - spec->label_smoothing;
     double kept[MOST_KEPT], *exps = C <= MOST_KEPT ? kept : NULL;
     for (size_t r = 0; r < m; r++, z += C) {
         const size_t label = (size_t)y[r];
         const double weight = spec->class_weights == NULL ? 1 : spec->class_weights[label];
         double largest, mean_z = 0;
         const double sum = sum_exponentials(C, z, &largest, exps), log_sum = largest + log(sum);
-        if (share > 0)
+        if (even > 0)
             for (size_t c = 0; c < C; c++)
-                mean_z += share * (double)z[c];
+                mean_z += even * (double)z[c];
         /* z[label] - largest first: both are floats, so nothing is lost when the loss is small */
         const double plain = log(sum) - ((double)z[label] - largest);
-        sums->loss += weight * (share > 0 ? log_sum - hit * (double)z[label] - mean_z : plain);
+        sums->loss += weight * (even > 0 ? log_sum - hit * (double)z[label] - mean_z : plain);
         sums->cross_entropy += plain;
         sums->correct += kt_loss_predict(C, z) == label;
         sums->samples++;
@@ -68,7 +69,7 @@ void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *
         const double factor = weight / (double)M;
         for (size_t c = 0; c < C; c++) {
             const double p = (exps != NULL ? exps[c] : exp((double)z[c] - largest)) / sum;
-            d_z[r * C + c] = (float)(factor * (p - share - (c == label ? hit : 0)));
+            d_z[r * C + c] = (float)(factor * (p - even - (c == label ? hit : 0)));
         }
     }
 }

@@ -1,3 +1,4 @@
+/* Tensors and memory, counted or handed out. */
 #include "net/maker.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Figures from the confusion matrix. */
 #include "net/metrics.h"
 
 #include <string.h>

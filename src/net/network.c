@@ -37,6 +37,7 @@ static kt_status add_layers(kt_network *net, const kt_network_spec *spec)
 }
 
 /* The factors of layer l, which has just been made and whose tensors begin with the weight. */
+// NOLINTNEXTLINE(readability-non-const-parameter): the factors keep both
 static void add_factors(kt_network *net, size_t l, const kt_tensor *weight, float *x, float *delta)
 {
     const size_t n_out = weight->dims[0], n_in = weight->dims[1];
@@ -135,7 +136,7 @@ static void free_parts(kt_network *net)
         kt_memory_free(parts[i]);
 }
 
-kt_status kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n_parameters)
+kt_status kt_network_pool_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n_parameters)
 {
     kt_network net = {0};
     const kt_status status = plan(&net, spec, max_rows);
@@ -146,8 +147,8 @@ kt_status kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, 
     return status;
 }
 
-kt_status kt_network_create_shared(kt_network **out, const kt_network_spec *spec, size_t max_rows, const kt_team *team,
-                                   void *memory)
+kt_status kt_network_create_in_pool(kt_network **out, const kt_network_spec *spec, size_t max_rows, const kt_team *team,
+                                    void *memory)
 {
     kt_network *net;
     *out = NULL;
@@ -166,7 +167,7 @@ kt_status kt_network_create_shared(kt_network **out, const kt_network_spec *spec
 
 kt_status kt_network_create(kt_network **out, const kt_network_spec *spec, size_t max_rows)
 {
-    return kt_network_create_shared(out, spec, max_rows, &kt_team_alone, NULL);
+    return kt_network_create_in_pool(out, spec, max_rows, &kt_team_alone, NULL);
 }
 
 void kt_network_free(kt_network *net)

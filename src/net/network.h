@@ -18,15 +18,15 @@ typedef struct kt_network kt_network;
  * Parameters are zero until initialized. */
 kt_status kt_network_create(kt_network **out, const kt_network_spec *spec, size_t max_rows);
 
-/* The same in `memory` (borrowed, zeroed, 64-byte aligned, kt_network_shared_bytes) that the team's ranks share. Local:
+/* The same in `memory` (borrowed, zeroed, 64-byte aligned, kt_network_pool_bytes) that the team's ranks share. Local:
  * each rank calls it. */
-kt_status kt_network_create_shared(kt_network **out, const kt_network_spec *spec, size_t max_rows, const kt_team *team,
-                                   void *memory);
+kt_status kt_network_create_in_pool(kt_network **out, const kt_network_spec *spec, size_t max_rows, const kt_team *team,
+                                    void *memory);
 void kt_network_free(kt_network *network);
 
-/* Bytes for kt_network_create_shared; most of them are only touched when used. n_parameters may be NULL. KT_CONFIG when
+/* Bytes for kt_network_create_in_pool; most of them are only touched when used. n_parameters may be NULL. KT_CONFIG when
  * such a network cannot be made here; both are 0 then. Local. */
-kt_status kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n_parameters);
+kt_status kt_network_pool_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n_parameters);
 
 /* Weights by the initializer, biases and shifts 0, gains 1, running mean 0 and variance 1. Each part its own rows, so
  * that memory lies near who updates it; ends with a barrier of the team. */

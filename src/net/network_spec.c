@@ -1,3 +1,4 @@
+/* The keys of [model], and the checks of a specification. */
 #include "net/network_spec.h"
 
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* The table of optimizers, each a function that updates a run of weights. */
 #include "net/optimizer.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* The table of schedules, each a function of time. */
 #include "net/schedule.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* The table of a checkpoint's fields, written and read by the same rows. */
 #include "run/checkpoint.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Header, checksum, fsync and rename of a checkpoint; which are kept. */
 #include "run/checkpoint_file.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* The rows of history.csv, growing epoch by epoch. */
 #include "run/history.h"
 
 #include "base/memory.h"

@@ -32,7 +32,7 @@ static kt_status train_on(kt_comm *comm, const kt_config *config, const ktrain_d
 {
     static const kt_data none; /* other ranks' */
     kt_data data;
-    KT_TRY(kt_data_share(comm, config, given != NULL ? &given->data : &none, &data));
+    KT_TRY(kt_data_to_all(comm, config, given != NULL ? &given->data : &none, &data));
     const kt_status status = kt_run_train_on(comm, config, &data, (kt_pulse){0}, log, results);
     kt_data_free(&data);
     return status;

@@ -1,3 +1,4 @@
+/* Loading a model and its network, on many ranks or none. */
 #include "run/model.h"
 
 #include <stdint.h>
@@ -35,13 +36,13 @@ static kt_status create_network(kt_comm *comm, size_t max_rows, kt_model *model)
     spec.kernels = 0; /* a model may be used on other processors than those that trained it */
     KT_TRY(kt_replica_agree_on_kernels(comm, &spec));
     KT_TRY(kt_replica_create(&model->replica, comm, SIZE_MAX));
-    kt_status status = kt_network_shared_bytes(&spec, max_rows, &n_bytes, NULL);
+    kt_status status = kt_network_pool_bytes(&spec, max_rows, &n_bytes, NULL);
     if (status != KT_OK)
         kt_fail_context(status, "%s", model->path);
     KT_TRY(kt_comm_agree(comm, status));
     KT_TRY(kt_replica_allocate(&model->replica, n_bytes, 0));
-    return kt_comm_agree(comm, kt_network_create_shared(&model->network, &spec, max_rows, &model->replica.team,
-                                                        kt_replica_memory(&model->replica)));
+    return kt_comm_agree(comm, kt_network_create_in_pool(&model->network, &spec, max_rows, &model->replica.team,
+                                                         kt_replica_memory(&model->replica)));
 }
 
 static kt_status load(kt_comm *comm, const char *path, size_t max_rows, kt_log *log, kt_model *model, kt_hdf5 **file)

@@ -1,3 +1,4 @@
+/* Writing predictions in the format that the file's name asks for. */
 #include "run/prediction_file.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Collecting who, where, when and with which version, and putting it into files. */
 #include "run/provenance.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Lines, bar and tables of a run. */
 #include "run/report.h"
 
 #include <errno.h>

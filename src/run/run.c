@@ -1,3 +1,4 @@
+/* The story of a run, from its configuration to its report. */
 #include "run/run.h"
 
 #include "base/memory.h"

@@ -1,3 +1,4 @@
+/* Taking a run directory: new, to be continued, finished or somebody else's. */
 #include "run/run_directory.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The signal handler and its flag. */
 #include "run/stop.h"
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* The loop: epochs, steps, validation, checkpoints. */
 #include "run/trainer.h"
 
 #include <math.h>

@@ -65,7 +65,7 @@ static shared lay_out(const kt_trainer *t, size_t network_bytes, kt_arena *arena
     shared s;
     s.board = kt_arena_take(arena, 1, sizeof *s.board);
     s.network = kt_arena_take(arena, network_bytes, 1);
-    s.exchange = kt_arena_take(arena, kt_exchange_shared_bytes(&t->plan), 1);
+    s.exchange = kt_arena_take(arena, kt_exchange_pool_bytes(&t->plan), 1);
     return s;
 }
 
@@ -79,7 +79,7 @@ static kt_status allocate(kt_trainer *t, const wanted *w)
     KT_TRY(kt_replica_allocate(&t->replica, count.used, root_bytes));
     const shared memory = lay_out(t, w->network_bytes, &(kt_arena){.base = kt_replica_memory(&t->replica)});
     t->board = memory.board;
-    kt_status status = kt_network_create_shared(&t->network, &w->spec, w->max_rows, &t->replica.team, memory.network);
+    kt_status status = kt_network_create_in_pool(&t->network, &w->spec, w->max_rows, &t->replica.team, memory.network);
     KT_TRY(kt_comm_agree(t->comm, status));
     return kt_exchange_create(&t->exchange, &t->replica, &t->plan, t->network, memory.exchange);
 }
@@ -112,7 +112,7 @@ static kt_status build(kt_trainer *t)
     w.max_rows = kt_evaluate_max_rows(t->batches.sizes.largest, &t->data->split);
     const bool thin = t->batches.sizes.each <= (size_t)w.spec.thin_rows;
     const size_t together = kt_replica_ranks_wanted(t->config->parallel.ranks_per_replica, thin);
-    kt_status status = kt_network_shared_bytes(&w.spec, w.max_rows, &w.network_bytes, NULL);
+    kt_status status = kt_network_pool_bytes(&w.spec, w.max_rows, &w.network_bytes, NULL);
     if (status == KT_OK)
         status = check_memory(w.network_bytes);
     KT_TRY(kt_comm_agree(t->comm, status));
@@ -131,7 +131,7 @@ static kt_status build(kt_trainer *t)
     }
     KT_TRY(kt_comm_agree(t->comm, status));
     kt_network_initialize(t->network, (uint64_t)t->config->run.seed);
-    kt_shared_settle(t->replica.shared);
+    kt_pool_settle(t->replica.pool);
     return KT_OK;
 }
 

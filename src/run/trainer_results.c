@@ -1,3 +1,4 @@
+/* The scores of a finished run. */
 #include <string.h>
 
 #include "run/trainer_private.h"

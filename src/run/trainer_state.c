@@ -1,3 +1,4 @@
+/* What a checkpoint holds of a trainer, saved and taken over. */
 #include <math.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* Lines of the journal: written, checked and read again. */
 #include "sweep/journal.h"
 
 #include <errno.h>

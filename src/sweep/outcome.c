@@ -1,3 +1,4 @@
+/* The table of an outcome's numbers. */
 #include "sweep/outcome.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Parsing i/n, and whose a point is. */
 #include "sweep/slice.h"
 
 #include <stdio.h>

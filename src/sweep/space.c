@@ -1,3 +1,4 @@
+/* Points by number, and the job that a point is. */
 #include "sweep/space.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* The table of strategies, and the two that need no answers: grid and random. */
 #include "sweep/strategy.h"
 
 #include <inttypes.h>

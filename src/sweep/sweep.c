@@ -1,3 +1,4 @@
+/* A sweep on all ranks: groups, work, results. */
 #include "sweep/sweep.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@
 
 typedef struct sweep {
     kt_comm *world, *mail, *group;
-    const kt_sweep_plan *plan;
+    const kt_sweep_request *plan;
     kt_log *log;
     kt_sweep_data data;
     kt_sweep_desk desk; /* rank 0's */
@@ -131,7 +132,7 @@ static kt_status go_through(sweep *s)
     return kt_comm_agree(s->world, root ? kt_sweep_desk_conclude(&s->desk) : KT_OK);
 }
 
-kt_status kt_sweep_run(kt_comm *world, const kt_space *space, const kt_sweep_plan *plan, kt_log *log)
+kt_status kt_sweep_run(kt_comm *world, const kt_space *space, const kt_sweep_request *plan, kt_log *log)
 {
     sweep *s;
     kt_status status = kt_comm_agree(world, KT_NEW(s, 1));
@@ -142,7 +143,7 @@ kt_status kt_sweep_run(kt_comm *world, const kt_space *space, const kt_sweep_pla
     *s = (sweep){.world = world, .plan = plan, .log = log, .desk.files.locks = {-1, -1}};
     status = kt_sweep_trial_group(world, space, &s->group);
     if (status == KT_OK)
-        status = kt_comm_split(world, 0, &s->mail);
+        status = kt_comm_group(world, 0, &s->mail);
     if (status == KT_OK)
         status = kt_sweep_data_load(world, space, log, &s->data);
     if (status == KT_OK)

@@ -1,3 +1,4 @@
+/* Loading data sets once, and the view that a trial gets. */
 #include "sweep/sweep_data.h"
 
 #include <string.h>

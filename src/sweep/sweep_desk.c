@@ -1,3 +1,4 @@
+/* Handing out trials, taking results, and writing them down. */
 #include "sweep/sweep_desk.h"
 
 #include <math.h>
@@ -256,7 +257,7 @@ kt_status kt_sweep_desk_open(kt_sweep_desk *desk, kt_comm *mail, kt_log *log)
     desk->best.mean = INFINITY;
     desk->n_groups = (size_t)(kt_comm_size(mail) / desk->trials.space->settings.ranks_per_trial);
     KT_TRY(KT_NEW(desk->leaders, (size_t)kt_comm_size(mail)));
-    return kt_trials_plan(&desk->trials);
+    return kt_trials_foresee(&desk->trials);
 }
 
 void kt_sweep_desk_close(kt_sweep_desk *desk)

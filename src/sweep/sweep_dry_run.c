@@ -197,7 +197,7 @@ static void print(const kt_trials *t, size_t n_certain, bool all, const timing *
     print_time(t, ratio, n_groups, log);
 }
 
-static kt_status dry_run(kt_comm *world, kt_comm *group, const kt_sweep_plan *plan, kt_sweep_data *data,
+static kt_status dry_run(kt_comm *world, kt_comm *group, const kt_sweep_request *plan, kt_sweep_data *data,
                          size_t n_groups, kt_log *log)
 {
     const bool root = kt_comm_rank(world) == 0;
@@ -220,7 +220,7 @@ static kt_status dry_run(kt_comm *world, kt_comm *group, const kt_sweep_plan *pl
     return status;
 }
 
-kt_status kt_sweep_dry_run(kt_comm *world, const kt_space *space, const kt_sweep_plan *plan, size_t n_ranks,
+kt_status kt_sweep_dry_run(kt_comm *world, const kt_space *space, const kt_sweep_request *plan, size_t n_ranks,
                            kt_log *log)
 {
     kt_comm *group = NULL;
@@ -231,7 +231,7 @@ kt_status kt_sweep_dry_run(kt_comm *world, const kt_space *space, const kt_sweep
                        n_ranks == 1 ? "" : "s");
     /* fewer ranks than a trial's can only be tried as one */
     kt_status status = (size_t)kt_comm_size(world) % each == 0 ? kt_sweep_trial_group(world, space, &group)
-                                                               : kt_comm_split(world, 0, &group);
+                                                               : kt_comm_group(world, 0, &group);
     if (status == KT_OK)
         status = kt_sweep_data_load(world, space, log, &data);
     if (status == KT_OK)

@@ -1,3 +1,4 @@
+/* The files of a sweep's directory, and what is taken over from others. */
 #include "sweep/sweep_files.h"
 
 #include <dirent.h>

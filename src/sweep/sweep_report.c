@@ -1,3 +1,4 @@
+/* Numbers and lines of a sweep's report. */
 #include "sweep/sweep_report.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Training one trial and filling its outcome. */
 #include "sweep/sweep_trial.h"
 
 #include <math.h>
@@ -16,7 +17,7 @@ kt_status kt_sweep_trial_group(kt_comm *world, const kt_space *space, kt_comm **
     if (each > size || size % each != 0)
         return kt_fail(KT_CONFIG, "sweep.ranks_per_trial = %d on %d rank%s: must divide their number", each, size,
                        size == 1 ? "" : "s");
-    return kt_comm_split(world, kt_comm_rank(world) / each, group);
+    return kt_comm_group(world, kt_comm_rank(world) / each, group);
 }
 
 static kt_status train(kt_comm *group, const kt_config *config, const kt_data *view, kt_pulse pulse,

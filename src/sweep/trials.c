@@ -1,3 +1,4 @@
+/* The list of trials and their outcomes, known ones found by their key. */
 #include "sweep/trials.h"
 
 #include <inttypes.h>
@@ -248,7 +249,7 @@ static kt_answer propose(kt_trials *t, kt_status *status)
     return *status == KT_OK ? KT_PROPOSED : KT_DONE;
 }
 
-kt_status kt_trials_plan(kt_trials *t)
+kt_status kt_trials_foresee(kt_trials *t)
 {
     kt_status status = KT_OK;
     if (kt_strategies[t->space->settings.strategy]->adapts)

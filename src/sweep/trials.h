@@ -73,7 +73,7 @@ bool kt_trials_knows_better(const kt_trials *trials, const kt_outcome *outcome);
 
 /* Asks a strategy that does not adapt for everything, so that all trials and their costs are known from now on; does
  * nothing for the others. */
-kt_status kt_trials_plan(kt_trials *trials);
+kt_status kt_trials_foresee(kt_trials *trials);
 
 /* The next trial to run in *i, now running. KT_WAIT: only when a running one is done; KT_DONE: none any more, though
  * some may still run. KT_NO_MEMORY and KT_CONFIG by *status. */

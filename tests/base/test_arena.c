@@ -1,3 +1,4 @@
+/* What an arena counts is what it hands out. */
 #include <stdint.h>
 
 #include "base/memory.h"

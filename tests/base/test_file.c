@@ -1,3 +1,4 @@
+/* Files: reading, replacing, locking. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* Values that stay. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Allocation, overflow of sizes, and the memory that is left. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

@@ -326,7 +326,7 @@ static void parts_are_joined_by_their_headings(void)
     static const kt_option second[] = {{"a", "w", KT_OPTION_INT, 0, "3", 0, 9, NULL, 0, "w"},
                                        {"a", "x", KT_OPTION_INT, 8, "4", 0, 9, NULL, 0, "x"}};
     static const kt_option_rows one = KT_OPTION_ROWS(first), two = KT_OPTION_ROWS(second);
-    static const kt_option_part parts[] = {{&one, 0}, {&two, 16}};
+    static const kt_option_group parts[] = {{&one, 0}, {&two, 16}};
     static const kt_option_place places[] = {{"a", "x", "v"}, {NULL, NULL, NULL}};
     kt_option joined[4];
     char keys[5] = "";

@@ -1,3 +1,4 @@
+/* Who owns what of n. */
 #include "base/share.h"
 #include "test.h"
 

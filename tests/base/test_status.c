@@ -1,3 +1,4 @@
+/* Codes and the error record. */
 #include <string.h>
 
 #include "base/status.h"

@@ -1,3 +1,4 @@
+/* Strings that grow. */
 #include <string.h>
 
 #include "base/memory.h"

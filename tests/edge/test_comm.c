@@ -70,8 +70,8 @@ static void a_sentence_that_looks_like_a_place_is_none(void)
 static void a_failure_in_a_group_is_told_with_the_rank_in_the_world(void)
 {
     kt_comm *group, *alone;
-    KT_CHECK(kt_comm_split(kt_test_world, rank() % 2, &group) == KT_OK);
-    KT_CHECK(kt_comm_split(group, rank(), &alone) == KT_OK);
+    KT_CHECK(kt_comm_group(kt_test_world, rank() % 2, &group) == KT_OK);
+    KT_CHECK(kt_comm_group(group, rank(), &alone) == KT_OK);
     kt_status status = kt_comm_agree(alone, rank() == size() - 1 ? kt_fail(KT_IO, "disk full") : KT_OK);
     status = kt_comm_agree(group, status);
     KT_CHECK(status == (rank() % 2 == (size() - 1) % 2 ? KT_IO : KT_OK));
@@ -147,7 +147,7 @@ static void check_slices(size_t n, int way)
     kt_comm_reduce_slices(kt_test_world, bounds, vector, sum + begin);
     KT_CHECK(holds_sums(sum, n, begin, end));
     memcpy(vector, sum, n * sizeof *vector);
-    kt_comm_share_slices(kt_test_world, bounds, vector);
+    kt_comm_gather_all_slices(kt_test_world, bounds, vector);
     KT_CHECK(holds_sums(vector, n, 0, n));
     memcpy(vector, sum, n * sizeof *vector);
     kt_comm_gather_slices(kt_test_world, bounds, vector);
@@ -176,7 +176,7 @@ static void check_bytes(size_t n)
     unsigned char *bytes = kt_memory_new(n, 1);
     for (size_t i = bounds[rank()]; i < bounds[rank() + 1]; i++)
         bytes[i] = (unsigned char)(i * 7 + 1);
-    kt_comm_share_bytes(kt_test_world, bounds, bytes);
+    kt_comm_gather_all_bytes(kt_test_world, bounds, bytes);
     for (size_t i = 0; i < n; i++)
         n_wrong += bytes[i] != (unsigned char)(i * 7 + 1);
     KT_CHECK(n_wrong == 0);
@@ -203,7 +203,7 @@ static void slices_of_bytes_are_shared(void)
         bounds[r] = r * 3 * sizeof *x;
     for (int i = 0; i < 3; i++)
         x[3 * rank() + i] = 1.0 / (1 + 3 * rank() + i);
-    kt_comm_share_bytes(kt_test_world, bounds, x);
+    kt_comm_gather_all_bytes(kt_test_world, bounds, x);
     bool good = true;
     for (int i = 0; i < 3 * size(); i++)
         good = good && x[i] == 1.0 / (1 + i);
@@ -229,7 +229,7 @@ static void check_parts(size_t n, int way, size_t most_parts)
         for (size_t i = 0; i < n; i++)
             parts[k * stride + i] = part_element(rank(), k, i);
     received[n_all * own] = -1;
-    kt_comm_exchange_parts(kt_test_world, bounds, n_parts, parts, stride, received);
+    kt_comm_exchange_sums(kt_test_world, bounds, n_parts, parts, stride, received);
     bool good = received[n_all * own] == -1;
     const float *at = received;
     for (int r = 0; r < size(); r++)
@@ -254,7 +254,7 @@ static void messages_of_different_kinds_do_not_mix(void)
     kt_comm_barrier(kt_test_world); /* it has come before all that follows */
     check_parts(1000, 0, 3);
     word[rank()] = (float)rank() + 1;
-    kt_comm_start_share(kt_test_world, bounds, word, &transfer);
+    kt_comm_start_gather_all(kt_test_world, bounds, word, &transfer);
     kt_transfer_finish(transfer);
     bool good = true;
     for (int r = 0; r < size(); r++)
@@ -290,7 +290,7 @@ static void transfers_overlap(void)
             vectors[t] = kt_memory_new(lengths[t], sizeof *vectors[t]);
             for (size_t i = bounds[t][rank()]; i < bounds[t][rank() + 1]; i++)
                 vectors[t][i] = element(t, i);
-            kt_comm_start_share(kt_test_world, bounds[t], vectors[t], &transfers[t]);
+            kt_comm_start_gather_all(kt_test_world, bounds[t], vectors[t], &transfers[t]);
             check_parts(100, t % 3, 2);
         }
         for (int t = 0; t < TRANSFERS; t++)
@@ -340,7 +340,7 @@ static void rows_are_gathered_in_rank_order(void)
 static void a_group_splits_in_groups_of_its_own(void)
 {
     kt_comm *half;
-    KT_CHECK(kt_comm_split(kt_test_world, rank() % 2, &half) == KT_OK);
+    KT_CHECK(kt_comm_group(kt_test_world, rank() % 2, &half) == KT_OK);
     KT_CHECK(kt_comm_size(half) == (size() + 1 - rank() % 2) / 2);
     KT_CHECK(kt_comm_rank(half) == rank() / 2);
     int64_t n = 1;

@@ -1,3 +1,4 @@
+/* HDF5 files in memory, against h5py. */
 #include "test.h"
 
 #include <fcntl.h>

@@ -73,7 +73,7 @@ static kt_replica replicas[N_LAYOUTS];
 static void open_layouts(void)
 {
     static const size_t ranks_per_replica[N_LAYOUTS] = {1, 1, 2, ALL};
-    KT_CHECK_STATUS(KT_OK, kt_comm_split(kt_test_world, kt_comm_rank(kt_test_world), &self));
+    KT_CHECK_STATUS(KT_OK, kt_comm_group(kt_test_world, kt_comm_rank(kt_test_world), &self));
     for (size_t i = 0; i < N_LAYOUTS; i++) {
         kt_comm *world = i == ALONE ? self : kt_test_world;
         KT_CHECK_STATUS(KT_OK, kt_replica_create(&replicas[i], world, ranks_per_replica[i]));
@@ -143,15 +143,15 @@ static void start(run *r, kt_replica *replica, const kt_config *config)
     size_t n_bytes;
     char *memory = kt_replica_memory(replica);
     r->replica = replica;
-    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(&spec, MAX_ROWS, &n_bytes, NULL));
+    KT_CHECK_STATUS(KT_OK, kt_network_pool_bytes(&spec, MAX_ROWS, &n_bytes, NULL));
     KT_CHECK_STATUS(KT_OK,
                     kt_exchange_choose(&r->plan, replica, &config->exchange, &config->optimizer, &spec, MAX_ROWS));
-    CU_ASSERT_FATAL(n_bytes + kt_exchange_shared_bytes(&r->plan) <= ROOM_BYTES);
+    CU_ASSERT_FATAL(n_bytes + kt_exchange_pool_bytes(&r->plan) <= ROOM_BYTES);
     kt_replica_barrier(replica);
     if (replica->team.seat == 0)
         memset(memory, 0, ROOM_BYTES);
     kt_replica_barrier(replica);
-    KT_CHECK_STATUS(KT_OK, kt_network_create_shared(&r->network, &spec, MAX_ROWS, &replica->team, memory));
+    KT_CHECK_STATUS(KT_OK, kt_network_create_in_pool(&r->network, &spec, MAX_ROWS, &replica->team, memory));
     KT_CHECK_STATUS(KT_OK, kt_exchange_create(&r->exchange, replica, &r->plan, r->network, memory + n_bytes));
     kt_network_initialize(r->network, 1);
 }

@@ -1,3 +1,4 @@
+/* Configurations: what is read, refused and written. */
 #include <stdio.h>
 #include <string.h>
 

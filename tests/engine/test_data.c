@@ -88,7 +88,7 @@ static void the_ranks_of_a_host_share_the_samples(void)
     kt_data data;
     bool several = kt_comm_size(kt_test_world) > 1;
     KT_CHECK(load(false, &data) == KT_OK);
-    KT_CHECK(data.set.borrowed == several && (data.window != NULL) == several);
+    KT_CHECK(data.set.borrowed == several && (data.pool != NULL) == several);
     kt_comm_barrier(kt_test_world);
     if (kt_comm_rank(kt_test_world) == 0) {
         *(float *)data.set.features = -77;
@@ -108,7 +108,7 @@ static void without_room_for_that_each_rank_has_a_copy(void)
     kt_status status = load(false, &data);
     setrlimit(RLIMIT_FSIZE, &limit);
     KT_CHECK(status == KT_OK);
-    KT_CHECK(data.window == NULL && !data.set.borrowed);
+    KT_CHECK(data.pool == NULL && !data.set.borrowed);
     KT_CHECK(kt_dataset_fingerprint(&data.set) == data.fingerprint);
     kt_data_free(&data);
 }

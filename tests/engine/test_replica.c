@@ -64,7 +64,7 @@ static void groups_are_neighbours_of_like_sizes(void)
                             replica.n_replicas, replica.n_hosts, replica.leaders != NULL};
         kt_comm_gather(kt_test_world, &here, sizeof here, all);
         KT_CHECK(world_rank() > 0 || is_as_described(all, k));
-        KT_CHECK(replica.world == kt_test_world && replica.shared == NULL);
+        KT_CHECK(replica.world == kt_test_world && replica.pool == NULL);
         KT_CHECK((size_t)kt_comm_rank(replica.ranks) == team->seat &&
                  (size_t)kt_comm_size(replica.ranks) == team->n_seats);
         KT_CHECK(replica.leaders == NULL || ((size_t)kt_comm_rank(replica.leaders) == replica.number &&
@@ -132,7 +132,7 @@ static void impossible_memory_is_refused(void)
     for (size_t k = 1; k <= 2; k++) {
         KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, k));
         KT_CHECK_STATUS(KT_NO_MEMORY, kt_replica_allocate(&replica, (size_t)1 << 60, 0));
-        KT_CHECK(replica.shared == NULL);
+        KT_CHECK(replica.pool == NULL);
         kt_replica_free(&replica);
     }
 }

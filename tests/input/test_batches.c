@@ -1,3 +1,4 @@
+/* The order of an epoch and its steps. */
 #include "test.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* Data sets from files, good and bad. */
 #include "test.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* File formats, against files that NumPy and h5py wrote. */
 #include "test.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Who trains, validates and tests. */
 #include "test.h"
 
 #include <stdlib.h>

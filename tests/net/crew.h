@@ -25,7 +25,7 @@ struct crew {
     size_t n_teams, n_shares; /* calls of share, each by everyone */
     kt_status (*work)(const seat *me, void *context);
     void *context;
-    void *shared[MOST_TEAMS]; /* where each team's values are */
+    void *pool[MOST_TEAMS]; /* where each team's values are */
     pthread_barrier_t everyone, within[MOST_TEAMS];
     seat seats[MOST_TEAMS * MOST_PARTS];
 };
@@ -43,12 +43,12 @@ static inline void crew_share(void *context, void *values, size_t n_rows, size_t
     crew *c = me->crew;
     (void)n_rows;
     if (me->team.seat == 0)
-        c->shared[me->number] = values;
+        c->pool[me->number] = values;
     if (pthread_barrier_wait(&c->everyone) == PTHREAD_BARRIER_SERIAL_THREAD)
         c->n_shares++;
     for (const seat *s = c->seats; s < c->seats + c->n_teams * me->team.n_seats; s++)
         if (me->team.seat == 0 && s->team.seat == 0 && s->number != me->number)
-            memcpy((char *)values + s->first * n_bytes, (char *)c->shared[s->number] + s->first * n_bytes,
+            memcpy((char *)values + s->first * n_bytes, (char *)c->pool[s->number] + s->first * n_bytes,
                    (s->end - s->first) * n_bytes);
     pthread_barrier_wait(&c->everyone);
 }

@@ -327,7 +327,7 @@ static void check_refused(kt_status expected, const kt_network_spec *spec, size_
     size_t n_parameters = 7, n_bytes = 7;
     KT_CHECK_STATUS(expected, kt_network_create(&network, spec, max_rows));
     CU_ASSERT(network == NULL && kt_error_message()[0] != '\0');
-    KT_CHECK_STATUS(expected, kt_network_shared_bytes(spec, max_rows, &n_bytes, &n_parameters));
+    KT_CHECK_STATUS(expected, kt_network_pool_bytes(spec, max_rows, &n_bytes, &n_parameters));
     CU_ASSERT(n_bytes == 0 && n_parameters == 0 && kt_error_message()[0] != '\0');
 }
 
@@ -363,11 +363,11 @@ static void bytes(void)
     static const int64_t wide[2] = {5000, 5000};
     kt_network_spec spec = {.n_in = 784, .n_classes = 49, .hidden = {2, wide}};
     size_t n_bytes, again, n_parameters, n = (784 + 1 + 5000 + 1) * 5000 + 5001 * 49;
-    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(&spec, 16, &n_bytes, &n_parameters));
+    KT_CHECK_STATUS(KT_OK, kt_network_pool_bytes(&spec, 16, &n_bytes, &n_parameters));
     CU_ASSERT(n_parameters == n && n_bytes > 4 * n && n_bytes < 5 * n);
-    CU_ASSERT(kt_network_shared_bytes(&spec, 16, &again, NULL) == KT_OK && again == n_bytes);
+    CU_ASSERT(kt_network_pool_bytes(&spec, 16, &again, NULL) == KT_OK && again == n_bytes);
     spec.batch_norm = true, spec.batch_norm_epsilon = 1, spec.n_shards = KT_MAX_SHARDS;
-    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(&spec, 16, &again, NULL));
+    KT_CHECK_STATUS(KT_OK, kt_network_pool_bytes(&spec, 16, &again, NULL));
     CU_ASSERT(again > n_bytes + (4 + 2 * KT_MAX_SHARDS) * 10000 * sizeof(double));
 }
 

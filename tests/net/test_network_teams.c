@@ -199,7 +199,7 @@ static kt_status work(const seat *me, void *context)
 {
     copy *c = &copies[me->number];
     (void)context;
-    KT_TRY(kt_network_create_shared(&c->parts[me->team.seat], spec, M, &me->team, c->memory));
+    KT_TRY(kt_network_create_in_pool(&c->parts[me->team.seat], spec, M, &me->team, c->memory));
     crew_everyone(me);
     return train(c->parts[me->team.seat], me, (kt_rows){M, SHARDS, me->first, me->end}, c);
 }
@@ -229,7 +229,7 @@ static void check_copy(copy *c, size_t n_parts, size_t first, size_t end)
 static void check_crew(size_t n_teams, size_t n_parts, const size_t *cut)
 {
     size_t n_bytes, n_parameters;
-    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(spec, M, &n_bytes, &n_parameters));
+    KT_CHECK_STATUS(KT_OK, kt_network_pool_bytes(spec, M, &n_bytes, &n_parameters));
     for (size_t t = 0; t < n_teams; t++) {
         copies[t] = (copy){.memory = kt_memory_new(n_bytes, 1), .gradient = kt_memory_new(n_parameters, sizeof(float))};
         CU_ASSERT_FATAL(copies[t].memory != NULL && copies[t].gradient != NULL);
@@ -247,7 +247,7 @@ static void check_network(kt_network_spec of, bool many)
     size_t n, n_bytes;
     kt_linalg_start(1);
     spec = &of;
-    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(spec, M, &n_bytes, &n));
+    KT_CHECK_STATUS(KT_OK, kt_network_pool_bytes(spec, M, &n_bytes, &n));
     CU_ASSERT(n_bytes > n * sizeof(float));
     KT_CHECK_STATUS(KT_OK, kt_network_create(&net, spec, M));
     alone = (copy){.parts = {net}, .gradient = kt_memory_new(n, sizeof(float))};
@@ -307,7 +307,7 @@ static bool same_network(kt_network *a, kt_network *b)
 static kt_status initialize(const seat *me, void *context)
 {
     copy *c = &copies[me->number];
-    KT_TRY(kt_network_create_shared(&c->parts[me->team.seat], spec, 1, &me->team, c->memory));
+    KT_TRY(kt_network_create_in_pool(&c->parts[me->team.seat], spec, 1, &me->team, c->memory));
     kt_network_initialize(c->parts[me->team.seat], 12);
     if (!same_network(c->parts[me->team.seat], context))
         return kt_fail(KT_INTERNAL, "part %zu does not see what one rank makes", me->team.seat);
@@ -321,7 +321,7 @@ static void check_initializer(int initializer, int form, size_t n_parts)
     of.initializer = initializer, of.init_scale = 0.5;
     spec = &of;
     size_t n_bytes;
-    KT_CHECK_STATUS(KT_OK, kt_network_shared_bytes(spec, 1, &n_bytes, NULL));
+    KT_CHECK_STATUS(KT_OK, kt_network_pool_bytes(spec, 1, &n_bytes, NULL));
     KT_CHECK_STATUS(KT_OK, kt_network_create(&net, spec, 1));
     copies[0] = (copy){.memory = kt_memory_new(n_bytes, 1)};
     CU_ASSERT_FATAL(net != NULL && copies[0].memory != NULL);

@@ -28,12 +28,12 @@ const kt_kernels *__wrap_kt_kernels_best(void)
     return last_has_less && is_last() ? kt_kernels_table[KT_N_SIMD - 1] : __real_kt_kernels_best();
 }
 
-kt_status __real_kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n);
-kt_status __wrap_kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n);
-kt_status __wrap_kt_network_shared_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n)
+kt_status __real_kt_network_pool_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n);
+kt_status __wrap_kt_network_pool_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n);
+kt_status __wrap_kt_network_pool_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n)
 {
     return last_fails && is_last() ? kt_fail(KT_CONFIG, "not on this processor")
-                                   : __real_kt_network_shared_bytes(spec, max_rows, n_bytes, n);
+                                   : __real_kt_network_pool_bytes(spec, max_rows, n_bytes, n);
 }
 
 /* A run of one step of a network of 2 inputs and 2 classes, whose model goes to the scratch folder. */

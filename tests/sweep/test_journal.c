@@ -1,3 +1,4 @@
+/* The journal: what is written is read again. */
 #include <float.h>
 #include <math.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* Slices of points. */
 #include "sweep/slice.h"
 #include "test.h"
 

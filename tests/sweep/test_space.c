@@ -1,3 +1,4 @@
+/* Spaces of sweeps as INI files have them. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

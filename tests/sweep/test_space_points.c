@@ -1,3 +1,4 @@
+/* Points by number and by their values. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

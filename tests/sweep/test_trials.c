@@ -92,7 +92,7 @@ static void what_is_on_record_is_not_run_again(void)
 {
     fixture f;
     create(&f, "", 0, 1);
-    KT_CHECK_STATUS(KT_OK, kt_trials_plan(&f.trials));
+    KT_CHECK_STATUS(KT_OK, kt_trials_foresee(&f.trials));
     kt_outcome good = outcome_of(&f, 2), failed = outcome_of(&f, 3), other = outcome_of(&f, 4);
     failed.status = (int)KT_NO_MEMORY;
     other.key ^= 1;
@@ -114,7 +114,7 @@ static void what_failed_is_run_again_when_asked_for(void)
     fixture f;
     create(&f, "", 0, 1);
     f.trials.retry = true;
-    KT_CHECK_STATUS(KT_OK, kt_trials_plan(&f.trials));
+    KT_CHECK_STATUS(KT_OK, kt_trials_foresee(&f.trials));
     kt_outcome failed = outcome_of(&f, 3), diverged = outcome_of(&f, 4);
     failed.status = (int)KT_NO_MEMORY;
     diverged.status = (int)KT_DIVERGED;
@@ -129,7 +129,7 @@ static void success_outweighs_failure_in_any_order(void)
 {
     fixture f;
     create(&f, "", 0, 1);
-    KT_CHECK_STATUS(KT_OK, kt_trials_plan(&f.trials));
+    KT_CHECK_STATUS(KT_OK, kt_trials_foresee(&f.trials));
     kt_outcome good = outcome_of(&f, 1), failed = good;
     failed.status = (int)KT_NO_MEMORY;
     CU_ASSERT(!kt_trials_knows_better(&f.trials, &failed));

@@ -1,4 +1,5 @@
-#include "edge/comm_shared.h"
+/* A file in memory that all ranks of a host map, and a barrier in it. */
+#include "edge/comm_pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,7 @@ typedef struct control {
     _Alignas(LINE_BYTES) atomic_uint round;
 } control;
 
-struct kt_shared {
+struct kt_pool {
     kt_comm *comm; /* borrowed */
     size_t n_bytes;
     char *memory;
@@ -40,7 +41,7 @@ struct kt_shared {
 
 /* ---- the ranks of a host ---- */
 
-kt_status kt_comm_split_host(kt_comm *comm, kt_comm **out)
+kt_status kt_comm_group_host(kt_comm *comm, kt_comm **out)
 {
     MPI_Comm mpi;
     MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &mpi);
@@ -79,9 +80,9 @@ static kt_status check_limit(const kt_comm *comm, size_t n_bytes)
 
 /* A page that does not fit when it is touched kills the process: so we look first. Pages that are promised but not yet
  * there are not counted. */
-kt_status kt_shared_check_room(const kt_comm *comm, size_t n_bytes, size_t n_windows, size_t other_bytes)
+kt_status kt_pool_check_room(const kt_comm *comm, size_t n_bytes, size_t n_pools, size_t other_bytes)
 {
-    const double mega = 1e6, all = (double)n_bytes * (double)n_windows + (double)other_bytes;
+    const double mega = 1e6, all = (double)n_bytes * (double)n_pools + (double)other_bytes;
     const double left = (double)kt_memory_available();
     if (all > left)
         return kt_fail(KT_NO_MEMORY,
@@ -130,7 +131,7 @@ static kt_status open_file(const kt_comm *comm, const shared_file *file, int *fd
 
 /* Huge pages need an address that is, up to a multiple of their size, the offset in the file: so we choose it, in room
  * of our own. What intercepts a call may lose the choice (UCX did, for mremap), so the answer is compared. */
-static kt_status map_file(kt_shared *shared, int fd, size_t file_bytes)
+static kt_status map_file(kt_pool *pool, int fd, size_t file_bytes)
 {
     const size_t room_bytes = file_bytes + HUGE_BYTES;
     char *room = mmap(NULL, room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -140,15 +141,15 @@ static kt_status map_file(kt_shared *shared, int fd, size_t file_bytes)
         mapped = mmap(target, file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
     }
     if (mapped != MAP_FAILED && mapped == target) {
-        shared->room = room;
-        shared->room_bytes = room_bytes;
-        shared->memory = target;
+        pool->room = room;
+        pool->room_bytes = room_bytes;
+        pool->memory = target;
         return KT_OK;
     }
     const kt_status status =
         kt_fail(KT_NO_MEMORY,
                 "rank %d of %s cannot map %.0f MB of shared memory (%s): parallel.ranks_per_replica = 1 does without",
-                shared->comm->rank, shared->comm->host, (double)file_bytes / 1e6,
+                pool->comm->rank, pool->comm->host, (double)file_bytes / 1e6,
                 mapped == MAP_FAILED ? strerror(errno) : "the address was not kept");
     if (mapped != MAP_FAILED)
         munmap(mapped, file_bytes);
@@ -158,14 +159,14 @@ static kt_status map_file(kt_shared *shared, int fd, size_t file_bytes)
 }
 
 /* The file: the memory in whole huge pages, and the control block. It lives as long as it is mapped. */
-static kt_status share_memory(kt_shared *shared)
+static kt_status share_memory(kt_pool *pool)
 {
-    kt_comm *comm = shared->comm;
-    const size_t memory_bytes = (shared->n_bytes / HUGE_BYTES + 1) * HUGE_BYTES;
+    kt_comm *comm = pool->comm;
+    const size_t memory_bytes = (pool->n_bytes / HUGE_BYTES + 1) * HUGE_BYTES;
     const size_t file_bytes = memory_bytes + sizeof(control);
     shared_file file = {.path = ""};
     int fd = -1;
-    kt_status status = comm->rank == 0 ? kt_shared_check_room(comm, file_bytes, 1, 0) : KT_OK;
+    kt_status status = comm->rank == 0 ? kt_pool_check_room(comm, file_bytes, 1, 0) : KT_OK;
     if (comm->rank == 0 && status == KT_OK)
         status = make_file(comm, file_bytes, &fd, &file);
     status = kt_comm_agree(comm, status);
@@ -174,63 +175,63 @@ static kt_status share_memory(kt_shared *shared)
         if (comm->rank > 0)
             status = open_file(comm, &file, &fd);
         if (status == KT_OK)
-            status = map_file(shared, fd, file_bytes);
+            status = map_file(pool, fd, file_bytes);
         status = kt_comm_agree(comm, status); /* and rank 0's file may be closed */
     }
     if (fd >= 0)
         close(fd);
     if (status == KT_OK)
-        shared->control = (control *)(void *)(shared->memory + memory_bytes);
+        pool->control = (control *)(void *)(pool->memory + memory_bytes);
     return status;
 }
 
-static void unmap(kt_shared *shared)
+static void unmap(kt_pool *pool)
 {
-    if (shared->room != NULL)
-        munmap(shared->room, shared->room_bytes);
+    if (pool->room != NULL)
+        munmap(pool->room, pool->room_bytes);
 }
 
-kt_status kt_shared_create(kt_comm *comm, size_t n_bytes, kt_shared **out)
+kt_status kt_pool_create(kt_comm *comm, size_t n_bytes, kt_pool **out)
 {
-    kt_shared *shared;
+    kt_pool *pool;
     *out = NULL;
-    kt_status status = KT_NEW(shared, 1);
+    kt_status status = KT_NEW(pool, 1);
     if (status == KT_OK && n_bytes > SIZE_MAX / 4)
         status = kt_fail(KT_NO_MEMORY, "%zu bytes are more than this machine can address", n_bytes);
     status = kt_comm_agree(comm, status);
     if (status == KT_OK) {
-        shared->comm = comm;
-        shared->n_bytes = n_bytes;
-        shared->spins = comm->crowded ? 0 : SPINS;
+        pool->comm = comm;
+        pool->n_bytes = n_bytes;
+        pool->spins = comm->crowded ? 0 : SPINS;
     }
     if (status == KT_OK && comm->size > 1)
-        status = share_memory(shared);
+        status = share_memory(pool);
     else if (status == KT_OK)
-        status = kt_shared_check_room(comm, n_bytes, 1, 0);
-    if (status == KT_OK && comm->size == 1 && (shared->memory = kt_memory_new_huge(n_bytes)) == NULL)
+        status = kt_pool_check_room(comm, n_bytes, 1, 0);
+    if (status == KT_OK && comm->size == 1 && (pool->memory = kt_memory_new_huge(n_bytes)) == NULL)
         status = KT_NO_MEMORY;
     if (status == KT_OK)
-        *out = shared;
-    else if (shared != NULL) {
-        unmap(shared);
-        kt_memory_free(shared);
+        *out = pool;
+    else if (pool != NULL) {
+        unmap(pool);
+        kt_memory_free(pool);
     }
     return status;
 }
 
-void kt_shared_free(kt_shared *shared)
+void kt_pool_free(kt_pool *pool)
 {
-    if (shared == NULL)
+    if (pool == NULL)
         return;
-    if (shared->comm->size == 1)
-        kt_memory_free_huge(shared->memory, shared->n_bytes);
-    unmap(shared);
-    kt_memory_free(shared);
+    if (pool->comm->size == 1)
+        kt_memory_free_huge(pool->memory, pool->n_bytes);
+    unmap(pool);
+    kt_memory_free(pool);
 }
 
-void *kt_shared_memory(const kt_shared *shared)
+void *kt_pool_memory(const kt_pool *pool)
 {
-    return shared->memory;
+    return pool->memory;
 }
 
 /* ---- use ---- */
@@ -245,20 +246,20 @@ static void breathe(void)
 }
 
 /* The last to come opens the next round, for which the count is 0 again before anyone can know of it. */
-void kt_shared_barrier(kt_shared *shared)
+void kt_pool_barrier(kt_pool *pool)
 {
-    control *c = shared->control;
-    if (shared->comm->size == 1)
+    control *c = pool->control;
+    if (pool->comm->size == 1)
         return;
     unsigned round = atomic_load_explicit(&c->round, memory_order_relaxed);
     unsigned n_before = atomic_fetch_add_explicit(&c->n_waiting, 1, memory_order_acq_rel);
-    if (n_before + 1 == (unsigned)shared->comm->size) {
+    if (n_before + 1 == (unsigned)pool->comm->size) {
         atomic_store_explicit(&c->n_waiting, 0, memory_order_relaxed);
         atomic_store_explicit(&c->round, round + 1, memory_order_release);
         return;
     }
     for (unsigned i = 0; atomic_load_explicit(&c->round, memory_order_acquire) == round; i++) {
-        if (i < shared->spins)
+        if (i < pool->spins)
             breathe();
         else
             sched_yield();
@@ -279,18 +280,18 @@ static bool worth_it(char *block)
 
 /* The pages are the file's: once one rank has made them huge, the others find them so when they touch them next. Two
  * ranks at once would be in each other's way; and the system gives up when something else holds a page just then. */
-void kt_shared_settle(kt_shared *shared)
+void kt_pool_settle(kt_pool *pool)
 {
-    kt_comm *comm = shared->comm;
+    kt_comm *comm = pool->comm;
     if (comm->size == 1)
         return;
     kt_comm_barrier(comm);
-    madvise(shared->memory, shared->n_bytes, MADV_HUGEPAGE);
-    for (size_t first = 0, end; comm->rank == 0 && first < shared->n_bytes; first = end + HUGE_BYTES) {
-        for (end = first; end < shared->n_bytes && worth_it(shared->memory + end);)
+    madvise(pool->memory, pool->n_bytes, MADV_HUGEPAGE);
+    for (size_t first = 0, end; comm->rank == 0 && first < pool->n_bytes; first = end + HUGE_BYTES) {
+        for (end = first; end < pool->n_bytes && worth_it(pool->memory + end);)
             end += HUGE_BYTES;
         for (int i = 0; end > first && i < COLLAPSE_TRIES; i++)
-            if (madvise(shared->memory + first, end - first, MADV_COLLAPSE) == 0 || errno != EAGAIN)
+            if (madvise(pool->memory + first, end - first, MADV_COLLAPSE) == 0 || errno != EAGAIN)
                 break;
     }
     kt_comm_barrier_asleep(comm);

@@ -18,8 +18,8 @@ static size_t labels_offset(const kt_dataset *set)
 /* The ranks of each host, and the first ranks of all hosts. */
 static kt_status group(kt_comm *comm, kt_data *data, kt_comm **firsts)
 {
-    KT_TRY(kt_comm_agree(comm, kt_comm_split_host(comm, &data->host)));
-    return kt_comm_agree(comm, kt_comm_split(comm, kt_comm_rank(data->host) == 0 ? 0 : 1, firsts));
+    KT_TRY(kt_comm_agree(comm, kt_comm_group_host(comm, &data->host)));
+    return kt_comm_agree(comm, kt_comm_group(comm, kt_comm_rank(data->host) == 0 ? 0 : 1, firsts));
 }
 
 /* A copy of the rank's own, for what rank 0 will send; rank 0 has it. */
@@ -33,11 +33,11 @@ static kt_status allocate_copy(kt_dataset *set, bool labelled)
     return labelled ? KT_NEW(set->labels, set->n) : KT_OK;
 }
 
-/* The set's arrays lie in the window from now on; what rank 0 has read moves there. */
-static void use_window(kt_data *data, bool labelled)
+/* The set's arrays lie in the pool from now on; what rank 0 has read moves there. */
+static void use_pool(kt_data *data, bool labelled)
 {
     kt_dataset *set = &data->set;
-    char *memory = kt_shared_memory(data->window);
+    char *memory = kt_pool_memory(data->pool);
     kt_dataset own = {.features = set->features, .labels = set->labels};
     set->borrowed = true;
     set->features = memory;
@@ -50,13 +50,13 @@ static void use_window(kt_data *data, bool labelled)
         kt_dataset_free(&own);
 }
 
-/* Room for rank 0's data: one window for the ranks of a host, else (one rank, or no room for a window) a copy each. */
+/* Room for rank 0's data: one pool for the ranks of a host, else (one rank, or no room for a pool) a copy each. */
 static kt_status make_room(kt_comm *comm, kt_data *data, const size_t n_split[KT_N_PARTS], bool labelled)
 {
     size_t n_bytes = labels_offset(&data->set) + (labelled ? data->set.n * sizeof *data->set.labels : 0);
     kt_status status = kt_comm_rank(comm) == 0 ? KT_OK : kt_split_allocate(&data->split, n_split);
-    if (kt_comm_size(data->host) > 1 && kt_shared_create(data->host, n_bytes, &data->window) == KT_OK)
-        use_window(data, labelled);
+    if (kt_comm_size(data->host) > 1 && kt_pool_create(data->host, n_bytes, &data->pool) == KT_OK)
+        use_pool(data, labelled);
     else if (status == KT_OK)
         status = allocate_copy(&data->set, labelled);
     return kt_comm_agree(comm, status);
@@ -74,8 +74,8 @@ static kt_status fill(kt_comm *comm, kt_comm *firsts, kt_data *data, const size_
     KT_TRY(make_room(comm, data, n_split, labelled));
     if (kt_comm_rank(data->host) == 0)
         send(firsts, &data->set);
-    if (data->window != NULL)
-        kt_shared_barrier(data->window);
+    if (data->pool != NULL)
+        kt_pool_barrier(data->pool);
     else
         send(data->host, &data->set);
     for (int p = 0; p < KT_N_PARTS; p++)
@@ -188,7 +188,7 @@ kt_status kt_data_give(kt_comm *comm, kt_status read_status, kt_data *data)
     return status;
 }
 
-kt_status kt_data_share(kt_comm *comm, const kt_config *config, const kt_data *data, kt_data *out)
+kt_status kt_data_to_all(kt_comm *comm, const kt_config *config, const kt_data *data, kt_data *out)
 {
     *out = (kt_data){0};
     return kt_data_give(comm, kt_comm_rank(comm) == 0 ? kt_data_view(data, config, out) : KT_OK, out);

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "edge/comm_shared.h"
+#include "edge/comm_pool.h"
 #include "test.h"
 
-const char *const kt_test_suite = "comm_shared";
+const char *const kt_test_suite = "comm_pool";
 
 enum { N = 100003, HUGE_BYTES = 2 << 20 };
 
@@ -28,78 +28,78 @@ static size_t size(void)
 
 static void memory_is_zero_and_seen_by_all(void)
 {
-    kt_shared *shared;
-    KT_CHECK_STATUS(KT_OK, kt_shared_create(kt_test_world, N * sizeof(int), &shared));
-    int *x = kt_shared_memory(shared);
+    kt_pool *pool;
+    KT_CHECK_STATUS(KT_OK, kt_pool_create(kt_test_world, N * sizeof(int), &pool));
+    int *x = kt_pool_memory(pool);
     bool zero = true, seen = true;
     for (size_t i = 0; i < N; i++)
         zero = zero && x[i] == 0;
     KT_CHECK(zero);
     for (size_t i = rank(); i < N; i += size())
         x[i] = (int)(i + 7 * rank());
-    kt_shared_barrier(shared);
+    kt_pool_barrier(pool);
     for (size_t i = 0; i < N; i++)
         seen = seen && x[i] == (int)(i + 7 * (i % size()));
     KT_CHECK(seen);
     KT_CHECK((uintptr_t)x % HUGE_BYTES == 0);
-    kt_shared_free(shared);
-    kt_shared_free(NULL);
+    kt_pool_free(pool);
+    kt_pool_free(NULL);
 }
 
 /* In every round each rank writes its own word, and then reads all: plain memory, ordered by the barrier alone. */
 static void what_was_written_before_a_barrier_is_seen_after(void)
 {
     enum { ROUNDS = 5000, APART = 16 };
-    kt_shared *shared;
-    KT_CHECK_STATUS(KT_OK, kt_shared_create(kt_test_world, 2 * size() * APART * sizeof(size_t), &shared));
-    size_t *words = kt_shared_memory(shared), n_wrong = 0;
+    kt_pool *pool;
+    KT_CHECK_STATUS(KT_OK, kt_pool_create(kt_test_world, 2 * size() * APART * sizeof(size_t), &pool));
+    size_t *words = kt_pool_memory(pool), n_wrong = 0;
     for (size_t round = 1; round <= ROUNDS; round++) {
         size_t *now = words + (round % 2) * size() * APART; /* so that one barrier a round is enough */
         now[rank() * APART] = round * (rank() + 1);
-        kt_shared_barrier(shared);
+        kt_pool_barrier(pool);
         for (size_t r = 0; r < size(); r++)
             n_wrong += now[r * APART] != round * (r + 1);
     }
     KT_CHECK(n_wrong == 0);
-    kt_shared_free(shared);
+    kt_pool_free(pool);
 }
 
 static void several_arenas_are_apart(void)
 {
     enum { ARENAS = 5 };
     const size_t n_bytes[ARENAS] = {1, 0, 3 * HUGE_BYTES + 5, 4096, 77777};
-    kt_shared *shared[ARENAS];
+    kt_pool *pool[ARENAS];
     bool apart = true;
     for (size_t a = 0; a < ARENAS; a++) {
-        KT_CHECK_STATUS(KT_OK, kt_shared_create(kt_test_world, n_bytes[a], &shared[a]));
+        KT_CHECK_STATUS(KT_OK, kt_pool_create(kt_test_world, n_bytes[a], &pool[a]));
         if (rank() == a % size())
-            memset(kt_shared_memory(shared[a]), (int)a + 1, n_bytes[a]);
+            memset(kt_pool_memory(pool[a]), (int)a + 1, n_bytes[a]);
     }
     for (size_t a = 0; a < ARENAS; a++)
-        kt_shared_barrier(shared[a]);
+        kt_pool_barrier(pool[a]);
     for (size_t a = 0; a < ARENAS; a++)
         for (size_t i = 0; i < n_bytes[a]; i++)
-            apart = apart && ((const char *)kt_shared_memory(shared[a]))[i] == (char)(a + 1);
+            apart = apart && ((const char *)kt_pool_memory(pool[a]))[i] == (char)(a + 1);
     KT_CHECK(apart);
     for (size_t a = 0; a < ARENAS; a++)
-        kt_shared_free(shared[(a + 2) % ARENAS]);
+        kt_pool_free(pool[(a + 2) % ARENAS]);
 }
 
 static void the_ranks_of_a_host_form_a_group(void)
 {
     kt_comm *host, *half;
-    kt_shared *shared;
-    KT_CHECK_STATUS(KT_OK, kt_comm_split_host(kt_test_world, &host));
+    kt_pool *pool;
+    KT_CHECK_STATUS(KT_OK, kt_comm_group_host(kt_test_world, &host));
     KT_CHECK((size_t)kt_comm_size(host) == size() && (size_t)kt_comm_rank(host) == rank());
-    KT_CHECK_STATUS(KT_OK, kt_comm_split(host, (int)(rank() % 2), &half));
-    KT_CHECK_STATUS(KT_OK, kt_shared_create(half, sizeof(atomic_size_t), &shared));
-    atomic_fetch_add((atomic_size_t *)kt_shared_memory(shared), rank() + 1);
-    kt_shared_barrier(shared);
+    KT_CHECK_STATUS(KT_OK, kt_comm_group(host, (int)(rank() % 2), &half));
+    KT_CHECK_STATUS(KT_OK, kt_pool_create(half, sizeof(atomic_size_t), &pool));
+    atomic_fetch_add((atomic_size_t *)kt_pool_memory(pool), rank() + 1);
+    kt_pool_barrier(pool);
     size_t expected = 0;
     for (size_t r = rank() % 2; r < size(); r += 2)
         expected += r + 1;
-    KT_CHECK(atomic_load((atomic_size_t *)kt_shared_memory(shared)) == expected);
-    kt_shared_free(shared);
+    KT_CHECK(atomic_load((atomic_size_t *)kt_pool_memory(pool)) == expected);
+    kt_pool_free(pool);
     kt_comm_free(half);
     kt_comm_free(host);
 }
@@ -108,9 +108,9 @@ static void what_does_not_fit_is_refused_on_all_ranks(void)
 {
     const size_t n_bytes[] = {kt_memory_available(), (size_t)1 << 60, SIZE_MAX};
     for (size_t i = kt_memory_available() == SIZE_MAX ? 1 : 0; i < 3; i++) {
-        kt_shared *shared = (kt_shared *)(void *)kt_test_suite;
-        KT_CHECK(kt_shared_create(kt_test_world, i == 0 ? 2 * n_bytes[i] : n_bytes[i], &shared) == KT_NO_MEMORY);
-        KT_CHECK(shared == NULL);
+        kt_pool *pool = (kt_pool *)(void *)kt_test_suite;
+        KT_CHECK(kt_pool_create(kt_test_world, i == 0 ? 2 * n_bytes[i] : n_bytes[i], &pool) == KT_NO_MEMORY);
+        KT_CHECK(pool == NULL);
         KT_CHECK(strstr(kt_error_message(), i == 2 ? "than this machine can address" : " MB ") != NULL);
     }
 }
@@ -118,14 +118,14 @@ static void what_does_not_fit_is_refused_on_all_ranks(void)
 static void a_limit_of_the_file_size_is_told_on_all_ranks(void)
 {
     struct rlimit limit;
-    kt_shared *shared;
+    kt_pool *pool;
     getrlimit(RLIMIT_FSIZE, &limit);
     setrlimit(RLIMIT_FSIZE, &(struct rlimit){1000, limit.rlim_max});
-    kt_status status = kt_shared_create(kt_test_world, 1000, &shared);
+    kt_status status = kt_pool_create(kt_test_world, 1000, &pool);
     setrlimit(RLIMIT_FSIZE, &limit);
     KT_CHECK(status == (size() == 1 ? KT_OK : KT_NO_MEMORY));
     KT_CHECK(size() == 1 || strstr(kt_error_message(), "raise ulimit -f") != NULL);
-    kt_shared_free(shared);
+    kt_pool_free(pool);
 }
 
 /* ---- a system that does not do what it is asked for: the linker puts these in the place of the real ones ---- */
@@ -185,19 +185,19 @@ static void a_failure_on_one_rank_is_told_on_all_and_leaves_nothing(void)
     for (size_t failing = 0; failing < size() && size() > 1; failing++)
         for (int how = REFUSES; how <= (failing == 0 ? LOSES_ADDRESS : OPENS_ANOTHER); how++) {
             const int fd = next_descriptor();
-            kt_shared *shared = (kt_shared *)(void *)kt_test_suite;
+            kt_pool *pool = (kt_pool *)(void *)kt_test_suite;
             behaviour = rank() == failing ? how : GOOD;
-            const kt_status status = kt_shared_create(kt_test_world, N, &shared);
+            const kt_status status = kt_pool_create(kt_test_world, N, &pool);
             behaviour = GOOD;
-            KT_CHECK(status == KT_NO_MEMORY && shared == NULL);
+            KT_CHECK(status == KT_NO_MEMORY && pool == NULL);
             KT_CHECK(strstr(kt_error_message(), "parallel.ranks_per_replica = 1 does without") != NULL);
             KT_CHECK(n_mapped() == 0 && next_descriptor() == fd);
         }
-    kt_shared *shared;
+    kt_pool *pool;
     const int fd = next_descriptor();
-    KT_CHECK_STATUS(KT_OK, kt_shared_create(kt_test_world, N, &shared));
+    KT_CHECK_STATUS(KT_OK, kt_pool_create(kt_test_world, N, &pool));
     KT_CHECK(n_mapped() == (size() > 1) && next_descriptor() == fd);
-    kt_shared_free(shared);
+    kt_pool_free(pool);
     KT_CHECK(n_mapped() == 0);
 }
 
@@ -217,39 +217,39 @@ static size_t n_pages_there(void *memory, size_t n_bytes)
 static void untouched_memory_costs_nothing(void)
 {
     const size_t n_bytes = (size_t)512 << 20, huge_page = HUGE_BYTES / (size_t)sysconf(_SC_PAGESIZE);
-    kt_shared *shared;
-    kt_status status = kt_shared_create(kt_test_world, n_bytes, &shared);
+    kt_pool *pool;
+    kt_status status = kt_pool_create(kt_test_world, n_bytes, &pool);
     if (status == KT_OK) { /* there may be less memory */
-        KT_CHECK(n_pages_there(kt_shared_memory(shared), n_bytes) == 0);
-        kt_shared_barrier(shared);
-        *(volatile char *)kt_shared_memory(shared) = 1;
-        kt_shared_settle(shared);
-        KT_CHECK(n_pages_there(kt_shared_memory(shared), n_bytes) <= huge_page);
+        KT_CHECK(n_pages_there(kt_pool_memory(pool), n_bytes) == 0);
+        kt_pool_barrier(pool);
+        *(volatile char *)kt_pool_memory(pool) = 1;
+        kt_pool_settle(pool);
+        KT_CHECK(n_pages_there(kt_pool_memory(pool), n_bytes) <= huge_page);
     }
     KT_CHECK(status == KT_OK || status == KT_NO_MEMORY);
-    kt_shared_free(shared);
+    kt_pool_free(pool);
 }
 
 static void settling_changes_no_value(void)
 {
     const size_t n = 9 * HUGE_BYTES / sizeof(unsigned) + 1000;
-    kt_shared *shared;
-    KT_CHECK_STATUS(KT_OK, kt_shared_create(kt_test_world, n * sizeof(unsigned), &shared));
-    unsigned *x = kt_shared_memory(shared);
+    kt_pool *pool;
+    KT_CHECK_STATUS(KT_OK, kt_pool_create(kt_test_world, n * sizeof(unsigned), &pool));
+    unsigned *x = kt_pool_memory(pool);
     for (size_t i = rank() * n / size(); i < (rank() + 1) * n / size(); i++)
         x[i] = (unsigned)i * 2654435761u;
-    kt_shared_settle(shared);
+    kt_pool_settle(pool);
     bool same = true;
     for (size_t i = 0; i < n; i++)
         same = same && x[i] == (unsigned)i * 2654435761u;
     KT_CHECK(same);
-    kt_shared_barrier(shared);
+    kt_pool_barrier(pool);
     x[rank()] = 1; /* the pages are still the same for all */
-    kt_shared_barrier(shared);
+    kt_pool_barrier(pool);
     for (size_t r = 0; r < size(); r++)
         same = same && x[r] == 1;
     KT_CHECK(same);
-    kt_shared_free(shared);
+    kt_pool_free(pool);
 }
 
 const kt_test kt_tests[] = {
