@@ -96,8 +96,8 @@ static int finish(kt_status status)
 
 static int fail_usage(const struct command *command)
 {
-    if (command != NULL)
-        fprintf(stderr, "Usage: kdata %s %s\n", command->name, command->usage);
+    fprintf(stderr, "Usage: kdata %s %s\n", command != NULL ? command->name : "COMMAND",
+            command != NULL ? command->usage : "ARGUMENT...");
     fprintf(stderr, "Try 'kdata%s%s --help'.\n", command != NULL ? " " : "", command != NULL ? command->name : "");
     return KT_USAGE;
 }
@@ -148,8 +148,10 @@ static int run_named(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2)
+    if (argc < 2) {
+        fprintf(stderr, "kdata: nothing to do: there are inspect, convert and split\n");
         return fail_usage(NULL);
+    }
     const bool asks = strcmp(argv[1], "help") == 0;
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (asks && argc == 2)) {
         print_help();

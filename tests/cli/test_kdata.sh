@@ -46,7 +46,8 @@ expect 0 'kdata split X_images.npy' help split
 expect 2 'is no command' help nonsense
 expect 0 'kdata (ktrain)' --version
 expect 2 'is no command' nonsense
-expect 2 '--help'
+expect 2 'nothing to do: there are inspect'
+expect 2 'Usage: kdata COMMAND'
 expect 2 'Usage: kdata inspect' inspect
 expect 2 'Usage: kdata convert' convert x.npy out.h5 more
 expect 2 'Usage: kdata split' split --nonsense
