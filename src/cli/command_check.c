@@ -192,7 +192,7 @@ static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 
 const kt_command kt_command_check = {
     .name = "check",
-    .arguments = "CONFIG.ini [--ranks N] [--hosts H] [section.key=value ...]",
+    .arguments = "CONFIG.ini [--ranks N] [--hosts H] [--bandwidth G] [--latency U] [section.key=value ...]",
     .summary = "show what a job would do and cost, without running it",
     .help = "Prints the resolved configuration, the parameters, the memory of a host, the bytes that a step moves with "
             "either\n"

@@ -104,7 +104,8 @@ static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 
 const kt_command kt_command_sweep = {
     .name = "sweep",
-    .arguments = "JOB.ini [--dry-run] [--list] [--slice i/n] [--merge [DIR ...]] [section.key=value ...]",
+    .arguments = "JOB.ini [--dry-run] [--list] [--ranks N] [--slice i/n] [--merge [DIR ...]] [--retry-failed] "
+                 "[section.key=value ...]",
     .summary = "try many values of keys, on groups of ranks, and rank what came of it",
     .help =
         "JOB.ini is a job with a section [sweep]: how to search, and a list of values for each key that varies "

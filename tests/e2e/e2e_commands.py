@@ -59,7 +59,10 @@ def commands():
     assert "stopped on request, with a checkpoint" in nothing and "did you mean" not in e2e.ktrain("frobnicate", code=e2e.USAGE).err
     assert e2e.ktrain("help", "sweep").out == e2e.ktrain("sweep", "--help").out
     for word in names:
-        assert f"usage: [mpirun -np N] ktrain {word}" in e2e.ktrain(word, "--help").out == e2e.ktrain("help", word).out
+        help_of_it = e2e.ktrain(word, "--help").out
+        assert help_of_it.startswith(f"usage: [mpirun -np N] ktrain {word}") and help_of_it == e2e.ktrain("help", word).out
+        for option in re.findall(r"^  (-[\w-]+)", help_of_it, re.M):
+            assert option in help_of_it.split("\n")[0], f"the line of usage of {word} lacks {option}"
     assert "evaluate" in e2e.ktrain("--help").out and e2e.ktrain("--version").out.startswith("ktrain ")
 
 
