@@ -60,6 +60,8 @@ def check_installed():
     check("ktrain " in run("prefix/bin/ktrain", "--version"), "the installed ktrain does not say its version")
     for path in ("jobs/m3.ini", "hostfile.example", "examples/CMakeLists.txt"):
         check(os.path.exists(f"prefix/share/ktrain/{path}"), f"share/ktrain/{path} is not installed")
+    for page in re.findall(r"\]\(([^):#]+)\)", read("prefix/share/doc/ktrain/README.md")):
+        check(os.path.exists(f"prefix/share/doc/ktrain/{page}"), f"the installed README leads to {page}, which is not there")
     for path in glob.glob("prefix/lib/**/*.cmake", recursive=True) + glob.glob("prefix/lib/pkgconfig/*.pc"):
         check(BUILD not in read(path) and PREFIX not in read(path), f"{path} holds on to where it was built or installed")
 
