@@ -173,8 +173,8 @@ void kt_options_format(const kt_option *option, const void *values, kt_text_buff
 /* All values as an INI text; owned by the caller (kt_memory_free). */
 kt_status kt_options_write_ini(const kt_option_table *table, const void *values, char **text);
 
-/* The keys with their types, defaults and help, of one section or (NULL) of all; plain text or Markdown. KT_USAGE for
- * an unknown section. *text is owned by the caller (kt_memory_free). */
+/* The keys with their types, defaults and help, of one section (also said as section.key) or (NULL) of all; plain text or
+ * Markdown. KT_USAGE for an unknown section. *text is owned by the caller (kt_memory_free). */
 kt_status kt_options_document(const kt_option_table *table, const char *section, bool markdown, char **text);
 
 #endif

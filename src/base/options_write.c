@@ -114,9 +114,10 @@ static void document_section(kt_text_buffer *buffer, const kt_option_table *tabl
 kt_status kt_options_document(const kt_option_table *table, const char *section, bool markdown, char **text)
 {
     kt_text_buffer buffer = {0};
+    const size_t length = section == NULL ? 0 : strcspn(section, ".");
     bool found = false;
     for (const kt_option_heading *h = table->headings; h->section != NULL; h++)
-        if (section == NULL || strcmp(section, h->section) == 0) {
+        if (section == NULL || (strlen(h->section) == length && strncmp(section, h->section, length) == 0)) {
             kt_text_append(&buffer, "%s", found ? "\n" : "");
             document_section(&buffer, table, h, markdown);
             found = true;
@@ -125,7 +126,7 @@ kt_status kt_options_document(const kt_option_table *table, const char *section,
     if (status == KT_OK && !found) {
         kt_memory_free(*text);
         *text = NULL;
-        return kt_fail(KT_USAGE, "there is no section [%s]; ktrain options lists all", section);
+        return kt_fail(KT_USAGE, "there is no section [%.*s]; ktrain options lists all", (int)length, section);
     }
     return status;
 }

@@ -22,7 +22,7 @@ static kt_status document(const char *section, bool markdown, char **text)
     kt_text_buffer both = {0};
     char *part;
     if (section != NULL)
-        return kt_options_document(strcmp(section, "sweep") == 0 ? &kt_sweep_options : kt_config_options(), section,
+        return kt_options_document(strncmp(section, "sweep", 5) == 0 ? &kt_sweep_options : kt_config_options(), section,
                                    markdown, text);
     KT_TRY(kt_options_document(kt_config_options(), NULL, markdown, &part));
     kt_text_append(&both, "%s\n", part);
@@ -65,6 +65,8 @@ const kt_command kt_command_options = {
     .name = "options",
     .arguments = "[SECTION] [--markdown]",
     .summary = "list the keys of the configuration, with defaults and bounds",
-    .help = "  --markdown          as the page docs/ini.md\n",
+    .help = "A key stands for its section: ktrain options model.hidden\n"
+            "\n"
+            "  --markdown          as the page docs/ini.md\n",
     .run = run,
 };

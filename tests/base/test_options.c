@@ -315,6 +315,11 @@ static void documentation_names_every_key(void)
     KT_CHECK_STATUS(KT_OK, kt_options_document(&table, "b", false, &text));
     CU_ASSERT(strstr(text, "color") != NULL && strstr(text, "count") == NULL);
     kt_memory_free(text);
+    KT_CHECK_STATUS(KT_OK, kt_options_document(&table, "b.color", false, &text));
+    CU_ASSERT(strstr(text, "color") != NULL && strstr(text, "count") == NULL);
+    kt_memory_free(text);
+    KT_CHECK_STATUS(KT_USAGE, kt_options_document(&table, "z.color", false, &text));
+    KT_CHECK_MESSAGE("there is no section [z]; ");
     KT_CHECK_STATUS(KT_USAGE, kt_options_document(&table, "z", false, &text));
     CU_ASSERT_PTR_NULL(text);
 }
