@@ -135,6 +135,13 @@ def check_predictions():
         check("libktrain" not in run("readelf", "-d", program), f"{program} needs libktrain.so")
 
 
+def check_plain_c():
+    """Without a C++ compiler the program in C is built all the same."""
+    run("cmake", "-S", "prefix/share/ktrain/examples", "-B", "plain", f"-DCMAKE_PREFIX_PATH={PREFIX}", "-DCMAKE_CXX_COMPILER=NOTFOUND")
+    run("cmake", "--build", "plain")
+    check(os.path.exists("plain/train_arrays") and not os.path.exists("plain/predict"), "without C++ the examples are other ones")
+
+
 def check_refusals():
     for program, argument in (("examples/predict", "job.ini"), ("examples/predict", "none"), ("examples/train_arrays", "job.ini")):
         done = subprocess.run([program, argument], capture_output=True, text=True, check=False, env=ENVIRONMENT)
@@ -152,6 +159,7 @@ ENVIRONMENT["LD_LIBRARY_PATH"] = f"{PREFIX}/lib"
 if not failures:
     check_training()
     check_predictions()
+    check_plain_c()
     check_refusals()
 print("\n".join(failures) or "the installed ktrain and libktrain work")
 sys.exit(bool(failures))
