@@ -53,3 +53,4 @@ accuracy=$(tr -d ' \n' <"$summary" | grep -oE '"test":\{[^}]*\}' | head -n 1 | g
 echo
 echo "test accuracy: $accuracy on the 10,000 test images"
 echo "results: $(cd "$run" && pwd) (summary.json, history.csv, confusion.csv, best.h5, log.txt)"
+echo "next:    ${program#"$root"/} help; README.md shows a job on data of your own"
