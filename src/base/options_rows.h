@@ -8,7 +8,6 @@
 
 enum { DEF = KT_OPTION_DEFINES, ABOVE = KT_OPTION_ABOVE, BELOW = KT_OPTION_BELOW, PLACE = KT_OPTION_PLACE };
 
-#define NO_MIN (-DBL_MAX)
 #define NO_MAX DBL_MAX
 #define MANY   1e15 /* whole numbers up to here are exact in a double */
 

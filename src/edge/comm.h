@@ -77,9 +77,8 @@ void kt_comm_reduce_slices(kt_comm *comm, const size_t *bounds, const float *vec
 void kt_comm_gather_all_slices(kt_comm *comm, const size_t *bounds, float *vector);
 void kt_comm_gather_all_bytes(kt_comm *comm, const size_t *bounds, void *data);
 
-/* Every rank's own slice of its vector[n] to the same place in rank 0's, and back. */
+/* Every rank's own slice of its vector[n] to the same place in rank 0's. */
 void kt_comm_gather_slices(kt_comm *comm, const size_t *bounds, float *vector);
-void kt_comm_scatter_slices(kt_comm *comm, const size_t *bounds, float *vector);
 
 /* kt_comm_gather_all_slices while other work goes on. All ranks start their transfers in the same order, and may have
  * several under way (fewer than 1024). Until the end the own slice may be read but not written, the others neither.

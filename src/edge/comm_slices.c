@@ -80,7 +80,7 @@ void kt_comm_reduce_slices(kt_comm *comm, const size_t *bounds, const float *vec
     MPI_Reduce_scatter(vector, slice, comm->counts, MPI_FLOAT, MPI_SUM, comm->mpi);
 }
 
-static void share(kt_comm *comm, const size_t *bounds, void *data, MPI_Datatype type)
+static void gather_all(kt_comm *comm, const size_t *bounds, void *data, MPI_Datatype type)
 {
     if (comm->size == 1)
         return;
@@ -90,14 +90,14 @@ static void share(kt_comm *comm, const size_t *bounds, void *data, MPI_Datatype 
 
 void kt_comm_gather_all_slices(kt_comm *comm, const size_t *bounds, float *vector)
 {
-    share(comm, bounds, vector, MPI_FLOAT);
+    gather_all(comm, bounds, vector, MPI_FLOAT);
 }
 
 void kt_comm_gather_all_bytes(kt_comm *comm, const size_t *bounds, void *data)
 {
     char *bytes = data;
     if (bounds[comm->size] <= PIECE_BYTES)
-        share(comm, bounds, data, MPI_BYTE);
+        gather_all(comm, bounds, data, MPI_BYTE);
     else
         for (int r = 0; r < comm->size; r++)
             kt_comm_broadcast(comm, r, bytes + bounds[r], bounds[r + 1] - bounds[r]);
@@ -111,16 +111,8 @@ void kt_comm_gather_slices(kt_comm *comm, const size_t *bounds, float *vector)
                 comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi);
 }
 
-void kt_comm_scatter_slices(kt_comm *comm, const size_t *bounds, float *vector)
-{
-    bool root = comm->rank == 0;
-    slices(comm, bounds);
-    MPI_Scatterv(vector, comm->counts, comm->starts, MPI_FLOAT, root ? MPI_IN_PLACE : vector + bounds[comm->rank],
-                 comm->counts[comm->rank], MPI_FLOAT, 0, comm->mpi);
-}
-
 /* The same messages as a transfer's, one pair at a time: for a rank that has no memory to remember them. */
-static void share_at_once(kt_comm *comm, const size_t *bounds, float *vector, int tag)
+static void gather_all_at_once(kt_comm *comm, const size_t *bounds, float *vector, int tag)
 {
     const int rank = comm->rank, size = comm->size;
     for (int k = 1; k < size; k++) {
@@ -139,7 +131,7 @@ void kt_comm_start_gather_all(kt_comm *comm, const size_t *bounds, float *vector
     const int tag = TAG_TRANSFER + (int)(comm->n_transfers++ % N_TRANSFER_TAGS);
     kt_transfer *t = kt_memory_new(1, sizeof *t + 2 * (size_t)size * sizeof t->requests[0]);
     if (t == NULL) {
-        share_at_once(comm, bounds, vector, tag);
+        gather_all_at_once(comm, bounds, vector, tag);
         return;
     }
     for (int k = 1; k < size; k++) {

@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#include "base/shards.h"
 #include "base/share.h"
 #include "net/dense.h"
 

@@ -1,8 +1,6 @@
 /* The cost model filled from a job. */
 #include "engine/forecast.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 #include "engine/evaluate.h"
 #include "engine/replica.h"

@@ -7,7 +7,6 @@
 #include "engine/data.h"
 #include "engine/exchange.h"
 #include "input/batches.h"
-#include "net/network.h"
 
 typedef struct kt_forecast {
     const kt_config *config; /* borrowed, as is what spec borrows from it */

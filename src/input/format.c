@@ -9,7 +9,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/options_rows.h"
 #include "base/text.h"
 #include "input/foreign.h"
 

@@ -2,7 +2,6 @@
 #include "input/format.h"
 #include "input/format_stream.h"
 
-#include <stdint.h>
 #include <string.h>
 #include <zlib.h>
 

@@ -3,7 +3,6 @@
 #include "input/format_stream.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -12,7 +12,6 @@
 #ifndef KTRAIN_KERNELS_H
 #define KTRAIN_KERNELS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/simd.h"

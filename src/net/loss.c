@@ -43,15 +43,15 @@ size_t kt_loss_predict(size_t n_classes, const float *z)
 /* Room for the exponentials of one row: none is computed twice for up to this many classes. */
 enum { MOST_KEPT = 1024 };
 
-void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *z, const int32_t *y, kt_loss_sums *sums,
-                     float *d_z)
+void kt_loss_softmax(const kt_loss_spec *spec, const kt_logits *of, kt_loss_sums *sums, float *d_z)
 {
     const size_t C = spec->n_classes;
     /* q = even + hit * onehot */
     const double even = spec->label_smoothing / (double)C, hit = 1 - spec->label_smoothing;
     double kept[MOST_KEPT], *exps = C <= MOST_KEPT ? kept : NULL;
-    for (size_t r = 0; r < m; r++, z += C) {
-        const size_t label = (size_t)y[r];
+    const float *z = of->z;
+    for (size_t r = 0; r < of->m; r++, z += C) {
+        const size_t label = (size_t)of->y[r];
         const double weight = spec->class_weights == NULL ? 1 : spec->class_weights[label];
         double largest, mean_z = 0;
         const double sum = sum_exponentials(C, z, &largest, exps), log_sum = largest + log(sum);
@@ -66,7 +66,7 @@ void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *
         sums->samples++;
         if (d_z == NULL)
             continue;
-        const double factor = weight / (double)M;
+        const double factor = weight / (double)of->M;
         for (size_t c = 0; c < C; c++) {
             const double p = (exps != NULL ? exps[c] : exp((double)z[c] - largest)) / sum;
             d_z[r * C + c] = (float)(factor * (p - even - (c == label ? hit : 0)));

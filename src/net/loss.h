@@ -30,10 +30,15 @@ typedef struct kt_loss_sums {
     int64_t samples;
 } kt_loss_sums;
 
-/* Adds the sums over z[m x C] with labels y[m] to *sums. When d_z is not NULL, d_z[m x C] = d(sum l_i / M)/dz. d_z may
- * alias z. */
-void kt_loss_softmax(const kt_loss_spec *spec, size_t m, size_t M, const float *z, const int32_t *y, kt_loss_sums *sums,
-                     float *d_z);
+/* m of a batch's M samples: logits z[m x C] with labels y[m], borrowed. */
+typedef struct kt_logits {
+    size_t m, M;
+    const float *z;
+    const int32_t *y;
+} kt_logits;
+
+/* Adds the sums over the samples to *sums. When d_z is not NULL, d_z[m x C] = d(sum l_i / M)/dz. d_z may alias z. */
+void kt_loss_softmax(const kt_loss_spec *spec, const kt_logits *of, kt_loss_sums *sums, float *d_z);
 
 /* weights[n_classes] with which every class that has samples weighs the same in all: n / (n_present counts[c]), n all
  * samples, n_present the classes that have any (scikit-learn's "balanced"); 0 for the others. The mean weight of a

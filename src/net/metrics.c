@@ -35,7 +35,7 @@ void kt_metrics_add(kt_metrics *metrics, size_t m, const float *z, const int32_t
     const size_t C = metrics->n_classes;
     const kt_loss_spec plain = {.n_classes = C};
     kt_loss_sums sums = {0};
-    kt_loss_softmax(&plain, m, m, z, y, &sums, NULL);
+    kt_loss_softmax(&plain, &(kt_logits){m, m, z, y}, &sums, NULL);
     metrics->cross_entropy_sum += sums.cross_entropy;
     for (size_t r = 0; r < m; r++)
         metrics->confusion[(size_t)y[r] * C + kt_loss_predict(C, z + r * C)]++;

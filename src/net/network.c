@@ -231,11 +231,6 @@ size_t kt_network_n_in(const kt_network *net)
     return net->n_in;
 }
 
-size_t kt_network_max_rows(const kt_network *net)
-{
-    return net->max_rows;
-}
-
 const kt_team *kt_network_team(const kt_network *net)
 {
     return &net->team;

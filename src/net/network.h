@@ -42,7 +42,6 @@ const kt_tensor *kt_network_state_tensors(const kt_network *network, size_t *n);
 const kt_team *kt_network_team(const kt_network *network);
 size_t kt_network_n_classes(const kt_network *network);
 size_t kt_network_n_in(const kt_network *network);
-size_t kt_network_max_rows(const kt_network *network);
 
 /* Where the caller puts inputs [max_rows x n_in] before forward (rows of pass->rows), and the loss its derivative
  * [max_rows x n_classes] before backward. Owned by the network, shared by the team: fill, then kt_team_barrier. */

@@ -3,7 +3,6 @@
 #define KTRAIN_HISTORY_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/status.h"
 

@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 #include "engine/config.h"
-#include "engine/data.h"
 #include "net/early_stopping.h"
 #include "net/metrics.h"
 #include "run/history.h"

@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "base/test_point.h"
+#include "run/checkpoint_file.h"
 
 /* Reads DIR/config.ini: what the run in a directory was started with last. */
 static kt_status read_config(const char *dir, kt_config *config)

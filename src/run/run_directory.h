@@ -2,11 +2,11 @@
 #ifndef KTRAIN_RUN_DIRECTORY_H
 #define KTRAIN_RUN_DIRECTORY_H
 
+#include "base/file.h"
 #include "base/log.h"
 #include "engine/config.h"
 #include "engine/data.h"
 #include "run/checkpoint.h"
-#include "run/checkpoint_file.h"
 
 typedef struct kt_run_directory {
     const kt_config *config; /* borrowed, as are data and log */

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "base/test_point.h"
 #include "base/timer.h"
 #include "engine/evaluate.h"

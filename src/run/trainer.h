@@ -6,7 +6,6 @@
 #include "edge/comm.h"
 #include "engine/exchange.h"
 #include "run/checkpoint.h"
-#include "run/checkpoint_file.h"
 #include "run/report.h"
 
 typedef struct kt_trainer kt_trainer;

@@ -1,6 +1,5 @@
 /* What a checkpoint holds of a trainer, saved and taken over. */
 #include <math.h>
-#include <string.h>
 
 #include "base/timer.h"
 #include "edge/linalg.h"

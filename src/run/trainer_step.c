@@ -40,24 +40,24 @@ static void score_batch(kt_trainer *t, const kt_pass *pass, const float *logits,
         const kt_range rows = kt_share(pass->rows.M, v, V);
         const size_t begin = rows.begin;
         shards[v] = (kt_shard_result){.asked = atomic_load_explicit(&t->board->asked, memory_order_relaxed)};
-        kt_loss_softmax(&t->loss, rows.end - begin, pass->rows.M, logits + begin * C, t->labels + begin,
+        kt_loss_softmax(&t->loss, &(kt_logits){rows.end - begin, pass->rows.M, logits + begin * C, t->labels + begin},
                         &shards[v].sums, kt_network_d_logits(t->network) + begin * C);
     }
     kt_team_gather_all(&t->replica.team, shards, V, sizeof *shards);
-    double parts[2 * KT_MAX_SHARDS], total[2];
+    double shard_sums[2 * KT_MAX_SHARDS], total[2];
     for (size_t v = 0; v < V; v++) {
-        parts[2 * v] = shards[v].sums.loss;
-        parts[2 * v + 1] = shards[v].sums.cross_entropy;
+        shard_sums[2 * v] = shards[v].sums.loss;
+        shard_sums[2 * v + 1] = shards[v].sums.cross_entropy;
         sums->correct += shards[v].sums.correct;
         sums->samples += shards[v].sums.samples;
         t->asked |= shards[v].asked != 0;
     }
-    kt_shards_add_f64(V, 2, 2, parts, total);
+    kt_shards_add_f64(V, 2, 2, shard_sums, total);
     sums->loss = total[0];
     sums->cross_entropy = total[1];
 }
 
-/* This replica's part of a batch through the network and back. */
+/* This replica's rows of a batch through the network and back. */
 static void compute_factors(kt_trainer *t, const kt_pass *pass, kt_loss_sums *sums)
 {
     gather_batch(t, pass);

@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/test_point.h"
 #include "base/text.h"
+#include "run/report.h"
 
 /* LONGEST_LINE is many times what kt_journal_append writes. */
 enum { LONGEST_LINE = 1 << 20, KEY_DIGITS = 16, CRC_MEMBER_BYTES = 20 };

@@ -11,7 +11,6 @@
 #define KTRAIN_JOURNAL_H
 
 #include "engine/config.h"
-#include "run/report.h"
 #include "sweep/outcome.h"
 
 /* What a trial is known by: its configuration (kt_config_key) and the fingerprint of its data. Never 0. */

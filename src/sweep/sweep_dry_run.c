@@ -18,7 +18,7 @@ typedef struct sample {
     double cost; /* expected seconds */
 } sample;
 
-/* The beats of a run: one a step. */
+/* The beats of a run: one per step. */
 typedef struct beats {
     size_t n;
     double first, last;

@@ -2,12 +2,12 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "input/csv.h"
+#include "run/report.h"
 #include "sweep/sweep_report_private.h"
 
 enum { NUMBER_BYTES = 32 };

@@ -3,7 +3,7 @@
 #define KTRAIN_SWEEP_TRIAL_H
 
 #include "run/trainer.h"
-#include "sweep/journal.h"
+#include "sweep/outcome.h"
 #include "sweep/sweep_data.h"
 
 /* Groups of ranks_per_trial ranks. Collective. KT_CONFIG when that does not divide the ranks. */

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/intern.h"
 #include "base/memory.h"
+#include "sweep/journal.h"
 
 enum { BELOW_DIR = sizeof "/trials/0123456789abcdef" }; /* bytes */
 

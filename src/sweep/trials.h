@@ -3,7 +3,7 @@
 #ifndef KTRAIN_TRIALS_H
 #define KTRAIN_TRIALS_H
 
-#include "sweep/journal.h"
+#include "sweep/outcome.h"
 #include "sweep/slice.h"
 #include "sweep/space.h"
 #include "sweep/strategy.h"

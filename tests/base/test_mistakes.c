@@ -1,5 +1,4 @@
 /* Several failures told together. */
-#include <string.h>
 
 #include "base/mistakes.h"
 #include "test.h"

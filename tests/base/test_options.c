@@ -1,5 +1,4 @@
 /* Options by a small table of every type. The real table is tested in test_config.c. */
-#include <float.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -2,7 +2,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "base/shards.h"
 #include "base/share.h"
 #include "test.h"

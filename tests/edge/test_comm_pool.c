@@ -1,6 +1,5 @@
 /* Memory that the ranks of a host share: here all ranks are on one host. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>

@@ -130,7 +130,7 @@ static void make_factors(kt_network *network, const kt_pass *pass)
     const float *logits = kt_network_forward(network, pass);
     for (size_t r = begin; r < end && team->seat == 0; r++) {
         const int32_t label = (int32_t)((r * r + pass->epoch) % N_CLASSES);
-        kt_loss_softmax(&loss, 1, pass->rows.M, logits + r * N_CLASSES, &label, &(kt_loss_sums){0},
+        kt_loss_softmax(&loss, &(kt_logits){1, pass->rows.M, logits + r * N_CLASSES, &label}, &(kt_loss_sums){0},
                         kt_network_d_logits(network) + r * N_CLASSES);
     }
     kt_team_barrier(team);

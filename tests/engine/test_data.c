@@ -1,6 +1,5 @@
 /* What a run learns from, on any number of ranks: small CSV files written here. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 

@@ -1,5 +1,4 @@
 /* Gradients that ranks form in tiles against the whole one that a single call after the other makes: the same bits. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"

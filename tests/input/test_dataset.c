@@ -3,12 +3,10 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "input/dataset.h"
-#include "input/labels.h"
 
 /* ---- arrays as npy files ---- */
 

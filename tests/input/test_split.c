@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "input/split.h"
 
 static kt_status create(kt_split *out, size_t n, const int32_t *labels, size_t n_classes, const double *fractions,

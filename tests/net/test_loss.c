@@ -30,7 +30,7 @@ static double objective(void *context)
 {
     bench *b = context;
     kt_loss_sums sums = {0};
-    kt_loss_softmax(&b->spec, ROWS, BATCH, b->z, b->y, &sums, NULL);
+    kt_loss_softmax(&b->spec, &(kt_logits){ROWS, BATCH, b->z, b->y}, &sums, NULL);
     return sums.loss / BATCH;
 }
 
@@ -48,7 +48,7 @@ static void values(void)
         double loss = 1, plain = 2;
         int64_t correct = 3;
         prepare(&b, forms[f].smoothing, forms[f].class_weights);
-        kt_loss_softmax(&b.spec, ROWS, BATCH, b.z, b.y, &sums, NULL);
+        kt_loss_softmax(&b.spec, &(kt_logits){ROWS, BATCH, b.z, b.y}, &sums, NULL);
         for (size_t r = 0; r < ROWS; r++) {
             const float *z = b.z + r * C;
             double total = 0, mixed = 0;
@@ -76,7 +76,7 @@ static void gradients(void)
         bench b;
         kt_loss_sums sums = {0};
         prepare(&b, forms[f].smoothing, forms[f].class_weights);
-        kt_loss_softmax(&b.spec, ROWS, BATCH, b.z, b.y, &sums, b.d_z);
+        kt_loss_softmax(&b.spec, &(kt_logits){ROWS, BATCH, b.z, b.y}, &sums, b.d_z);
         CU_ASSERT(gradient_count_wrong(objective, &b, N_Z, b.z, b.d_z) == 0);
         b.d_z[7] += 1e-3f;
         CU_ASSERT(gradient_count_wrong(objective, &b, N_Z, b.z, b.d_z) == 1);
@@ -89,8 +89,8 @@ static void in_place(void)
         bench b;
         kt_loss_sums sums = {0}, sums_in_place = {0};
         prepare(&b, forms[f].smoothing, forms[f].class_weights);
-        kt_loss_softmax(&b.spec, ROWS, BATCH, b.z, b.y, &sums, b.d_z);
-        kt_loss_softmax(&b.spec, ROWS, BATCH, b.z, b.y, &sums_in_place, b.z);
+        kt_loss_softmax(&b.spec, &(kt_logits){ROWS, BATCH, b.z, b.y}, &sums, b.d_z);
+        kt_loss_softmax(&b.spec, &(kt_logits){ROWS, BATCH, b.z, b.y}, &sums_in_place, b.z);
         CU_ASSERT(memcmp(b.z, b.d_z, sizeof b.z) == 0 && sums.loss == sums_in_place.loss &&
                   sums.correct == sums_in_place.correct);
     }
@@ -103,7 +103,7 @@ static void extremes(void)
     const kt_loss_spec spec = {.n_classes = 3};
     kt_loss_sums sums = {0};
     float d_z[6], p[6];
-    kt_loss_softmax(&spec, 2, 2, z, y, &sums, d_z);
+    kt_loss_softmax(&spec, &(kt_logits){2, 2, z, y}, &sums, d_z);
     CU_ASSERT(is_near(sums.loss, 1 + log1p(exp(-1)), 1e-13) && sums.correct == 1);
     kt_loss_probabilities(2, 3, z, p);
     CU_ASSERT(p[0] == 1 && p[1] == 0 && p[2] == 0 && p[3] == (float)(1 / (1 + exp(-1))));
@@ -118,7 +118,7 @@ static void small_losses(void)
     static const int32_t y[1] = {0};
     const kt_loss_spec spec = {.n_classes = 2};
     kt_loss_sums sums = {0};
-    kt_loss_softmax(&spec, 1, 1, z, y, &sums, NULL);
+    kt_loss_softmax(&spec, &(kt_logits){1, 1, z, y}, &sums, NULL);
     CU_ASSERT(fabs(sums.cross_entropy - exp(-30)) < 2e-16);
 }
 
@@ -130,10 +130,10 @@ static void not_a_number(void)
         const kt_loss_spec spec = {.n_classes = 3};
         kt_loss_sums sums = {0};
         z[bad] = NAN;
-        kt_loss_softmax(&spec, 1, 1, z, y, &sums, NULL);
+        kt_loss_softmax(&spec, &(kt_logits){1, 1, z, y}, &sums, NULL);
         CU_ASSERT(isnan(sums.loss));
         z[bad] = INFINITY;
-        kt_loss_softmax(&spec, 1, 1, z, y, &sums, NULL);
+        kt_loss_softmax(&spec, &(kt_logits){1, 1, z, y}, &sums, NULL);
         CU_ASSERT(!isfinite(sums.loss));
     }
 }
@@ -148,7 +148,7 @@ static void many_classes(void)
     kt_loss_sums sums = {0};
     double sum = 0;
     kt_random_normal(&place, 0, MANY, z);
-    kt_loss_softmax(&spec, 1, 1, z, y, &sums, d_z);
+    kt_loss_softmax(&spec, &(kt_logits){1, 1, z, y}, &sums, d_z);
     kt_loss_probabilities(1, MANY, z, p);
     for (size_t c = 0; c < MANY; c++) {
         sum += (double)p[c];
@@ -161,7 +161,7 @@ static void no_rows(void)
 {
     const kt_loss_spec spec = {.n_classes = C};
     kt_loss_sums sums = {0};
-    kt_loss_softmax(&spec, 0, 5, NULL, NULL, &sums, NULL);
+    kt_loss_softmax(&spec, &(kt_logits){0, 5, NULL, NULL}, &sums, NULL);
     CU_ASSERT(sums.loss == 0 && sums.samples == 0);
 }
 

@@ -63,7 +63,7 @@ static void loss(kt_network *net, const kt_rows *rows, const float *logits)
     int32_t y[M];
     for (size_t r = 0; r < M; r++)
         y[r] = (int32_t)(r * 5 % N_CLASSES);
-    kt_loss_softmax(&softmax, m, rows->M, logits + begin * N_CLASSES, y + begin, &sums,
+    kt_loss_softmax(&softmax, &(kt_logits){m, rows->M, logits + begin * N_CLASSES, y + begin}, &sums,
                     kt_network_d_logits(net) + begin * N_CLASSES);
 }
 

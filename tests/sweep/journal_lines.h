@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "run/report.h"
 #include "sweep/journal.h"
 #include "test.h"
 

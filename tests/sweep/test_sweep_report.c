@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "run/report.h"
 #include "sweep/sweep_report.h"
 #include "test.h"
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "sweep/journal.h"
 #include "sweep/trials.h"
 #include "test.h"
 
