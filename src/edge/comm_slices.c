@@ -11,7 +11,7 @@ struct kt_transfer {
     MPI_Request requests[]; /* [n] */
 };
 
-/* What has been posted and not waited for. Ranks post in the same order of (distance, part), so whoever waits for the
+/* What has been posted and not waited for. Ranks post in the same order of (distance, sum), so whoever waits for the
  * earliest is waiting for what all others have posted: it does not matter where each rank stops to wait. */
 typedef struct pending {
     int n;

@@ -1,4 +1,4 @@
-/* What the two files of hdf5_file share: hdf5_file.c (open, write, image) and hdf5_file_read.c. */
+/* What the files of hdf5_file share: hdf5_file.c (open, write, image), hdf5_file_read.c and hdf5_file_names.c. */
 #ifndef KTRAIN_HDF5_FILE_PRIVATE_H
 #define KTRAIN_HDF5_FILE_PRIVATE_H
 

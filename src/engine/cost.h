@@ -50,7 +50,7 @@ typedef struct kt_layer_shape {
 /* What combining the gradient of one layer costs in a step, with the update; and what is kept for it. */
 typedef struct kt_exchange_cost {
     double total_bytes; /* that all replicas together send: exact */
-    double sent_bytes;  /* the busiest replica's part, when each sends to each directly */
+    double sent_bytes;  /* by the busiest replica, when each sends to each directly */
     double messages;    /* exchanges of all with all, a latency each */
     double seconds;
     double updates;     /* of the whole layer, by all replicas together */

@@ -4,7 +4,7 @@
  * Within a replica each rank forms the gradient of its own units tile by tile, and each tile goes straight into the
  * optimizer: no gradient is kept. Between replicas each layer goes by one kind of exchange:
  *   allreduce  partial sums of the gradient (shards.h) go to the owner of a slice, who adds them, updates the slice,
- *              and sends the parameters to the others. Owners: replica 0 (rank0) or all replicas in equal parts
+ *              and sends the parameters to the others. Owners: replica 0 (rank0) or all replicas in equal slices
  *              (sharded).
  *   factors    every replica gets all samples' inputs x and deltas d of the layer, B (n_in + n_out) floats, forms the
  *              whole gradient itself, and updates its own copy of the parameters and of the optimizer's state.

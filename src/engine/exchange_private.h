@@ -28,7 +28,7 @@ typedef struct kt_exchange_memory {
     float *slots[KT_MAX_SLOTS];
     float *gradient;  /* NULL unless plan->keeps_gradient */
     float *sums;      /* [plan->n_sums], kt_exchange_vector_floats apart */
-    double *row_sums; /* [n_layers x plan->n_row_sums]: parts of the squared norm */
+    double *row_sums; /* [n_layers x plan->n_row_sums]: terms of the squared norm */
 } kt_exchange_memory;
 
 /* Leaders: factors that are on their way; [n_layers x 2], of inputs and of deltas. */

@@ -31,7 +31,7 @@ typedef struct kt_dense {
     bool transposed;
 } kt_dense;
 
-/* Units of a layer of n_units that a part owns: whole tiles. `thin`: own kernels are used. */
+/* Units of a layer of n_units that a seat of the team owns: whole tiles. `thin`: own kernels are used. */
 kt_range kt_dense_own(size_t n_units, bool thin, const kt_team *team);
 
 /* y = x w^T for the rows here and the units of `own`. */

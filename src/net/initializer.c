@@ -9,13 +9,13 @@ enum { CHUNK = 4096 }; /* divides 2^32: a chunk never lies in two epochs */
 
 typedef void draw_function(const kt_random_place *place, uint32_t first, size_t n, float *out);
 
-/* w[] = offset + factor * draw for elements begin (a multiple of 4) to end */
-static void fill(draw_function *draw, const kt_drawn_weight *weight, kt_range part, double factor, double offset,
+/* w[] = offset + factor * draw for the elements of the range, which begins at a multiple of 4 */
+static void fill(draw_function *draw, const kt_drawn_weight *weight, kt_range range, double factor, double offset,
                  float *w)
 {
     size_t n_now;
-    for (size_t e = part.begin; e < part.end; e += n_now) {
-        const size_t left = part.end - e, room = CHUNK - e % CHUNK;
+    for (size_t e = range.begin; e < range.end; e += n_now) {
+        const size_t left = range.end - e, room = CHUNK - e % CHUNK;
         n_now = left < room ? left : room;
         const kt_random_place place = {.seed = weight->seed,
                                        .purpose = KT_RANDOM_INIT,
@@ -28,22 +28,22 @@ static void fill(draw_function *draw, const kt_drawn_weight *weight, kt_range pa
     }
 }
 
-static void fill_normal(const kt_drawn_weight *weight, kt_range part, double deviation, float *w)
+static void fill_normal(const kt_drawn_weight *weight, kt_range range, double deviation, float *w)
 {
-    fill(kt_random_normal, weight, part, deviation, 0, w);
+    fill(kt_random_normal, weight, range, deviation, 0, w);
 }
 
-static void fill_uniform(const kt_drawn_weight *weight, kt_range part, double half_width, float *w)
+static void fill_uniform(const kt_drawn_weight *weight, kt_range range, double half_width, float *w)
 {
-    fill(kt_random_uniform, weight, part, 2 * half_width, -half_width, w);
+    fill(kt_random_uniform, weight, range, 2 * half_width, -half_width, w);
 }
 
 #define INITIALIZER(name, draws, size)                                               \
-    static void name(const kt_drawn_weight *weight, kt_range part, float *w)         \
+    static void name(const kt_drawn_weight *weight, kt_range range, float *w)        \
     {                                                                                \
         const double fan_in = (double)weight->n_in, fan_out = (double)weight->n_out; \
         (void)fan_in, (void)fan_out;                                                 \
-        draws(weight, part, size, w);                                                \
+        draws(weight, range, size, w);                                               \
     }
 
 INITIALIZER(he, fill_normal, sqrt(2 / fan_in))

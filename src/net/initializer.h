@@ -20,9 +20,9 @@ typedef struct kt_drawn_weight {
 
 typedef struct kt_initializer {
     const char *name;
-    /* w[part.end - part.begin] = elements `part` of the weight, from (seed, layer, element). part.begin is a multiple of
-     * 4. */
-    void (*fill)(const kt_drawn_weight *weight, kt_range part, float *w);
+    /* w[range.end - range.begin] = elements `range` of the weight, from (seed, layer, element). range.begin is a
+     * multiple of 4. */
+    void (*fill)(const kt_drawn_weight *weight, kt_range range, float *w);
 } kt_initializer;
 
 /* Normal with deviation: he sqrt(2 / n_in), glorot sqrt(2 / (n_in + n_out)), lecun sqrt(1 / n_in), normal `scale`.

@@ -144,7 +144,7 @@ static void gather_rows(row_group *a, const gradient_tile *t, size_t v, size_t b
 static void sum_shards(const gradient_tile *t, size_t v, float *to, size_t ld)
 {
     row_group a;
-    gradient_tile part = *t;
+    gradient_tile now = *t;
     a.x[GROUP_ROWS] = no_row;
     memset(a.d[GROUP_ROWS], 0, sizeof a.d[0]);
     size_t begin = t->row[v], end;
@@ -153,12 +153,12 @@ static void sum_shards(const gradient_tile *t, size_t v, float *to, size_t ld)
         end = least(begin + GROUP_ROWS, t->row[v + t->at_once]);
         gather_rows(&a, t, v, begin, end);
         if (t->n == WIDTH * LANES)
-            sum_group(WIDTH, LANES, &a, more, &part, to, ld);
+            sum_group(WIDTH, LANES, &a, more, &now, to, ld);
         else if (t->n == WIDTH / 2 * LANES)
-            sum_group(WIDTH / 2, LANES, &a, more, &part, to, ld);
+            sum_group(WIDTH / 2, LANES, &a, more, &now, to, ld);
         else
-            sum_group(1, t->n, &a, more, &part, to, ld);
-        part.ahead = NULL;
+            sum_group(1, t->n, &a, more, &now, to, ld);
+        now.ahead = NULL;
         begin = end;
     } while (end < t->row[v + t->at_once]);
 }

@@ -21,29 +21,29 @@ static void make(kt_layer *layer, kt_maker *maker)
     self->bias = kt_maker_parameter(maker, "bias", layer->n_out);
 }
 
-/* The same elements, each at its place; this part's chunks of them. */
+/* The same elements, each at its place; this rank's chunks of them. */
 static void initialize_transposed(dense *self, const kt_initial *initial, const kt_drawn_weight *weight)
 {
     enum { CHUNK = 1024 };
     const size_t n_in = self->layer.n_in, n_out = self->layer.n_out, n = n_in * n_out;
     float chunk[CHUNK];
     for (size_t e = initial->team->seat * CHUNK; e < n; e += initial->team->n_seats * CHUNK) {
-        const kt_range part = {e, e + CHUNK < n ? e + CHUNK : n};
-        initial->weights->fill(weight, part, chunk);
-        for (size_t i = part.begin; i < part.end; i++)
-            self->weight[i % n_in * n_out + i / n_in] = chunk[i - part.begin];
+        const kt_range range = {e, e + CHUNK < n ? e + CHUNK : n};
+        initial->weights->fill(weight, range, chunk);
+        for (size_t i = range.begin; i < range.end; i++)
+            self->weight[i % n_in * n_out + i / n_in] = chunk[i - range.begin];
     }
 }
 
 static void initialize(kt_layer *layer, const kt_initial *initial, kt_range own)
 {
     dense *self = (dense *)layer;
-    const kt_range part = {own.begin * layer->n_in, own.end * layer->n_in};
+    const kt_range range = {own.begin * layer->n_in, own.end * layer->n_in};
     const kt_drawn_weight weight = {initial->seed, layer->number, layer->n_in, layer->n_out, initial->scale};
     if (self->transposed)
         initialize_transposed(self, initial, &weight);
     else
-        initial->weights->fill(&weight, part, self->weight + part.begin);
+        initial->weights->fill(&weight, range, self->weight + range.begin);
     kt_layer_fill(own, 0, self->bias);
 }
 

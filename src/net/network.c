@@ -127,13 +127,13 @@ static kt_status build(kt_network *net, void *memory)
 
 static void free_parts(kt_network *net)
 {
-    void *const parts[] = {
+    void *const owned[] = {
         net->layers,       net->outputs,   net->factors, net->maker.parameters.tensor, net->maker.state.tensor,
         net->maker.formed, net->own_memory};
     for (size_t l = 0; l < net->n_layers; l++)
         kt_memory_free(net->layers[l]);
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        kt_memory_free(parts[i]);
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+        kt_memory_free(owned[i]);
 }
 
 kt_status kt_network_pool_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n_parameters)

@@ -5,8 +5,8 @@
  * can forget. A gradient is not kept: backward leaves its factors, and who needs a tile of it forms it.
  *
  * A network may be in memory that a team of ranks shares: each rank has a kt_network of its own around the same
- * vectors, and forward and backward are calls that the whole team makes, each part computing its own units. They end
- * with a barrier: what they leave is complete for every part. */
+ * vectors, and forward and backward are calls that the whole team makes, each rank computing its own units. They end
+ * with a barrier: what they leave is complete for every rank. */
 #ifndef KTRAIN_NETWORK_H
 #define KTRAIN_NETWORK_H
 
@@ -28,7 +28,7 @@ void kt_network_free(kt_network *network);
  * such a network cannot be made here; both are 0 then. Local. */
 kt_status kt_network_pool_bytes(const kt_network_spec *spec, size_t max_rows, size_t *n_bytes, size_t *n_parameters);
 
-/* Weights by the initializer, biases and shifts 0, gains 1, running mean 0 and variance 1. Each part its own rows, so
+/* Weights by the initializer, biases and shifts 0, gains 1, running mean 0 and variance 1. Each rank its own rows, so
  * that memory lies near who updates it; ends with a barrier of the team. */
 void kt_network_initialize(kt_network *network, uint64_t seed);
 

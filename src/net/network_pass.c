@@ -45,7 +45,7 @@ const float *kt_network_forward(kt_network *net, const kt_pass *pass)
         kt_layer *layer = net->layers[l];
         if (layer->kind->multiplies) {
             if (l > 0)
-                kt_team_barrier(&net->team); /* it reads what all parts have made */
+                kt_team_barrier(&net->team); /* it reads what all ranks have made */
             announce(pass, dense++, false);
         }
         layer->kind->forward(layer, pass, own_columns(pass, layer->n_out), x, net->outputs[l]);
@@ -66,7 +66,7 @@ void kt_network_backward(kt_network *net, const kt_pass *pass)
         const float *dy = net->factors[dense].delta;
         if (is_dense) {
             if (l + 1 < net->n_layers)
-                kt_team_barrier(&net->team); /* it reads what all parts have made */
+                kt_team_barrier(&net->team); /* it reads what all ranks have made */
             announce(pass, dense, true);
         }
         float *dx = is_dense ? net->factors[--dense].delta : net->factors[dense].delta;

@@ -1,4 +1,4 @@
-/* What the strategies share, for src/strategy*.c only. */
+/* What the strategies share, for strategy*.c only. */
 #ifndef KTRAIN_STRATEGY_PRIVATE_H
 #define KTRAIN_STRATEGY_PRIVATE_H
 
