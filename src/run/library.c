@@ -1,4 +1,5 @@
 /* libktrain: version, status and configuration. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -95,23 +96,19 @@ ktrain_status ktrain_config_read(const char *path, ktrain_config **out)
     return status == KT_OK ? make(path, out) : (ktrain_status)status;
 }
 
-static kt_status set(kt_config *values, const char *key, const char *value)
-{
-    kt_text_buffer buffer = {0};
-    char *text;
-    kt_text_append(&buffer, "%s=%s", key, value);
-    KT_TRY(kt_text_take(&buffer, &text));
-    const kt_status status = kt_options_override(kt_config_options(), values, text);
-    kt_memory_free(text);
-    return status;
-}
-
 ktrain_status ktrain_config_set(ktrain_config *config, const char *key, const char *value)
 {
-    kt_status status = KT_LIBRARY_CHECK("ktrain_config_set", "(config, key, value)", config, key, value);
-    if (status == KT_OK && (strchr(key, '.') == NULL || strchr(key, '=') != NULL))
-        status = kt_fail(KT_CONFIG, "there is no key %.200s: must be section.key (ktrain options lists them)", key);
-    return (ktrain_status)(status == KT_OK ? set(&config->values, key, value) : status);
+    static const char call[] = "ktrain_config_set";
+    char section[64];
+    const kt_status status = KT_LIBRARY_CHECK(call, "(config, key, value)", config, key, value);
+    if (status != KT_OK)
+        return (ktrain_status)status;
+    const size_t n = strcspn(key, ".");
+    if (n == 0 || n >= sizeof section || key[n] == '\0')
+        return (ktrain_status)kt_fail(
+            KT_CONFIG, "%s: there is no key %.200s: must be section.key (ktrain options lists them)", call, key);
+    snprintf(section, sizeof section, "%.*s", (int)n, key);
+    return (ktrain_status)kt_options_set(kt_config_options(), &config->values, call, section, key + n + 1, value);
 }
 
 kt_status kt_library_show(const kt_config *config, const char *key, char **text)

@@ -42,12 +42,17 @@ kt_status kt_library_borrow(const char *call, const ktrain_array *x, const int32
     return kt_dataset_borrow(&array, labels, n_classes, call, out);
 }
 
+/* As many as a layer has units at most; a label by mistake, like INT32_MAX, would ask for tables of many gigabytes. */
+enum { MOST_CLASSES = 10000000 };
+
 static kt_status create(ktrain_data *data, const ktrain_array *features, const int32_t *labels, size_t n_classes)
 {
     static const char call[] = "ktrain_data_create";
     KT_TRY(kt_library_borrow(call, features, labels, n_classes, &data->data.set));
     if (data->data.set.n_classes < 2)
         return kt_fail(KT_DATA, "%s: there is only class 0: must be at least two classes", call);
+    if (data->data.set.n_classes > MOST_CLASSES)
+        return kt_fail(KT_DATA, "%s: %zu classes: must be at most %d", call, data->data.set.n_classes, MOST_CLASSES);
     kt_data_describe(&data->data);
     return KT_OK;
 }

@@ -297,7 +297,7 @@ static void refuse_array(ktrain_status expected, ktrain_array array, const int32
 
 static void arrays_that_cannot_be_are_refused(void)
 {
-    static const int32_t negative[N] = {[5] = -1}, large[N] = {[7] = N_CLASSES}, zeros[N];
+    static const int32_t negative[N] = {[5] = -1}, large[N] = {[7] = N_CLASSES}, zeros[N], huge[N] = {[7] = INT32_MAX};
     ktrain_data *data;
     make_samples();
     refuse_array(KTRAIN_USAGE, (ktrain_array){(ktrain_type)7, N, D, x}, labels, "type is 7");
@@ -311,6 +311,7 @@ static void arrays_that_cannot_be_are_refused(void)
     refuse_array(KTRAIN_DATA, samples, labels, "row 5, column 2");
     make_samples();
     KT_CHECK(ktrain_data_create(&data, &samples, zeros, 0) == KTRAIN_DATA);
+    KT_CHECK(ktrain_data_create(&data, &samples, huge, 0) == KTRAIN_DATA && data == NULL);
     KT_CHECK(ktrain_data_create(&data, &samples, labels, SIZE_MAX) == KTRAIN_USAGE);
     data = make_data();
     KT_CHECK(ktrain_data_set_parts(data, N - 1, parts) == KTRAIN_USAGE);
@@ -383,6 +384,10 @@ static void a_configuration_is_set_and_shown_key_by_key(void)
     KT_CHECK(strstr(ktrain_message(), "learning_rate") != NULL);
     KT_CHECK(ktrain_config_set(config, "", "") == KTRAIN_CONFIG);
     KT_CHECK(ktrain_config_set(config, "run.seed=1", "2") == KTRAIN_CONFIG);
+    KT_CHECK(ktrain_config_set(config, ".seed", "2") == KTRAIN_CONFIG);
+    KT_CHECK(ktrain_config_set(config, "run.", "2") == KTRAIN_CONFIG);
+    KT_CHECK(ktrain_config_set(config, "run.sed", "2") == KTRAIN_CONFIG);
+    KT_CHECK(strncmp(ktrain_message(), "ktrain_config_set: there is no key run.sed", 42) == 0);
     KT_CHECK(ktrain_config_get(config, "run") == NULL && ktrain_config_get(config, "") == NULL);
     ktrain_config_free(config);
     KT_CHECK(ktrain_config_read(kt_test_source("jobs/m3.ini"), &config) == KTRAIN_OK);
