@@ -320,7 +320,7 @@ static kt_status malformed_override(const kt_option_table *table, const char *ar
     char key[64], advice[400] = "";
     const size_t n = strcspn(argument, "=.");
     snprintf(key, sizeof key, "%.*s", (int)(n < sizeof key ? n : sizeof key - 1), argument);
-    if (argument[n] == '=' && n < sizeof key)
+    if (n < sizeof key && argument[n] == '=')
         kt_options_advise(table, "", key, advice, sizeof advice);
     return kt_fail(KT_USAGE, "%.200s: not of the form section.key=value%s", argument,
                    advice[0] != '\0' ? advice : ", like optimizer.learning_rate=0.01");

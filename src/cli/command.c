@@ -1,4 +1,4 @@
-/* The table of commands, and how one is found. */
+/* How a command is found; command.h has the list. */
 #include "cli/command.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Header, checksum, fsync and rename of a checkpoint; which are kept. */
+/* Header and checksum of a checkpoint, which kt_file_replace renames into place; which are kept. */
 #include "run/checkpoint_file.h"
 
 #include <dirent.h>
