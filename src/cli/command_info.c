@@ -4,7 +4,7 @@
 #include "cli/command.h"
 #include "edge/hdf5_file.h"
 #include "edge/linalg.h"
-#include "engine/placement.h"
+#include "engine/host_report.h"
 #include "run/provenance.h"
 #include "run/run_directory.h"
 
@@ -41,7 +41,7 @@ static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
     kt_log_line(log, "host     %s, %ld cores online, %.1f GiB of memory", kt_comm_host(world),
                 sysconf(_SC_NPROCESSORS_ONLN),
                 (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE) / (1 << 30));
-    return kt_placement_report(world, kt_linalg_threads(), log);
+    return kt_host_report(world, kt_linalg_threads(), log);
 }
 
 const kt_command kt_command_info = {

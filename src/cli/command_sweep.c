@@ -5,7 +5,7 @@
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "edge/linalg.h"
-#include "engine/placement.h"
+#include "engine/host_report.h"
 #include "run/stop.h"
 #include "sweep/strategy.h"
 #include "sweep/sweep.h"
@@ -81,7 +81,7 @@ static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
     sweep_arguments a = {.plan.slice.n = 1};
     kt_space *space;
     KT_TRY(parse(argc, argv, &a));
-    KT_TRY(kt_placement_check_launcher(world, log));
+    KT_TRY(kt_host_report_check_launcher(world, log));
     kt_status status = kt_comm_agree(world, KT_NEW(space, 1));
     if (status == KT_OK)
         status = kt_space_read(world, a.path, a.n_overrides, a.overrides, space);

@@ -2,14 +2,14 @@
 #include "cli/command.h"
 #include "edge/linalg.h"
 #include "engine/config.h"
-#include "engine/placement.h"
+#include "engine/host_report.h"
 #include "run/run.h"
 #include "run/stop.h"
 
 static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 {
     kt_config config;
-    KT_TRY(kt_placement_check_launcher(world, log));
+    KT_TRY(kt_host_report_check_launcher(world, log));
     if (argc < 2)
         return kt_fail(KT_USAGE, "no configuration given: say ktrain CONFIG.ini (ktrain train --help shows more)");
     for (int i = 1; i < argc; i++)

@@ -78,7 +78,7 @@ static void find_nodes(kt_exchange *x)
 {
     kt_allreduce *a = &x->allreduce;
     for (size_t r = 0; r < x->replica->n_replicas; r++) {
-        const kt_rows rows = kt_replica_rows(x->replica, r, 0, x->plan->job.n_shards);
+        const kt_rows rows = kt_rank_rows_of_replica(x->replica, r, 0, x->plan->job.n_shards);
         kt_shard_node *nodes = a->all_nodes + a->n_all_nodes;
         a->n_sums[r] = kt_shards_nodes(rows.first, rows.end, nodes);
         if (r == x->replica->number)

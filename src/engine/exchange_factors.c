@@ -47,8 +47,8 @@ static void send_factor(kt_exchange *x, const kt_pass *pass, size_t l, bool delt
     const bool for_norm = x->plan->spec.clip_norm > 0 && pass->kernels != NULL;
     if (x->sending.sent[which] || (!x->plan->kind[l]->needs_factors && !for_norm))
         return;
-    kt_replica_start_rows(x->replica, &pass->rows, deltas ? f->dense.n_out : f->dense.n_in, deltas ? f->delta : f->x,
-                          &x->sending.transfers[which]);
+    kt_rank_rows_start_gather_all(x->replica, &pass->rows, deltas ? f->dense.n_out : f->dense.n_in,
+                                  deltas ? f->delta : f->x, &x->sending.transfers[which]);
     x->sending.sent[which] = true;
 }
 

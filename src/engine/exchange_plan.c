@@ -106,7 +106,7 @@ static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_
 /* What follows from the choice for memory. */
 static void count_vectors(kt_exchange_plan *plan, const kt_replica *replica)
 {
-    const kt_rows rows = kt_replica_rows(replica, replica->number, 0, plan->job.n_shards);
+    const kt_rows rows = kt_rank_rows_of_replica(replica, replica->number, 0, plan->job.n_shards);
     kt_shard_node nodes[KT_MAX_SHARD_NODES];
     const size_t n_nodes = kt_shards_nodes(rows.first, rows.end, nodes);
     plan->keeps_gradient = plan->job.clips && !plan->job.thin;

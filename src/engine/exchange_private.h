@@ -6,6 +6,7 @@
 
 #include "engine/exchange.h"
 #include "engine/gradient.h"
+#include "engine/rank_rows.h"
 
 /* A kind each, in the order of preference where they cost the same, and what it does in the help of parallel.exchange. */
 #define KT_EXCHANGES(X)       \

@@ -137,22 +137,6 @@ void kt_replica_barrier(kt_replica *replica)
         kt_pool_barrier(replica->pool);
 }
 
-kt_rows kt_replica_rows(const kt_replica *replica, size_t number, size_t M, size_t n_shards)
-{
-    const kt_range own = kt_share(n_shards, number, replica->n_replicas);
-    return (kt_rows){M, n_shards, own.begin, own.end};
-}
-
-void kt_replica_start_rows(kt_replica *replica, const kt_rows *rows, size_t width, float *values, kt_transfer **out)
-{
-    for (size_t r = 0; r < replica->n_replicas; r++) {
-        const kt_rows part = kt_replica_rows(replica, r, rows->M, rows->shards);
-        replica->bounds[r] = kt_rows_begin(&part) * width;
-    }
-    replica->bounds[replica->n_replicas] = rows->M * width;
-    kt_comm_start_gather_all(replica->leaders, replica->bounds, values, out);
-}
-
 void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes)
 {
     kt_replica_barrier(replica);

@@ -45,13 +45,6 @@ void *kt_replica_memory(const kt_replica *replica);
 /* What the replica's ranks wrote before is seen by all of them after. Collective over the replica. */
 void kt_replica_barrier(kt_replica *replica);
 
-/* The part of a batch of M rows in n_shards shards that replica `number` computes. Local. */
-kt_rows kt_replica_rows(const kt_replica *replica, size_t number, size_t M, size_t n_shards);
-
-/* values[M x width] are rows of a batch, cut as `rows` is, and each replica has filled those of its own shards. Starts to
- * send each replica's to all others; done when the transfer is (comm.h). Collective over the leaders. */
-void kt_replica_start_rows(kt_replica *replica, const kt_rows *rows, size_t width, float *values, kt_transfer **out);
-
 /* Copies n_bytes of shared memory from replica 0 to the same place in all others. Collective over all ranks; ends with a
  * barrier. */
 void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes);

@@ -2,7 +2,8 @@
  *
  * softmax cross-entropy: l_i = w[y_i] * (logsumexp(z_i) - sum_c q_ic z_ic) with targets q = (1 - s) onehot(y) + s / C,
  * s the label smoothing and w the class weights (all 1 when NULL). The batch's loss is sum_i l_i / M, M the samples of
- * the whole batch: the number, not the sum of their class weights. */
+ * the whole batch: the number, not the sum of their class weights. It is the only loss there is, and no row of a table: validation, early
+ * stopping and the files of a run speak of cross-entropy (docs/architecture.md, "How to add"). */
 #ifndef KTRAIN_LOSS_H
 #define KTRAIN_LOSS_H
 

@@ -5,7 +5,7 @@
 #include "edge/linalg.h"
 #include "engine/data.h"
 #include "engine/data_check.h"
-#include "engine/placement.h"
+#include "engine/host_report.h"
 #include "run/run_directory.h"
 #include "run/trainer.h"
 
@@ -46,7 +46,7 @@ static kt_status start(run *r)
     kt_comm_broadcast(r->comm, 0, &resumes, sizeof resumes);
     kt_report_provenance(r->log, kt_trainer_provenance(r->trainer));
     report_data(r);
-    KT_TRY(kt_placement_report(r->comm, kt_linalg_threads(), r->log));
+    KT_TRY(kt_host_report(r->comm, kt_linalg_threads(), r->log));
     kt_trainer_report(r->trainer);
     if (resumes)
         KT_TRY(kt_trainer_resume(r->trainer, r->directory.start));

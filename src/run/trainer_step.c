@@ -2,21 +2,15 @@
 #include <math.h>
 
 #include "base/share.h"
+#include "engine/rank_rows.h"
 #include "run/stop.h"
 #include "run/trainer_private.h"
-
-/* The shards of the batch that this rank gathers and scores: its share of its replica's. */
-static kt_range own_shards(const kt_trainer *t, const kt_rows *rows)
-{
-    const kt_range own = kt_share(rows->end - rows->first, t->replica.team.seat, t->replica.team.n_seats);
-    return (kt_range){rows->first + own.begin, rows->first + own.end};
-}
 
 /* Own shards' inputs and labels. */
 static void gather_batch(kt_trainer *t, const kt_pass *pass)
 {
     const kt_dataset *set = &t->data->set;
-    const kt_range own = own_shards(t, &pass->rows);
+    const kt_range own = kt_rank_rows_own_shards(&t->replica, &pass->rows);
     if (kt_stop_asked())
         atomic_store_explicit(&t->board->asked, 1, memory_order_relaxed);
     for (size_t v = own.begin; v < own.end; v++) {
@@ -29,13 +23,13 @@ static void gather_batch(kt_trainer *t, const kt_pass *pass)
     kt_team_barrier(&t->replica.team);
 }
 
-/* Own shards' loss and its derivative, then the sums of the whole batch: shard by shard, added along the tree. Who was
- * asked to stop is told with them: what a shard's scorer has written is what all ranks go by. */
+/* Own shards' loss and its derivative, then the sums of the whole batch: shard by shard, added along the tree. The word
+ * of a stop travels with them, so that all ranks know of it in the same step. */
 static void score_batch(kt_trainer *t, const kt_pass *pass, const float *logits, kt_loss_sums *sums)
 {
     const size_t C = t->data->set.n_classes, V = pass->rows.shards;
     kt_shard_result *shards = t->board->shards;
-    const kt_range own = own_shards(t, &pass->rows);
+    const kt_range own = kt_rank_rows_own_shards(&t->replica, &pass->rows);
     for (size_t v = own.begin; v < own.end; v++) {
         const kt_range rows = kt_share(pass->rows.M, v, V);
         const size_t begin = rows.begin;
@@ -72,7 +66,7 @@ kt_status kt_trainer_step(kt_trainer *t, size_t step)
     size_t M = kt_batches_step(&t->batches, step, &samples);
     kt_loss_sums sums = {0};
     kt_pass pass =
-        kt_network_pass(t->network, kt_replica_rows(&t->replica, t->replica.number, M, t->plan.job.n_shards));
+        kt_network_pass(t->network, kt_rank_rows_of_replica(&t->replica, t->replica.number, M, t->plan.job.n_shards));
     pass.training = true;
     pass.seed = (uint64_t)t->config->run.seed;
     pass.epoch = (uint32_t)p->epoch;

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/timer.h"
 #include "edge/linalg.h"
-#include "engine/placement.h"
+#include "engine/host_report.h"
 #include "run/report.h"
 #include "run/stop.h"
 #include "sweep/sweep_data.h"
@@ -119,7 +119,7 @@ static kt_status go_through(sweep *s)
     KT_TRY(kt_comm_agree(s->world, root ? open_desk(s) : KT_OK));
     KT_TRY(kt_provenance_collect(s->world, &made));
     kt_report_provenance(s->log, &made);
-    KT_TRY(kt_placement_report(s->world, kt_linalg_threads(), s->log));
+    KT_TRY(kt_host_report(s->world, kt_linalg_threads(), s->log));
     if (root)
         kt_sweep_desk_start(&s->desk);
     if (root && s->plan->merge)

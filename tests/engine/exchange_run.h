@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "engine/config.h"
+#include "engine/rank_rows.h"
 #include "net/loss.h"
 #include "net/whole_gradient.h"
 #include "test.h"
@@ -159,7 +160,7 @@ static void start(run *r, kt_replica *replica, const kt_config *config)
 static void do_step(run *r, const kt_config *config, int step)
 {
     const kt_replica *replica = r->replica;
-    const kt_rows rows = kt_replica_rows(replica, replica->number, rows_of_step[step], r->plan.job.n_shards);
+    const kt_rows rows = kt_rank_rows_of_replica(replica, replica->number, rows_of_step[step], r->plan.job.n_shards);
     kt_pass pass = pass_of(r->network, config, step, rows);
     if (step != 1) /* without it nothing is sent before its time, which changes no bit either */
         kt_exchange_listen(r->exchange, &pass);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/share.h"
+#include "engine/rank_rows.h"
 #include "engine/replica.h"
 #include "test.h"
 
@@ -93,7 +94,7 @@ static void shards_are_split_among_replicas(void)
             size_t next_shard = 0, next_row = 0;
             KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, k));
             for (size_t r = 0; r < replica.n_replicas; r++) {
-                const kt_rows rows = kt_replica_rows(&replica, r, M, V);
+                const kt_rows rows = kt_rank_rows_of_replica(&replica, r, M, V);
                 KT_CHECK(rows.M == M && rows.shards == V && rows.first == next_shard);
                 KT_CHECK(kt_rows_begin(&rows) == next_row);
                 next_shard = rows.end;
@@ -203,13 +204,13 @@ static void leaders_share_rows_of_a_batch(void)
             size_t n_wrong = 0;
             create(k, 23 * WIDTH * sizeof(float));
             float *x = kt_replica_memory(&replica);
-            const kt_rows rows = kt_replica_rows(&replica, replica.number, M, V);
+            const kt_rows rows = kt_rank_rows_of_replica(&replica, replica.number, M, V);
             for (size_t j = kt_rows_begin(&rows) * WIDTH; replica.leaders != NULL && j < kt_rows_end(&rows) * WIDTH;
                  j++)
                 x[j] = (float)(j + 1);
             if (replica.leaders != NULL) {
                 kt_transfer *transfer;
-                kt_replica_start_rows(&replica, &rows, WIDTH, x, &transfer);
+                kt_rank_rows_start_gather_all(&replica, &rows, WIDTH, x, &transfer);
                 kt_transfer_finish(transfer);
             }
             kt_replica_barrier(&replica);

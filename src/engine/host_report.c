@@ -1,5 +1,5 @@
 /* Asking every rank for its host and cores, and saying what does not fit. */
-#include "engine/placement.h"
+#include "engine/host_report.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -76,7 +76,7 @@ static bool seen_before(const seat *seats, int rank)
     return false;
 }
 
-kt_status kt_placement_report(kt_comm *comm, int threads, kt_log *log)
+kt_status kt_host_report(kt_comm *comm, int threads, kt_log *log)
 {
     seat own, *seats = NULL;
     memset(&own, 0, sizeof own);
@@ -119,7 +119,7 @@ static int number_in(const char *variable)
     return text != NULL ? atoi(text) : 0;
 }
 
-kt_status kt_placement_check_launcher(const kt_comm *world, kt_log *log)
+kt_status kt_host_report_check_launcher(const kt_comm *world, kt_log *log)
 {
     const int n = kt_comm_size(world);
     for (size_t i = 0; i < sizeof launchers / sizeof launchers[0] && n == 1; i++) {
