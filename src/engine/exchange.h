@@ -61,6 +61,9 @@ extern const kt_exchange_kind *const kt_exchange_kinds[];
 extern const size_t kt_n_exchange_kinds;
 enum { KT_MOST_EXCHANGE_KINDS = 8 };
 
+/* Dense layer l of spec->hidden.n + 1. Local and pure. */
+kt_layer_shape kt_exchange_layer_shape(const kt_network_spec *spec, size_t l);
+
 /* The job as the cost model wants it. thin: all its batches go through own kernels. Local and pure. */
 kt_exchange_job kt_exchange_job_of(const kt_exchange_spec *spec, const kt_optimizer_spec *optimizer, bool thin,
                                    size_t batch_size, size_t n_replicas);

@@ -67,7 +67,7 @@ static kt_status measure_link(kt_replica *replica, kt_link *link)
     return KT_OK;
 }
 
-static kt_layer_shape shape_of(const kt_network_spec *spec, size_t l)
+kt_layer_shape kt_exchange_layer_shape(const kt_network_spec *spec, size_t l)
 {
     const int64_t *widths = spec->hidden.values;
     return (kt_layer_shape){.n_in = l > 0 ? (size_t)widths[l - 1] : spec->n_in,
@@ -93,7 +93,7 @@ static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_
     if (plan->link.bytes_per_second > 0)
         machine.local = machine.network = plan->link;
     for (size_t l = 0; l < plan->n_layers; l++) {
-        const kt_layer_shape shape = shape_of(spec, l);
+        const kt_layer_shape shape = kt_exchange_layer_shape(spec, l);
         const size_t n_sums = kt_larger(shape.n_in, shape.n_out) + shape.n_out;
         plan->n_row_sums = kt_larger(n_sums, plan->n_row_sums);
         rows[l] = row_of(kt_exchange_kind_for(&plan->spec, &machine, &layout, &plan->job, shape));
@@ -121,9 +121,9 @@ static void count_vectors(kt_exchange_plan *plan, const kt_replica *replica)
 static kt_status check_messages(const kt_exchange_plan *plan, const kt_replica *replica, const kt_network_spec *spec)
 {
     for (size_t l = 0; l < plan->n_layers && replica->n_replicas > 1; l++) {
-        KT_TRY(plan->kind[l]->check(&plan->job, shape_of(spec, l)));
+        KT_TRY(plan->kind[l]->check(&plan->job, kt_exchange_layer_shape(spec, l)));
         if (plan->job.clips && plan->job.thin)
-            KT_TRY(kt_exchange_factors.check(&plan->job, shape_of(spec, l)));
+            KT_TRY(kt_exchange_factors.check(&plan->job, kt_exchange_layer_shape(spec, l)));
     }
     return KT_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "engine/evaluate.h"
+#include "engine/exchange.h"
 #include "engine/replica.h"
 
 kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_data *data, size_t n_ranks,
@@ -25,10 +26,8 @@ kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_d
         return status;
     }
     f->n_layers = f->spec.hidden.n + 1;
-    for (size_t l = 0; l < f->n_layers; l++) {
-        f->layers[l].n_in = l == 0 ? set->d : f->layers[l - 1].n_out;
-        f->layers[l].n_out = l < f->spec.hidden.n ? (size_t)f->spec.hidden.values[l] : set->n_classes;
-    }
+    for (size_t l = 0; l < f->n_layers; l++)
+        f->layers[l] = kt_exchange_layer_shape(&f->spec, l);
     return KT_OK;
 }
 

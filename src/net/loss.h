@@ -51,7 +51,7 @@ void kt_loss_balance(size_t n_classes, const size_t *counts, double *weights);
 kt_status kt_loss_prepare(const kt_loss_settings *settings, size_t n_classes, const size_t *counts, double *weights,
                           kt_loss_spec *out);
 
-/* The predicted class of a row of logits: the largest, the first of equals. */
+/* The predicted class of a row of logits or probabilities: the largest, the first of equals. */
 size_t kt_loss_predict(size_t n_classes, const float *z);
 
 /* p[m x C] = softmax of each row of z, computed in double and rounded once. */

@@ -5,6 +5,7 @@
 #include "edge/linalg.h"
 #include "engine/evaluate.h"
 #include "ktrain/model.h"
+#include "net/loss.h"
 #include "run/library_private.h"
 #include "run/model.h"
 
@@ -108,14 +109,6 @@ ktrain_status ktrain_model_predict(ktrain_model *model, const ktrain_array *x, f
     return (ktrain_status)(status == KT_OK ? predict(model, &set, probabilities) : status);
 }
 
-static int32_t most_probable(size_t n_classes, const float *p)
-{
-    size_t best = 0;
-    for (size_t c = 1; c < n_classes; c++)
-        best = p[c] > p[best] ? c : best;
-    return (int32_t)best;
-}
-
 /* As many samples at a time as go through the network at once: the same chunks, so the same bits. */
 static kt_status predict_labels(ktrain_model *model, kt_dataset *set, int32_t *labels)
 {
@@ -128,7 +121,7 @@ static kt_status predict_labels(ktrain_model *model, kt_dataset *set, int32_t *l
         set->features = features + first * set->d * kt_type_bytes(set->type);
         status = predict(model, set, p);
         for (size_t i = 0; i < set->n && status == KT_OK; i++)
-            labels[first + i] = most_probable(n_classes, p + i * n_classes);
+            labels[first + i] = (int32_t)kt_loss_predict(n_classes, p + i * n_classes);
     }
     kt_memory_free(p);
     return status;

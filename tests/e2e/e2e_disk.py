@@ -1,35 +1,13 @@
 """Disks that are full or read-only, and training that diverges: the right exit code, and what was saved before stays good."""
 import math
 import os
-import subprocess
-import sys
 
 import numpy as np
 
 import e2e
-
-# Mounts are made in a name space of this test, and end with it. An ordinary user may have one, too, if the system lets him be its root.
-PRIVATE = ["unshare", "--mount"] if e2e.ROOT else ["unshare", "--mount", "--map-root-user"]
-# In a user namespace LeakSanitizer's own tracer crashes; the other tests look for leaks.
-os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-if "KT_MOUNTS" not in os.environ:
-    tried = PRIVATE + ["sh", "-c", "mount -t tmpfs none /mnt"]
-    can_mount = subprocess.run(tried, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-    os.environ["KT_MOUNTS"] = "yes" if can_mount else "no"
-    if can_mount:
-        os.execvp(PRIVATE[0], PRIVATE + [sys.executable] + sys.argv)
-MOUNTS = os.environ["KT_MOUNTS"] == "yes"
+from mounts import POSSIBLE, mount, remount
 
 KEYS = "train.epochs=40 train.early_stopping=false checkpoint.keep=1000 model.batch_norm=true "
-
-
-def mount(directory, options):
-    os.makedirs(directory, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", directory], check=True)
-
-
-def remount(directory, options):
-    subprocess.run(["mount", "--options-mode=ignore", "-o", "remount," + options, directory], check=True)
 
 
 def no_temporary_files(directory):
@@ -53,7 +31,7 @@ def under_a_file():
 
 def read_only():
     """The same on a read-only disk, from where finished runs can still be evaluated."""
-    if not MOUNTS:
+    if not POSSIBLE:
         os.makedirs("locked")
         os.chmod("locked", 0o555)
         if not e2e.ROOT:
@@ -72,7 +50,7 @@ def read_only():
 
 def full_disk():
     """A disk that fills up ends the run with what was saved before; with room again, the same command ends as if nothing had been."""
-    if not MOUNTS:
+    if not POSSIBLE:
         print("no mounts here: full_disk left out")
         return
     for n in (1, 2):
@@ -91,7 +69,7 @@ def full_disk():
 
 def no_room_at_all():
     """A disk that is full from the start ends the run at once; so does an output of predict that does not fit."""
-    if not MOUNTS:
+    if not POSSIBLE:
         return
     mount("tiny", "size=32k")
     for n in (1, 2):
@@ -147,9 +125,6 @@ def diverges_later():
         e2e.train(directory, keys, ranks=n, code=e2e.DIVERGED, words=("diverged",))
 
 
-if MOUNTS:  # Open MPI's own files by user id: an ordinary user who is root in here must not meet those of root outside
-    mount("openmpi", "size=64m")
-    os.environ["TMPDIR"] = os.path.abspath("openmpi")
 e2e.write_data()
 e2e.write_job()
 e2e.main(under_a_file, read_only, full_disk, no_room_at_all, file_size_limit, diverges_at_once, diverges_later)

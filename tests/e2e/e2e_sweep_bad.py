@@ -4,23 +4,11 @@ import itertools
 import json
 import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 
 import e2e
-
-# As in e2e_disk.py: mounts in a name space of this test's own.
-PRIVATE = ["unshare", "--mount"] if e2e.ROOT else ["unshare", "--mount", "--map-root-user"]
-os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-if "KT_MOUNTS" not in os.environ:
-    tried = PRIVATE + ["sh", "-c", "mount -t tmpfs none /mnt"]
-    can_mount = subprocess.run(tried, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-    os.environ["KT_MOUNTS"] = "yes" if can_mount else "no"
-    if can_mount:
-        os.execvp(PRIVATE[0], PRIVATE + [sys.executable] + sys.argv)
-MOUNTS = os.environ["KT_MOUNTS"] == "yes"
+from mounts import POSSIBLE, mount, remount
 
 JOB = e2e.JOB + "[checkpoint]\nevery_epochs = 0\n"
 AXES = "model.hidden = [4] | [8] | [16, 12]\noptimizer.learning_rate = 0.003, 0.01\n"  # 6 points
@@ -234,14 +222,9 @@ def damaged_trials():
 
 # ---- full disks ----
 
-def mount(directory, options):
-    os.makedirs(directory, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", directory], check=True)
-
-
 def full_disk():
     """A disk that fills up ends the sweep with what was done on record; with room again, the same command does the rest, each trial once."""
-    if not MOUNTS:
+    if not POSSIBLE:
         print("no mounts here: full_disk left out")
         return
     keys = ("sweep.keep_trials=all", "sweep.train.batch_size=15, 17, 20, 30")
@@ -257,7 +240,7 @@ def full_disk():
         sweep(directory, *keys, ranks=n, code=e2e.IO, words=(directory, "No space left"))
         assert lines(directory)[:n_done] == done
         n_done = len(lines(directory))
-        subprocess.run(["mount", "--options-mode=ignore", "-o", "remount,size=64m", f"small-{n}"], check=True)
+        remount(f"small-{n}", "size=64m")
         check_trained(sweep(directory, *keys, ranks=n), 24 - n_done, n_done)
         assert rows(directory) == rows("roomy")
         assert len({json.loads(line)["key"] for line in lines(directory)}) == len(lines(directory)) == 24
@@ -267,7 +250,7 @@ def full_disk():
 
 def full_journal():
     """When only the journal finds no room, what was on record stays, and nothing is there twice later."""
-    if not MOUNTS:
+    if not POSSIBLE:
         return
     mount("tiny", "size=64m")
     sweep("tiny/sweep", "sweep.keep_trials=all")
@@ -294,9 +277,6 @@ def full_journal():
         assert len({json.loads(line)["key"] for line in lines("tiny/sweep")}) == len(lines("tiny/sweep")) == 6
 
 
-if MOUNTS:  # as in e2e_disk.py
-    mount("openmpi", "size=64m")
-    os.environ["TMPDIR"] = os.path.abspath("openmpi")
 e2e.write_data()
 e2e.write_job()
 e2e.write_job("sweep.ini", JOB + "[sweep]\n" + AXES)
