@@ -1,0 +1,63 @@
+/* The products of dense layers. Local and pure.
+ *
+ * One definition for every row of the table (docs/numbers.md): an element of a product is one chain of fused multiply-adds in
+ * ascending order of the index that is summed over, and chains are added along a binary tree (shards.h): over the shards of
+ * a batch in a gradient, over runs of panels in derivatives of inputs. Zeros may be left out, which changes no bit of a
+ * finite number but the sign of a zero. So all rows of the table give the same bits, in any tile, from lists of nonzeros or
+ * densely, on any number of ranks.
+ *
+ * All memory is 64-byte aligned. Results overlap no operand. */
+#ifndef KTRAIN_PRODUCTS_H
+#define KTRAIN_PRODUCTS_H
+
+#include "base/simd.h"
+#include "net/inputs.h"
+#include "net/panels.h"
+
+/* A node of the tree over runs: run k is panels [bound[k], bound[k + 1]), perhaps none; n, a power of two, of them. */
+typedef struct kt_runs {
+    size_t n;
+    const size_t *bound;
+} kt_runs;
+
+/* A node of the tree over the shards of a batch: shard k is samples [row[k], row[k + 1]), perhaps none; n, a power of
+ * two, of them. */
+typedef struct kt_shard_rows {
+    size_t n;
+    const size_t *row;
+} kt_shard_rows;
+
+typedef struct kt_products {
+    const char *name;
+    /* Gradients that go straight into the optimizer are asked for in tiles of so many panels and inputs, or fewer. */
+    size_t tile_panels, tile_inputs;
+
+    /* Makes the lists and masks of samples `rows`; what there is of other samples stays. */
+    void (*note)(const kt_inputs *in, kt_range rows);
+
+    /* y of samples `rows`: each element a chain over the inputs that begins with bias[unit]. y->n == w->n, bias[16 w->n];
+     * x is noted. */
+    void (*forward)(const kt_panels *w, const float *bias, const kt_inputs *x, kt_range rows, const kt_panels *y);
+
+    /* dx (row i: input i, of w->rows) of samples `rows`, and perhaps of others in the same 16: the sum over the node's runs of
+     * chains over their units, which begin with +0. d: row u is unit u of w. */
+    void (*backward)(const kt_panels *w, const kt_runs *runs, const kt_columns *d, kt_range rows, const kt_columns *dx);
+
+    /* g of inputs first ... first + g->rows - 1: the sum over the node's shards of chains over their samples, which begin
+     * with +0. g->n == d->n panels, any number; x is noted. */
+    void (*gradient)(const kt_inputs *x, size_t first, const kt_shard_rows *shards, const kt_panels *d,
+                     const kt_panels *g);
+
+    /* g[16 d->n]: the same of an input that is 1 in all samples. */
+    void (*bias_gradient)(const kt_shard_rows *shards, const kt_panels *d, float *g);
+
+    /* The same numbers in the other order, for samples `rows` (and perhaps others in the same 16): row 16 p + u of the columns
+     * is unit u of panel p. */
+    void (*to_columns)(const kt_panels *from, kt_range rows, const kt_columns *to);
+    void (*to_panels)(const kt_columns *from, kt_range rows, const kt_panels *to);
+} kt_products;
+
+/* A row for each of kt_simd_rows. */
+extern const kt_products *const kt_products_table[KT_N_SIMD];
+
+#endif
