@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/options_rows.h"
+#include "base/real.h"
 #include "edge/linalg.h"
 
 const char *const kt_l2_form_names[KT_N_L2_FORMS] = {
@@ -105,8 +106,8 @@ static kt_update prepare(const kt_optimizer *optimizer, int64_t step, double rat
     const double decoupled[KT_N_L2_FORMS] = {[KT_L2_DECOUPLED] = rate * l2};
     const kt_optimizer_kind *kind = optimizer->kind;
     const bool corrects = kind->corrects_bias;
-    const double correction1 = corrects ? 1 - pow(spec->beta1, (double)step) : 1;
-    const double correction2 = corrects ? sqrt(1 - pow(spec->beta2, (double)step)) : 1;
+    const double correction1 = corrects ? 1 - kt_real_power(spec->beta1, (uint64_t)step) : 1;
+    const double correction2 = corrects ? sqrt(1 - kt_real_power(spec->beta2, (uint64_t)step)) : 1;
     return (kt_update){.scale = (float)gradient_scale,
                        .l2 = (float)coupled[form],
                        .keep = (float)(1 - decoupled[form]),
@@ -116,7 +117,6 @@ static kt_update prepare(const kt_optimizer *optimizer, int64_t step, double rat
                        .rest1 = (float)(1 - spec->beta1),
                        .beta2 = (float)spec->beta2,
                        .rest2 = (float)(1 - spec->beta2),
-                       .slow_betas = spec->beta2 >= 0.5 && (spec->beta1 >= 0.5 || kind->n_slots < 2),
                        .epsilon = (float)(spec->epsilon * correction2)};
 }
 

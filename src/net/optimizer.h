@@ -2,8 +2,8 @@
  *
  * A kt_optimizer says how parameters are updated; it holds no parameters and no state. The state vectors (slots) are
  * borrowed and of full size, so that several ranks may share them and each update the elements that it owns. The new
- * bits of an element depend on its own parameter, gradient and state, on the constants of the update, and on whether
- * the kernels are those for AVX-512: never on where a range begins or ends, nor on alignment (4 bytes suffice).
+ * bits of an element depend on its own parameter, gradient and state and on the constants of the update: never on the
+ * instruction set, on where a range begins or ends, nor on alignment (4 bytes suffice).
  *
  * Letters: n_parameters elements in a vector; n elements of a range; M samples in the batch. */
 #ifndef KTRAIN_OPTIMIZER_H
@@ -27,12 +27,13 @@ typedef struct kt_optimizer_spec {
 
 extern const kt_option_rows kt_optimizer_options; /* of kt_optimizer_spec */
 
-/* The constants of one update of elements that share a decay: g_i = scale * g[i] + l2 * w[i] is the gradient, and
- * w[i] becomes keep * w[i] - rate * direction(g_i). Adam's bias corrections are in rate and epsilon:
- *     direction = m / (sqrt(v) + epsilon),  rate = eta sqrt(1 - beta2^t) / (1 - beta1^t),
- *     epsilon = epsilon_0 sqrt(1 - beta2^t).
- * v counts as FLT_MIN below that, so that an element which never had a gradient stays as it is, with epsilon_0 = 0 too
- * (where the equation has 0/0), and is FLT_MAX instead of infinite. */
+/* The constants of one update of elements that share a decay. g_i = fma(l2, w[i], fma(scale, g[i], 0)) is the gradient,
+ * and w[i] becomes fma(-rate, direction(g_i), keep * w[i]). Adam's bias corrections are in rate and epsilon:
+ *     m = fma(1 - beta1, g_i, beta1 * m),  v = min(FLT_MAX, fma(1 - beta2, g_i * g_i, beta2 * v)),
+ *     direction = m / (sqrt(max(v, FLT_MIN)) + epsilon),  rate = eta sqrt(1 - beta2^t) / (1 - beta1^t),
+ *     epsilon = epsilon_0 sqrt(1 - beta2^t),
+ * all rounded to float after each operation. So an element which never had a gradient stays as it is, with epsilon_0 = 0
+ * too (where the equation has 0/0). */
 typedef struct kt_update {
     float scale; /* of the raw gradient: clipping */
     float l2;    /* coupled decay: lambda, or lambda / M for `batch` */
@@ -42,7 +43,6 @@ typedef struct kt_update {
     float beta1, rest1; /* rest = 1 - beta */
     float beta2, rest2;
     float epsilon;
-    bool slow_betas; /* those that the optimizer uses are at least 1/2 */
 } kt_update;
 
 /* Updates w[n] from g[n] and the kind's state vectors slot[n_slots][n]. */

@@ -1,180 +1,95 @@
 /* The optimizers: a row and its loop each, for one instruction set. */
 #include <float.h>
-#include <math.h>
 
 #include "net/optimizer.h"
 
-#if defined(__AVX512F__)
-#include <immintrin.h>
+/* The loops below are float only, without branches or library calls, so that they fill whole vectors. Roots and divisions
+ * are correctly rounded: the divider works beside the multiply-adds of other elements, so they cost little. The pragma
+ * says that vectors do not overlap, which saves a check before each loop: many are short. */
 
-/* m / (sqrt(v) + epsilon) by one division: a square root and a division of 16 elements keep the divider busy for 16
- * cycles (Zen 4), a division alone for 6. The root comes from the processor's estimate of 1/sqrt(v) to 14 bits,
- * y, and one Newton step: 2 sqrt(v) = s (3 - s y) with s = v y. The moments take two operations each as
- * m + (1 - beta1)(g - m), which loses no accuracy while beta1 >= 1/2. Steps are right
- * to 4 units in the last place (the plain loops': to 3). */
-enum { LANES = 16 };
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE __m512 all(float x)
+/* The gradient takes the coupled decay at the weight as it was. */
+static inline float with_decay(const kt_update *u, float w, float g)
 {
-    return _mm512_set1_ps(x);
+    return __builtin_fmaf(u->l2, w, __builtin_fmaf(u->scale, g, 0));
 }
 
-/* beta old + (1 - beta) new */
-INLINE __m512 average(float rest, __m512 new_minus_old, __m512 old)
+/* The decoupled decay shrinks the weight. */
+static inline float descend(const kt_update *u, float w, float direction)
 {
-    return _mm512_fmadd_ps(all(rest), new_minus_old, old);
+    return __builtin_fmaf(-u->rate, direction, u->keep * w);
 }
 
-/* keep - rate m / (sqrt(v) + epsilon) */
-INLINE __m512 descend(const kt_update *u, __m512 keep, __m512 m, __m512 v)
+static inline float average(float beta, float rest, float old, float new)
 {
-    const __m512 positive = _mm512_max_ps(all(FLT_MIN), v);
-    const __m512 y = _mm512_rsqrt14_ps(positive), s = _mm512_mul_ps(positive, y);
-    const __m512 twice_root_plus = _mm512_fmadd_ps(s, _mm512_fnmadd_ps(s, y, all(3)), all(2 * u->epsilon));
-    return _mm512_fnmadd_ps(all(2 * u->rate), _mm512_div_ps(m, twice_root_plus), keep);
+    return __builtin_fmaf(rest, new, beta * old);
 }
 
-/* What an update goes over. */
-typedef struct cells {
-    float *w, *first, *second;
-    const float *g;
-} cells;
-
-/* The lanes of `on` from i on. is_plain: scale and keep are 1, and multiplying by them is left out. */
-INLINE void update_lanes(const kt_update *u, __mmask16 on, size_t i, cells c, bool has_first, bool is_plain)
+/* Of the mean square; a NaN stays one. */
+static inline float finite_average(float beta, float rest, float old, float new)
 {
-    const __m512 weight = _mm512_maskz_loadu_ps(on, c.w + i), raw = _mm512_maskz_loadu_ps(on, c.g + i);
-    const __m512 old_v = _mm512_maskz_loadu_ps(on, c.second + i);
-    const __m512 scaled = is_plain ? raw : _mm512_mul_ps(all(u->scale), raw);
-    const __m512 gradient = _mm512_fmadd_ps(all(u->l2), weight, scaled);
-    const __m512 v = _mm512_min_ps(all(FLT_MAX), average(u->rest2, _mm512_fmsub_ps(gradient, gradient, old_v), old_v));
-    __m512 m = gradient;
-    _mm512_mask_storeu_ps(c.second + i, on, v);
-    if (has_first) {
-        const __m512 old_m = _mm512_maskz_loadu_ps(on, c.first + i);
-        m = average(u->rest1, _mm512_sub_ps(gradient, old_m), old_m);
-        _mm512_mask_storeu_ps(c.first + i, on, m);
-    }
-    const __m512 kept = is_plain ? weight : _mm512_mul_ps(all(u->keep), weight);
-    _mm512_mask_storeu_ps(c.w + i, on, descend(u, kept, m, v));
+    const float v = average(beta, rest, old, new);
+    return FLT_MAX < v ? FLT_MAX : v;
 }
 
-/* No software prefetch: from memory, tiles of 512 to 5000 elements already run at the speed of the memory. */
-INLINE void update_all(const kt_update *update, size_t n, cells c, bool has_first, bool is_plain)
+static inline float normalized(const kt_update *u, float m, float v)
+{
+    return m / (__builtin_sqrtf(FLT_MIN > v ? FLT_MIN : v) + u->epsilon);
+}
+
+static void update_sgd(const kt_update *update, size_t n, float *w, const float *g, float *const *slot)
 {
     const kt_update u = *update; /* a copy that no store to w can change: its constants stay in registers */
-    const __mmask16 every = 0xffff;
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        update_lanes(&u, every, i, c, has_first, is_plain);
-    if (i < n)
-        update_lanes(&u, (__mmask16)(every >> (LANES - (n - i))), i, c, has_first, is_plain);
-}
-
-/* For betas of at least 1/2; first NULL: rmsprop. */
-static void update_by_estimates(const kt_update *u, size_t n, float *w, const float *g, float *first, float *second)
-{
-    const bool is_plain = u->scale == 1 && u->keep == 1;
-    if (first != NULL && is_plain)
-        update_all(u, n, (cells){w, first, second, g}, true, true);
-    else if (first != NULL)
-        update_all(u, n, (cells){w, first, second, g}, true, false);
-    else if (is_plain)
-        update_all(u, n, (cells){w, NULL, second, g}, false, true);
-    else
-        update_all(u, n, (cells){w, NULL, second, g}, false, false);
-}
-#endif
-
-/* The loops below are float only, without branches or library calls, so that they fill whole vectors. Each starts
- * alike: the gradient takes the coupled decay at the weight as it was, the decoupled one shrinks the weight. */
-
-static void update_sgd(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
-                       float *const *slot)
-{
-    const kt_update u = *update;
     (void)slot;
-    for (size_t i = 0; i < n; i++) {
-        const float gradient = u.scale * g[i] + u.l2 * w[i];
-        w[i] = u.keep * w[i] - u.rate * gradient;
-    }
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        w[i] = descend(&u, w[i], with_decay(&u, w[i], g[i]));
 }
 
-static void update_momentum(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
-                            float *const *slot)
+static void update_momentum(const kt_update *update, size_t n, float *w, const float *g, float *const *slot)
 {
     const kt_update u = *update;
-    float *restrict velocity = slot[0];
+    float *velocity = slot[0];
+#pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float v = u.momentum * velocity[i] + gradient;
-        velocity[i] = v;
-        w[i] = u.keep * w[i] - u.rate * v;
+        velocity[i] = __builtin_fmaf(u.momentum, velocity[i], with_decay(&u, w[i], g[i]));
+        w[i] = descend(&u, w[i], velocity[i]);
     }
 }
 
-static void update_nesterov(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
-                            float *const *slot)
+static void update_nesterov(const kt_update *update, size_t n, float *w, const float *g, float *const *slot)
 {
     const kt_update u = *update;
-    float *restrict velocity = slot[0];
+    float *velocity = slot[0];
+#pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float v = u.momentum * velocity[i] + gradient;
-        velocity[i] = v;
-        w[i] = u.keep * w[i] - u.rate * (gradient + u.momentum * v);
+        const float gradient = with_decay(&u, w[i], g[i]);
+        velocity[i] = __builtin_fmaf(u.momentum, velocity[i], gradient);
+        w[i] = descend(&u, w[i], __builtin_fmaf(u.momentum, velocity[i], gradient));
     }
 }
 
-/* A NaN stays one. */
-static inline float at_most(float most, float x)
+static void update_rmsprop(const kt_update *update, size_t n, float *w, const float *g, float *const *slot)
 {
-    return most < x ? most : x;
-}
-
-static inline float root(float v)
-{
-    return sqrtf(FLT_MIN > v ? FLT_MIN : v);
-}
-
-static void update_rmsprop(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
-                           float *const *slot)
-{
-#if defined(__AVX512F__)
-    if (update->slow_betas) {
-        update_by_estimates(update, n, w, g, NULL, slot[0]);
-        return;
-    }
-#endif
     const kt_update u = *update;
-    float *restrict square = slot[0];
+    float *square = slot[0];
+#pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float v = at_most(FLT_MAX, u.beta2 * square[i] + u.rest2 * (gradient * gradient));
-        square[i] = v;
-        w[i] = u.keep * w[i] - u.rate * (gradient / (root(v) + u.epsilon));
+        const float gradient = with_decay(&u, w[i], g[i]);
+        square[i] = finite_average(u.beta2, u.rest2, square[i], gradient * gradient);
+        w[i] = descend(&u, w[i], normalized(&u, gradient, square[i]));
     }
 }
 
-static void update_adam(const kt_update *update, size_t n, float *restrict w, const float *restrict g,
-                        float *const *slot)
+static void update_adam(const kt_update *update, size_t n, float *w, const float *g, float *const *slot)
 {
-#if defined(__AVX512F__)
-    if (update->slow_betas) {
-        update_by_estimates(update, n, w, g, slot[0], slot[1]);
-        return;
-    }
-#endif
     const kt_update u = *update;
-    float *restrict first = slot[0], *restrict second = slot[1];
+    float *first = slot[0], *second = slot[1];
+#pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        const float gradient = u.scale * g[i] + u.l2 * w[i];
-        const float m = u.beta1 * first[i] + u.rest1 * gradient;
-        const float v = at_most(FLT_MAX, u.beta2 * second[i] + u.rest2 * (gradient * gradient));
-        first[i] = m;
-        second[i] = v;
-        w[i] = u.keep * w[i] - u.rate * (m / (root(v) + u.epsilon));
+        const float gradient = with_decay(&u, w[i], g[i]);
+        first[i] = average(u.beta1, u.rest1, first[i], gradient);
+        second[i] = finite_average(u.beta2, u.rest2, second[i], gradient * gradient);
+        w[i] = descend(&u, w[i], normalized(&u, first[i], second[i]));
     }
 }
 
