@@ -1,8 +1,9 @@
-/* Activation functions: one table row each. Local and pure. */
+/* Activation functions: one table row each. Local and pure. Values are computed in double, of functions whose bits are the
+ * same everywhere (base/real.h), and rounded once: so the tables of all instruction sets give the same bits. */
 #ifndef KTRAIN_ACTIVATION_H
 #define KTRAIN_ACTIVATION_H
 
-#include <stddef.h>
+#include "base/simd.h"
 
 typedef struct kt_activation {
     const char *name;
@@ -13,7 +14,9 @@ typedef struct kt_activation {
 } kt_activation;
 
 /* relu, leaky_relu (slope 0.01), elu (alpha 1), gelu (exact, erf), silu, tanh, sigmoid */
-extern const kt_activation kt_activations[];
+extern const kt_activation *const kt_activations_table[KT_N_SIMD];
+extern const kt_activation *const kt_activations; /* the baseline's: for names */
 extern const size_t kt_n_activations;
+KT_SIMD_DECLARE(const kt_activation, kt_activations, []);
 
 #endif

@@ -15,7 +15,7 @@ static bool wanted(const kt_network_spec *spec)
 
 static void make(kt_layer *layer, kt_maker *maker)
 {
-    ((activation *)layer)->function = &kt_activations[maker->spec->activation];
+    ((activation *)layer)->function = &kt_activations_table[kt_simd_best()][maker->spec->activation];
 }
 
 static void forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
