@@ -24,7 +24,10 @@ const kt_simd_row kt_simd_rows[KT_N_SIMD] = {
     [KT_SIMD_ROW_avx512] = {"avx512", has_avx512},
     [KT_SIMD_ROW_avx2] = {"avx2", has_avx2},
 #endif
-    [KT_SIMD_ROW_baseline] = {"baseline", always},
+#if defined(__aarch64__)
+    [KT_SIMD_ROW_neon] = {"neon", always},
+#endif
+    [KT_SIMD_ROW_portable] = {"portable", always},
 };
 
 size_t kt_simd_best(void)

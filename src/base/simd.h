@@ -1,5 +1,5 @@
 /* One source, several instruction sets: x_simd.c is compiled once for each row of kt_simd_rows (src/CMakeLists.txt), and
- * what it exports is named KT_SIMD_NAME(x): x_avx512, x_avx2, x_baseline. Who uses it takes the row that the processor
+ * what it exports is named KT_SIMD_NAME(x): x_avx512, x_avx2, x_portable. Who uses it takes the row that the processor
  * supports, at run time. All is built with -ffp-contract=off, so rows give the same bits, but for what says that it does
  * not (kernels.h, the roots in optimizer_simd.c). Local and pure. */
 #ifndef KTRAIN_SIMD_H
@@ -11,28 +11,39 @@
 /* Numbers of the rows, best first; the last is supported everywhere. KT_SIMD_EACH: an initializer with each row's x,
  * KT_SIMD_SAME: with the same x for all. KT_SIMD_DECLARE: external objects or (with dimensions) arrays of one type. */
 #if defined(__x86_64__)
-enum { KT_SIMD_ROW_avx512, KT_SIMD_ROW_avx2, KT_SIMD_ROW_baseline, KT_N_SIMD };
+enum { KT_SIMD_ROW_avx512, KT_SIMD_ROW_avx2, KT_SIMD_ROW_portable, KT_N_SIMD };
 #define KT_SIMD_EACH(x)                    \
     {                                      \
-        x##_avx512, x##_avx2, x##_baseline \
+        x##_avx512, x##_avx2, x##_portable \
     }
 #define KT_SIMD_SAME(x) \
     {                   \
         x, x, x         \
     }
 #define KT_SIMD_DECLARE(type, x, dimensions) \
-    extern type x##_avx512 dimensions, x##_avx2 dimensions, x##_baseline dimensions
+    extern type x##_avx512 dimensions, x##_avx2 dimensions, x##_portable dimensions
+#elif defined(__aarch64__)
+enum { KT_SIMD_ROW_neon, KT_SIMD_ROW_portable, KT_N_SIMD };
+#define KT_SIMD_EACH(x)        \
+    {                          \
+        x##_neon, x##_portable \
+    }
+#define KT_SIMD_SAME(x) \
+    {                   \
+        x, x            \
+    }
+#define KT_SIMD_DECLARE(type, x, dimensions) extern type x##_neon dimensions, x##_portable dimensions
 #else
-enum { KT_SIMD_ROW_baseline, KT_N_SIMD };
+enum { KT_SIMD_ROW_portable, KT_N_SIMD };
 #define KT_SIMD_EACH(x) \
     {                   \
-        x##_baseline    \
+        x##_portable    \
     }
 #define KT_SIMD_SAME(x) \
     {                   \
         x               \
     }
-#define KT_SIMD_DECLARE(type, x, dimensions) extern type x##_baseline dimensions
+#define KT_SIMD_DECLARE(type, x, dimensions) extern type x##_portable dimensions
 #endif
 
 /* In x_simd.c, where KT_SIMD is the name of the row: x_avx512 of x, and so the row's number of KT_SIMD_ROW. */

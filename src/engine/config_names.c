@@ -121,6 +121,7 @@ const kt_option_synonym kt_config_synonyms[] = {
     {"init=kaiming_normal", NULL, "he", NULL},
     {"init=kaiming_uniform", NULL, "he_uniform", NULL},
     {"init=gaussian", NULL, "normal", NULL},
+    {"kernels=baseline", NULL, "portable", NULL},
     {"activation=logistic", NULL, "sigmoid", NULL},
     {"activation=swish", NULL, "silu", NULL},
     {"name=nag", NULL, "nesterov", NULL},

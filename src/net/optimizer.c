@@ -34,7 +34,7 @@ static const kt_option option_rows[] = {
 };
 const kt_option_rows kt_optimizer_options = KT_OPTION_ROWS(option_rows);
 
-const kt_optimizer_kind *const kt_optimizers = kt_optimizers_baseline;
+const kt_optimizer_kind *const kt_optimizers = kt_optimizers_portable;
 
 /* The same rows, whose loops are for the instructions that the kernels use. */
 static const kt_optimizer_kind *kind_of(int kind, const kt_kernels *kernels)

@@ -59,7 +59,7 @@ typedef struct kt_optimizer_kind {
 
 /* sgd, momentum, nesterov, rmsprop, adam, adamw (adam whose l2 is always decoupled) */
 extern const kt_optimizer_kind
-    *const kt_optimizers; /* the baseline's: rows differ between instruction sets in `update` */
+    *const kt_optimizers; /* the portable: rows differ between instruction sets in `update` */
 extern const size_t kt_n_optimizers;
 KT_SIMD_DECLARE(const kt_optimizer_kind, kt_optimizers, []);
 

@@ -78,12 +78,12 @@ def copies_of_unequal_size():
 def mixed_processors():
     """Ranks with different kernels take those of the least, and so agree with ranks that all have these."""
     keys = f"train.batch_size=16 train.epochs=1 {PER_REPLICA}1"
-    differ = 'kernels=avx2; test "$OMPI_COMM_WORLD_RANK" = 0 || kernels=baseline; exec "$@" parallel.kernels=$kernels'
+    differ = 'kernels=avx2; test "$OMPI_COMM_WORLD_RANK" = 0 || kernels=portable; exec "$@" parallel.kernels=$kernels'
     started = e2e.Process(["job.ini", "run.dir=try-mixed", "parallel.kernels=avx2", "train.max_steps=1"]).finish()
     if started.code == e2e.CONFIG:
         print(f"left out: {started.err.strip()}")
         return
-    e2e.train("least", keys + " parallel.kernels=baseline", ranks=2)
+    e2e.train("least", keys + " parallel.kernels=portable", ranks=2)
     e2e.train("mixed", keys, ranks=2, wrap=("sh", "-c", differ, "sh"))
     e2e.check_same_run("least", "mixed")
 
@@ -107,7 +107,7 @@ def other_instructions():
     keys = EVERYTHING + "train.epochs=2 model.hidden=[300,40] "
     compare("haswell", keys + "train.batch_size=250 " + OPENBLAS, (3, PER_REPLICA + "1"), (4, PER_REPLICA + "2 " + EXCHANGE + "allreduce"),
             wrap=("env", "OPENBLAS_CORETYPE=Haswell"))
-    for kernels in ("avx2", "baseline"):
+    for kernels in ("avx2", "portable"):
         started = e2e.Process(["job.ini", "run.dir=try", f"parallel.kernels={kernels}", "train.max_steps=1"]).finish()
         if started.code == e2e.CONFIG:
             print(f"left out: {started.err.strip()}")

@@ -86,8 +86,8 @@ static void all_ranks_take_the_kernels_of_the_least(void)
 static void the_kernels_of_its_training_do_not_bind_a_model(void)
 {
     kt_model model;
-    make_model("baseline");
-    KT_CHECK(load("baseline", &model) == KT_OK);
+    make_model("portable");
+    KT_CHECK(load("portable", &model) == KT_OK);
     KT_CHECK(kt_network_kernels(model.network) == kt_kernels_best());
     kt_model_free(&model);
 }
