@@ -2,4 +2,4 @@
 #include "net/activation.h"
 
 const kt_activation *const kt_activations_table[KT_N_SIMD] = KT_SIMD_EACH(kt_activations);
-const kt_activation *const kt_activations = kt_activations_baseline;
+const kt_activation *const kt_activations = kt_activations_portable;

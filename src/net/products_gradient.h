@@ -1,0 +1,203 @@
+/* Gradients: masks of nonzeros, and dense tiles where there are few zeros. Part of a source that is built for one
+ * instruction set. */
+#ifndef KTRAIN_PRODUCTS_GRADIENT_H
+#define KTRAIN_PRODUCTS_GRADIENT_H
+
+#include "base/shards.h"
+#include "net/products.h"
+#include "net/products_vector.h"
+
+/* A few panels, and the samples of one word of the masks or fewer: their deltas stay in the first-level cache while inputs
+ * pass. */
+typedef struct gradient_block {
+    const kt_inputs *in;
+    const float *d; /* of the first panel and of bit 0 */
+    size_t stride_d, word;
+    uint64_t samples; /* bits */
+    bool adds;        /* the chains go on, and do not begin */
+} gradient_block;
+
+enum { GRADIENT_PANELS = LIST_PANELS < 4 ? LIST_PANELS : 4, GRADIENT_DENSE_PERCENT = 70 };
+
+/* Sums of input i and n panels. */
+KT_INLINE void gradient_line(size_t n, const gradient_block *b, size_t i, float *to, size_t stride_to)
+{
+    const float *x = b->in->x + b->word * 64 * b->in->ld + i, *d = b->d;
+    const size_t stride = b->stride_d, ld = b->in->ld;
+    vector sum[GRADIENT_PANELS * PARTS];
+    KT_UNROLL
+    for (size_t v = 0; v < n * PARTS; v++)
+        sum[v] = b->adds ? load(to + vector_at(v, stride_to)) : splat(0);
+    for (uint64_t bits = b->in->mask[i * b->in->words + b->word] & b->samples; bits != 0; bits &= bits - 1) {
+        const size_t s = (size_t)__builtin_ctzll(bits);
+        const vector factor = splat(x[s * ld]);
+        KT_UNROLL
+        for (size_t v = 0; v < n * PARTS; v++)
+            sum[v] = multiply_add(factor, load(d + s * KT_PANEL + vector_at(v, stride)), sum[v]);
+    }
+    KT_UNROLL
+    for (size_t v = 0; v < n * PARTS; v++)
+        store(to + vector_at(v, stride_to), sum[v]);
+}
+
+/* Sums of inputs i ... i + n_inputs - 1 and n panels. */
+KT_INLINE void gradient_tile(size_t n, size_t n_inputs, const gradient_block *b, size_t i, kt_panels to)
+{
+    const size_t begin = (size_t)__builtin_ctzll(b->samples), end = 64 - (size_t)__builtin_clzll(b->samples);
+    const float *x = b->in->x + b->word * 64 * b->in->ld + i, *d = b->d;
+    const size_t stride = b->stride_d, ld = b->in->ld;
+    vector sum[TILE_ROWS][TILE_PANELS * PARTS];
+    KT_UNROLL
+    for (size_t k = 0; k < n_inputs; k++)
+        KT_UNROLL
+    for (size_t v = 0; v < n * PARTS; v++)
+        sum[k][v] = b->adds ? load(to.at + k * KT_PANEL + vector_at(v, to.stride)) : splat(0);
+    for (size_t s = begin; s < end; s++) {
+        vector delta[TILE_PANELS * PARTS];
+        KT_UNROLL
+        for (size_t v = 0; v < n * PARTS; v++)
+            delta[v] = load(d + s * KT_PANEL + vector_at(v, stride));
+        KT_UNROLL
+        for (size_t k = 0; k < n_inputs; k++) {
+            const vector factor = splat(x[s * ld + k]);
+            KT_UNROLL
+            for (size_t v = 0; v < n * PARTS; v++)
+                sum[k][v] = multiply_add(factor, delta[v], sum[k][v]);
+        }
+    }
+    KT_UNROLL
+    for (size_t k = 0; k < n_inputs; k++)
+        KT_UNROLL
+    for (size_t v = 0; v < n * PARTS; v++)
+        store(to.at + k * KT_PANEL + vector_at(v, to.stride), sum[k][v]);
+}
+
+typedef void gradient_lines_function(const gradient_block *b, kt_range inputs, kt_panels to);
+typedef void gradient_tile_function(const gradient_block *b, size_t i, kt_panels to);
+
+#define KT_GRADIENT_LINES(panels)                                                               \
+    static void gradient_lines_##panels(const gradient_block *b, kt_range inputs, kt_panels to) \
+    {                                                                                           \
+        for (size_t i = inputs.begin; i < inputs.end; i++, to.at += KT_PANEL)                   \
+            gradient_line(panels, b, i, to.at, to.stride);                                      \
+    }
+#define KT_GRADIENT_TILE(panels, rows)                                                           \
+    static void gradient_tile_##panels##_##rows(const gradient_block *b, size_t i, kt_panels to) \
+    {                                                                                            \
+        gradient_tile(panels, rows, b, i, to);                                                   \
+    }
+KT_EACH_GRADIENT(KT_GRADIENT_LINES)
+KT_EACH_TILE(KT_GRADIENT_TILE)
+
+/* [panels - 1], [panels - 1][rows - 1] */
+#define KT_GRADIENT_LINES_ROW(panels)      [(panels)-1] = gradient_lines_##panels,
+#define KT_GRADIENT_TILE_ROW(panels, rows) [(panels)-1][(rows)-1] = gradient_tile_##panels##_##rows,
+static gradient_lines_function *const gradient_lines[GRADIENT_PANELS] = {KT_EACH_GRADIENT(KT_GRADIENT_LINES_ROW)};
+static gradient_tile_function *const gradient_tiles[TILE_PANELS][TILE_ROWS] = {KT_EACH_TILE(KT_GRADIENT_TILE_ROW)};
+
+static bool has_few_zeros(const gradient_block *b, kt_range inputs)
+{
+    size_t n = 0;
+    for (size_t i = inputs.begin; i < inputs.end; i++)
+        n += (size_t)__builtin_popcountll(b->in->mask[i * b->in->words + b->word] & b->samples);
+    return n * 100 >= (inputs.end - inputs.begin) * (size_t)__builtin_popcountll(b->samples) * GRADIENT_DENSE_PERCENT;
+}
+
+/* to: row 0 is the first of the inputs. */
+static void gradient_word(const gradient_block *block, kt_range inputs, kt_panels to)
+{
+    for (size_t i = inputs.begin; i < inputs.end; i += TILE_ROWS) {
+        const kt_range some = kt_range_from(i, TILE_ROWS, inputs.end);
+        kt_panels at = to;
+        at.at += (i - inputs.begin) * KT_PANEL;
+        if (!has_few_zeros(block, some)) {
+            gradient_lines[to.n - 1](block, some, at);
+            continue;
+        }
+        for (size_t p = 0; p < to.n; p += TILE_PANELS) {
+            gradient_block b = *block;
+            b.d += p * b.stride_d;
+            gradient_tiles[kt_smaller(to.n - p, TILE_PANELS) - 1][some.end - i - 1](&b, i, at);
+            at.at += TILE_PANELS * at.stride;
+        }
+    }
+}
+
+/* The sum of one shard: of samples [rows.begin, rows.end). d: of the first panel. */
+static void gradient_shard(const kt_inputs *in, const float *d, size_t stride_d, kt_range rows, kt_range inputs,
+                           kt_panels to)
+{
+    gradient_block b = {.in = in, .stride_d = stride_d};
+    for (size_t s = rows.begin, e; s < rows.end; s = e) {
+        e = kt_smaller(s / 64 * 64 + 64, rows.end);
+        b.word = s / 64;
+        b.d = d + b.word * 64 * KT_PANEL;
+        b.samples = bits_between(s, e);
+        gradient_word(&b, inputs, to);
+        b.adds = true;
+    }
+    for (size_t p = 0; p < to.n && rows.begin == rows.end; p++)
+        for (size_t i = 0; i < (inputs.end - inputs.begin) * KT_PANEL; i += LANES)
+            store(to.at + p * to.stride + i, splat(0));
+}
+
+static void add_panels(size_t n_rows, kt_panels from, kt_panels to)
+{
+    for (size_t p = 0; p < to.n; p++)
+        for (size_t i = 0; i < n_rows * KT_PANEL; i += LANES) {
+            float *sum = to.at + p * to.stride + i;
+            store(sum, add(load(sum), load(from.at + p * from.stride + i)));
+        }
+}
+
+/* Inputs whose sums wait in memory, at each level of the tree, while shards are added. */
+enum { WAITING_LINES = 64 };
+
+/* A few panels. Level 0 of the tree is g itself. */
+static void gradient_group(const kt_inputs *x, size_t first, const kt_shard_rows *shards, const kt_panels *d,
+                           kt_panels g)
+{
+    _Alignas(64) float waiting[KT_SHARD_LEVELS - 1][GRADIENT_PANELS][WAITING_LINES][KT_PANEL];
+    for (size_t i = 0; i < g.rows; i += WAITING_LINES) {
+        const kt_range inputs = kt_range_from(first + i, WAITING_LINES, first + g.rows);
+        kt_panels level[KT_SHARD_LEVELS] = {{g.at + i * KT_PANEL, g.n, g.rows, g.stride}};
+        for (size_t l = 1; l < KT_SHARD_LEVELS; l++)
+            level[l] = (kt_panels){waiting[l - 1][0][0], g.n, WAITING_LINES, WAITING_LINES * KT_PANEL};
+        for (size_t k = 0, top = 0; k < shards->n; k++, top++) {
+            const kt_range rows = {shards->row[k], shards->row[k + 1]};
+            gradient_shard(x, d->at, d->stride, rows, inputs, level[top]);
+            for (size_t done = k; done % 2 == 1; done /= 2, top--)
+                add_panels(inputs.end - inputs.begin, level[top], level[top - 1]);
+        }
+    }
+}
+
+static void gradient(const kt_inputs *x, size_t first, const kt_shard_rows *shards, const kt_panels *d,
+                     const kt_panels *g)
+{
+    for (size_t p = 0; p < d->n; p += GRADIENT_PANELS) {
+        const kt_range panels = kt_range_from(p, GRADIENT_PANELS, d->n);
+        const kt_panels some = kt_panels_some(d, panels);
+        gradient_group(x, first, shards, &some, kt_panels_some(g, panels));
+    }
+}
+
+static void bias_gradient(const kt_shard_rows *shards, const kt_panels *d, float *g)
+{
+    for (size_t p = 0; p < d->n; p++)
+        for (size_t v = 0; v < PARTS; v++) {
+            const float *delta = d->at + p * d->stride + v * LANES;
+            vector level[KT_SHARD_LEVELS];
+            for (size_t k = 0, top = 0; k < shards->n; k++, top++) {
+                vector sum = splat(0);
+                for (size_t s = shards->row[k]; s < shards->row[k + 1]; s++)
+                    sum = add(sum, load(delta + s * KT_PANEL));
+                for (size_t done = k; done % 2 == 1; done /= 2)
+                    sum = add(level[--top], sum);
+                level[top] = sum;
+            }
+            store(g + p * KT_PANEL + v * LANES, level[0]);
+        }
+}
+
+#endif

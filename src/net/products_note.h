@@ -1,0 +1,174 @@
+/* The lists and masks of nonzero inputs. Part of a source that is built for one instruction set. */
+#ifndef KTRAIN_PRODUCTS_NOTE_H
+#define KTRAIN_PRODUCTS_NOTE_H
+
+#include "net/inputs.h"
+#include "net/products_vector.h"
+
+#if defined(__AVX512F__) && !defined(KT_SIMD_LAST)
+/* Appends those of 16 features, the first of which is number `first`, that are not 0; bit k of the result is set where
+ * x[k] is not. Writes 16 of both arrays. A compression into memory is slow on some processors: into a register, then. */
+KT_INLINE uint32_t append(const float *x, uint32_t first, uint32_t *index, float *value)
+{
+    const __m512i numbers = _mm512_add_epi32(_mm512_set1_epi32((int)first),
+                                             _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    const __m512 v = _mm512_load_ps(x);
+    const __mmask16 on = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    _mm512_storeu_si512(index, _mm512_maskz_compress_epi32(on, numbers));
+    _mm512_storeu_ps(value, _mm512_maskz_compress_ps(on, v));
+    return on;
+}
+
+/* Bit s of word[b] is bit b of bits[s]. */
+KT_INLINE void turn_bits(const uint8_t bits[64], uint64_t word[8])
+{
+    const __m512i all = _mm512_load_si512(bits);
+    KT_UNROLL
+    for (int b = 0; b < 8; b++)
+        word[b] = _mm512_test_epi8_mask(all, _mm512_set1_epi8((char)(1 << b)));
+}
+
+#else
+#if !defined(KT_SIMD_LAST)
+/* Row `on`: which bytes of four floats or numbers are kept, in order. */
+#define KT_BYTES(l) 4 * (l), 4 * (l) + 1, 4 * (l) + 2, 4 * (l) + 3
+#define KT_KEPT(a, b, c, d)                                \
+    {                                                      \
+        KT_BYTES(a), KT_BYTES(b), KT_BYTES(c), KT_BYTES(d) \
+    }
+static const _Alignas(16) uint8_t kept[16][16] = {
+    KT_KEPT(0, 1, 2, 3), KT_KEPT(0, 1, 2, 3), KT_KEPT(1, 0, 2, 3), KT_KEPT(0, 1, 2, 3),
+    KT_KEPT(2, 0, 1, 3), KT_KEPT(0, 2, 1, 3), KT_KEPT(1, 2, 0, 3), KT_KEPT(0, 1, 2, 3),
+    KT_KEPT(3, 0, 1, 2), KT_KEPT(0, 3, 1, 2), KT_KEPT(1, 3, 0, 2), KT_KEPT(0, 1, 3, 2),
+    KT_KEPT(2, 3, 0, 1), KT_KEPT(0, 2, 3, 1), KT_KEPT(1, 2, 3, 0), KT_KEPT(0, 1, 2, 3)};
+#endif
+
+/* The same of 4 features. */
+#if defined(KT_SIMD_LAST)
+KT_INLINE uint32_t append_4(const float *x, uint32_t first, uint32_t *index, float *value)
+{
+    uint32_t bits = 0, n = 0;
+    for (uint32_t k = 0; k < 4; k++) {
+        index[n] = first + k;
+        value[n] = x[k];
+        n += x[k] != 0;
+        bits |= (uint32_t)(x[k] != 0) << k;
+    }
+    return bits;
+}
+#elif defined(__AVX2__)
+KT_INLINE uint32_t append_4(const float *x, uint32_t first, uint32_t *index, float *value)
+{
+    const __m128i numbers = _mm_add_epi32(_mm_set1_epi32((int)first), _mm_setr_epi32(0, 1, 2, 3));
+    const __m128 v = _mm_load_ps(x);
+    const uint32_t on = (uint32_t)_mm_movemask_ps(_mm_cmp_ps(v, _mm_setzero_ps(), _CMP_NEQ_UQ));
+    const __m128i order = _mm_load_si128((const __m128i *)kept[on]);
+    _mm_storeu_si128((__m128i *)index, _mm_shuffle_epi8(numbers, order));
+    _mm_storeu_si128((__m128i *)value, _mm_shuffle_epi8(_mm_castps_si128(v), order));
+    return on;
+}
+#else
+KT_INLINE uint32_t append_4(const float *x, uint32_t first, uint32_t *index, float *value)
+{
+    static const uint32_t numbers[4] = {0, 1, 2, 3}, weights[4] = {1, 2, 4, 8};
+    const float32x4_t v = vld1q_f32(x);
+    const uint32_t on = vaddvq_u32(vbicq_u32(vld1q_u32(weights), vceqzq_f32(v)));
+    const uint8x16_t order = vld1q_u8(kept[on]);
+    const uint32x4_t number = vaddq_u32(vdupq_n_u32(first), vld1q_u32(numbers));
+    vst1q_u32(index, vreinterpretq_u32_u8(vqtbl1q_u8(vreinterpretq_u8_u32(number), order)));
+    vst1q_f32(value, vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(v), order)));
+    return on;
+}
+#endif
+
+KT_INLINE uint32_t append(const float *x, uint32_t first, uint32_t *index, float *value)
+{
+    static const uint8_t ones[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+    uint32_t bits = 0, n = 0;
+    for (uint32_t k = 0; k < 16; k += 4) {
+        const uint32_t on = append_4(x + k, first + k, index + n, value + n);
+        n += ones[on];
+        bits |= on << k;
+    }
+    return bits;
+}
+
+/* Bit 8 r + c goes to bit 8 c + r: blocks of 1, 2 and 4 bits change places across the diagonal. */
+KT_INLINE uint64_t turn_8_by_8(uint64_t t)
+{
+    uint64_t x = (t ^ (t >> 7)) & 0x00AA00AA00AA00AA;
+    t ^= x ^ (x << 7);
+    x = (t ^ (t >> 14)) & 0x0000CCCC0000CCCC;
+    t ^= x ^ (x << 14);
+    x = (t ^ (t >> 28)) & 0x00000000F0F0F0F0;
+    return t ^ x ^ (x << 28);
+}
+
+KT_INLINE void turn_bits(const uint8_t bits[64], uint64_t word[8])
+{
+    for (size_t b = 0; b < 8; b++)
+        word[b] = 0;
+    for (size_t s = 0; s < 64; s += 8) {
+        uint64_t t = 0;
+        for (size_t k = 0; k < 8; k++)
+            t |= (uint64_t)bits[s + k] << 8 * k;
+        if (t == 0)
+            continue;
+        t = turn_8_by_8(t);
+        for (size_t b = 0; b < 8; b++)
+            word[b] |= (t >> 8 * b & 0xff) << s;
+    }
+}
+#endif
+
+/* Pieces of 16 features, so many at a time that the bits of 64 samples stay in the first-level cache. */
+enum { NOTED_PIECES = 32 };
+typedef uint8_t piece_bits[2][64]; /* [half of a piece][sample] */
+
+/* Adds pieces [begin, end) to the lists of samples `rows`, all of one word, and keeps their bits. */
+static void note_lists(const kt_inputs *in, kt_range rows, size_t begin, size_t end, piece_bits *bits)
+{
+    for (size_t s = rows.begin; s < rows.end; s++) {
+        uint32_t *start = in->start + s * in->n_starts, *index = in->index + s * in->room;
+        float *value = in->value + s * in->room;
+        uint32_t n = begin == 0 ? 0 : start[begin];
+        for (size_t k = begin; k < end; k++) {
+            start[k] = n;
+            const uint32_t on = append(in->x + s * in->ld + k * 16, (uint32_t)k * 16, index + n, value + n);
+            n += (uint32_t)__builtin_popcount(on);
+            bits[k - begin][0][s % 64] = (uint8_t)on;
+            bits[k - begin][1][s % 64] = (uint8_t)(on >> 8);
+        }
+        start[end] = n;
+    }
+}
+
+/* Bits of samples [s, e) in their word. */
+KT_INLINE uint64_t bits_between(size_t s, size_t e)
+{
+    return ~(uint64_t)0 << s % 64 & ~(uint64_t)0 >> (63 - (e - 1) % 64);
+}
+
+static void note(const kt_inputs *in, kt_range rows)
+{
+    const size_t n_pieces = in->n_starts - 1;
+    for (size_t s = rows.begin, e; s < rows.end; s = e) {
+        e = kt_smaller(s / 64 * 64 + 64, rows.end);
+        const uint64_t noted = bits_between(s, e);
+        for (size_t k = 0; k < n_pieces; k += NOTED_PIECES) {
+            const size_t end = kt_smaller(k + NOTED_PIECES, n_pieces);
+            _Alignas(64) piece_bits bits[NOTED_PIECES] = {0};
+            note_lists(in, (kt_range){s, e}, k, end, bits);
+            for (size_t i = 16 * k; i < 16 * end; i += 8) {
+                uint64_t word[8];
+                turn_bits(bits[i / 16 - k][i / 8 % 2], word);
+                for (size_t b = 0; b < 8; b++) {
+                    uint64_t *mask = &in->mask[(i + b) * in->words + s / 64];
+                    *mask = (*mask & ~noted) | word[b];
+                }
+            }
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,174 @@
+/* One vector register of the instruction set that a file is built for, and tiles of them, for the products only. */
+#ifndef KTRAIN_PRODUCTS_VECTOR_H
+#define KTRAIN_PRODUCTS_VECTOR_H
+
+#include <math.h>
+#include <stdint.h>
+
+#include "net/panels.h"
+
+#define KT_INLINE static inline __attribute__((always_inline))
+
+/* Small arrays of vectors live in registers only when the loops over them are gone early: gcc wants to be told, clang
+ * does it later when told. */
+#if defined(__clang__)
+#define KT_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define KT_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+/* LANES of a vector. LIST_PANELS: so many panels of one sample are chains enough to keep the multiply-adds busy.
+ * TILE_PANELS times TILE_ROWS (samples, or inputs) are the sums of a dense tile, and leave registers for its operands.
+ * KT_EACH_LIST and KT_EACH_TILE: f for every number of panels, and of panels and rows.
+ * Multiply-adds are asked for by name: left to the compiler, a * b + c may be fused in one place and not in another. */
+#if defined(KT_SIMD_LAST)
+#define KT_EACH_BACKWARD(f) f(1, 1)
+#define KT_EACH_GRADIENT(f) f(1)
+enum { LANES = 16, LIST_PANELS = 1, TILE_PANELS = 1, TILE_ROWS = 1 };
+#define KT_EACH_LIST(f) f(1)
+#define KT_EACH_TILE(f) f(1, 1)
+typedef struct vector {
+    float lane[LANES];
+} vector;
+
+KT_INLINE vector splat(float value)
+{
+    vector v;
+    for (size_t l = 0; l < LANES; l++)
+        v.lane[l] = value;
+    return v;
+}
+KT_INLINE vector load(const float *p)
+{
+    vector v;
+    for (size_t l = 0; l < LANES; l++)
+        v.lane[l] = p[l];
+    return v;
+}
+KT_INLINE void store(float *p, vector v)
+{
+    for (size_t l = 0; l < LANES; l++)
+        p[l] = v.lane[l];
+}
+KT_INLINE vector add(vector a, vector b)
+{
+    for (size_t l = 0; l < LANES; l++)
+        a.lane[l] += b.lane[l];
+    return a;
+}
+KT_INLINE vector multiply_add(vector a, vector b, vector c)
+{
+    for (size_t l = 0; l < LANES; l++)
+        c.lane[l] = fmaf(a.lane[l], b.lane[l], c.lane[l]);
+    return c;
+}
+
+#elif defined(__AVX512F__)
+#include <immintrin.h>
+#define KT_EACH_BACKWARD(f)        f(1, 12) f(2, 12) f(4, 6)
+#define KT_EACH_GRADIENT(f)        f(1) f(2) f(3) f(4)
+enum { LANES = 16, LIST_PANELS = 8, TILE_PANELS = 4, TILE_ROWS = 6 };
+#define KT_EACH_LIST(f)            f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8)
+#define KT_EACH_TILE_OF(f, panels) f(panels, 1) f(panels, 2) f(panels, 3) f(panels, 4) f(panels, 5) f(panels, 6)
+#define KT_EACH_TILE(f)            KT_EACH_TILE_OF(f, 1) KT_EACH_TILE_OF(f, 2) KT_EACH_TILE_OF(f, 3) KT_EACH_TILE_OF(f, 4)
+#define KT_EACH_LANE(f, h)                                                                                        \
+    f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h), f(8, h), f(9, h), f(10, h), f(11, h), \
+        f(12, h), f(13, h), f(14, h), f(15, h)
+typedef __m512 vector;
+
+KT_INLINE vector splat(float value)
+{
+    return _mm512_set1_ps(value);
+}
+KT_INLINE vector load(const float *p)
+{
+    return _mm512_load_ps(p);
+}
+KT_INLINE void store(float *p, vector v)
+{
+    _mm512_store_ps(p, v);
+}
+KT_INLINE vector add(vector a, vector b)
+{
+    return _mm512_add_ps(a, b);
+}
+KT_INLINE vector multiply_add(vector a, vector b, vector c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+#elif defined(__AVX2__) && defined(__FMA__)
+#include <immintrin.h>
+#define KT_EACH_BACKWARD(f) f(1, 6) f(2, 3)
+#define KT_EACH_GRADIENT(f) f(1) f(2) f(3) f(4)
+enum { LANES = 8, LIST_PANELS = 4, TILE_PANELS = 2, TILE_ROWS = 3 };
+#define KT_EACH_LANE(f, h)  f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h)
+typedef __m256 vector;
+
+KT_INLINE vector splat(float value)
+{
+    return _mm256_set1_ps(value);
+}
+KT_INLINE vector load(const float *p)
+{
+    return _mm256_load_ps(p);
+}
+KT_INLINE void store(float *p, vector v)
+{
+    _mm256_store_ps(p, v);
+}
+KT_INLINE vector add(vector a, vector b)
+{
+    return _mm256_add_ps(a, b);
+}
+KT_INLINE vector multiply_add(vector a, vector b, vector c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#define KT_EACH_BACKWARD(f) f(1, 6)
+#define KT_EACH_GRADIENT(f) f(1) f(2) f(3) f(4)
+enum { LANES = 4, LIST_PANELS = 4, TILE_PANELS = 2, TILE_ROWS = 3 };
+#define KT_EACH_LANE(f, h)  f(0, h), f(1, h), f(2, h), f(3, h)
+typedef float32x4_t vector;
+
+KT_INLINE vector splat(float value)
+{
+    return vdupq_n_f32(value);
+}
+KT_INLINE vector load(const float *p)
+{
+    return vld1q_f32(p);
+}
+KT_INLINE void store(float *p, vector v)
+{
+    vst1q_f32(p, v);
+}
+KT_INLINE vector add(vector a, vector b)
+{
+    return vaddq_f32(a, b);
+}
+KT_INLINE vector multiply_add(vector a, vector b, vector c)
+{
+    return vfmaq_f32(c, a, b);
+}
+#else
+#error "a row of kt_simd_rows for which there are no vectors"
+#endif
+
+#ifndef KT_EACH_LIST
+#define KT_EACH_LIST(f) f(1) f(2) f(3) f(4)
+#define KT_EACH_TILE(f) f(1, 1) f(1, 2) f(1, 3) f(2, 1) f(2, 2) f(2, 3)
+#endif
+
+/* A line of a panel is PARTS vectors; n panels' lines are n PARTS vectors, of which the v-th lies so far from the first. */
+enum { PARTS = KT_PANEL / LANES };
+
+KT_INLINE size_t vector_at(size_t v, size_t stride)
+{
+    return v / PARTS * stride + v % PARTS * LANES;
+}
+
+#endif

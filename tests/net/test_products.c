@@ -1,0 +1,219 @@
+/* Every row of products that this processor supports, against their definition, bit by bit. */
+#include "net/products.h"
+
+#include <math.h>
+
+#include "net/products_cases.h"
+#include "test.h"
+
+const char *const kt_test_suite = "products";
+
+/* Bits that differ, but for the sign of a zero. */
+static bool differ(float a, float b)
+{
+    return !(a == 0 && b == 0) && memcmp(&a, &b, sizeof a) != 0;
+}
+
+static float add_tree(size_t n, const float *sums)
+{
+    return n == 1 ? sums[0] : add_tree(n / 2, sums) + add_tree(n / 2, sums + n / 2);
+}
+
+static float weight(const products_case *c, size_t u, size_t i)
+{
+    return c->w.at[u / KT_PANEL * c->w.stride + i * KT_PANEL + u % KT_PANEL];
+}
+
+/* Of unit u and sample s, in panels of the batch. */
+static float unit(const kt_panels *a, size_t u, size_t s)
+{
+    return a->at[u / KT_PANEL * a->stride + s * KT_PANEL + u % KT_PANEL];
+}
+
+static size_t check_note(const products_case *c)
+{
+    const kt_inputs *x = &c->x;
+    size_t n_wrong = 0;
+    for (size_t s = 0; s < c->M; s++) {
+        const bool noted = s >= c->rows.begin && s < c->rows.end;
+        uint32_t n = 0;
+        for (size_t i = 0; i < c->n; i++) {
+            const float value = x->x[s * x->ld + i];
+            n_wrong += noted && i % 16 == 0 && x->start[s * x->n_starts + i / 16] != n;
+            n_wrong += (x->mask[i * x->words + s / 64] >> s % 64 & 1) != (noted && value != 0);
+            if (!noted || value == 0)
+                continue;
+            n_wrong += x->index[s * x->room + n] != i || x->value[s * x->room + n] != value;
+            n++;
+        }
+        n_wrong += x->start[s * x->n_starts + x->n_starts - 1] != n;
+    }
+    return n_wrong;
+}
+
+static size_t check_forward(const products_case *c)
+{
+    size_t n_wrong = 0;
+    for (size_t u = 0; u < c->n_panels * KT_PANEL; u++)
+        for (size_t s = 0; s < c->M; s++) {
+            float sum = c->bias[u];
+            for (size_t i = 0; i < c->n; i++)
+                sum = fmaf(c->x.x[s * c->x.ld + i], weight(c, u, i), sum);
+            n_wrong += differ(unit(&c->y, u, s), s >= c->rows.begin && s < c->rows.end ? sum : 0);
+        }
+    return n_wrong;
+}
+
+static size_t check_backward(const products_case *c)
+{
+    size_t n_wrong = 0;
+    for (size_t i = 0; i < c->n; i++)
+        for (size_t s = c->rows.begin; s < c->rows.end; s++) {
+            float sums[MOST_RUNS] = {0};
+            for (size_t k = 0; k < c->n_runs; k++)
+                for (size_t u = c->bound[k] * KT_PANEL; u < c->bound[k + 1] * KT_PANEL; u++)
+                    sums[k] = fmaf(weight(c, u, i), unit(&c->d, u, s), sums[k]);
+            n_wrong += differ(c->dx.at[i * c->dx.ld + s], add_tree(c->n_runs, sums));
+        }
+    return n_wrong;
+}
+
+/* An element of the gradient; i == n: of the bias. */
+static float gradient(const products_case *c, size_t u, size_t i)
+{
+    float sums[MOST_RUNS] = {0};
+    for (size_t k = 0; k < c->n_shards; k++)
+        for (size_t s = c->row[k]; s < c->row[k + 1]; s++)
+            sums[k] = fmaf(i == c->n ? 1 : c->x.x[s * c->x.ld + i], unit(&c->d, u, s), sums[k]);
+    return add_tree(c->n_shards, sums);
+}
+
+static size_t check_gradient(const products_case *c)
+{
+    size_t n_wrong = 0;
+    for (size_t u = 0; u < c->n_panels * KT_PANEL; u++) {
+        for (size_t i = 0; i < c->n; i++)
+            n_wrong += differ(unit(&c->g, u, i), gradient(c, u, i));
+        n_wrong += differ(c->g_bias[u], gradient(c, u, c->n));
+    }
+    return n_wrong;
+}
+
+static size_t check_order(const products_case *c)
+{
+    size_t n_wrong = 0;
+    for (size_t u = 0; u < c->n_panels * KT_PANEL; u++)
+        for (size_t s = c->rows.begin; s < c->rows.end; s++) {
+            n_wrong += differ(c->columns.at[u * c->columns.ld + s], unit(&c->d, u, s));
+            n_wrong += differ(unit(&c->back, u, s), unit(&c->d, u, s));
+        }
+    return n_wrong;
+}
+
+/* Between and behind panels nothing is written. */
+static size_t check_edges(const kt_panels *a)
+{
+    size_t n_wrong = 0;
+    for (size_t p = 0; p < a->n; p++)
+        for (size_t k = a->rows * KT_PANEL; k < a->stride; k++)
+            n_wrong += differ(a->at[p * a->stride + k], 0);
+    return n_wrong;
+}
+
+static void check_case(const kt_products *row, size_t M, size_t n, size_t n_panels, size_t zeros)
+{
+    products_case c = products_new(M, n, n_panels, zeros);
+    CU_ASSERT_FATAL(c.memory != NULL);
+    products_run(row, &c);
+    const size_t wrong[] = {check_note(&c),     check_forward(&c),
+                            check_backward(&c), check_gradient(&c),
+                            check_order(&c),    check_edges(&c.y) + check_edges(&c.g) + check_edges(&c.back)};
+    for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
+        if (wrong[k] != 0)
+            printf("%s, check %zu: %zu wrong of %zu samples, %zu inputs, %zu panels, %zu of 10 zero\n", row->name, k,
+                   wrong[k], M, n, n_panels, zeros);
+        CU_ASSERT(wrong[k] == 0);
+    }
+    free(c.memory);
+}
+
+static void for_all_rows(void (*check)(const kt_products *row))
+{
+    for (size_t k = 0; k < KT_N_SIMD; k++)
+        if (kt_simd_rows[k].supported())
+            check(kt_products_table[k]);
+}
+
+static void check_shapes(const kt_products *row)
+{
+    static const size_t samples[] = {1, 2, 16, 23, 64, 70, 130}, inputs[] = {1, 7, 16, 31, 200},
+                        panels[] = {1, 2, 3, 5, 9};
+    for (size_t m = 0; m < sizeof samples / sizeof samples[0]; m++)
+        for (size_t n = 0; n < sizeof inputs / sizeof inputs[0]; n++)
+            for (size_t p = 0; p < sizeof panels / sizeof panels[0]; p++)
+                check_case(row, samples[m], inputs[n], panels[p], products_draw(11));
+    check_case(row, 70, 784, 2, 7);
+    check_case(row, 16, 784, 17, 0);
+}
+
+static void rows_are_their_definition_in_all_shapes(void)
+{
+    for_all_rows(check_shapes);
+}
+
+static void check_densities(const kt_products *row)
+{
+    for (size_t zeros = 0; zeros <= 10; zeros++)
+        check_case(row, 67, 100, 4, zeros);
+}
+
+static void lists_and_dense_tiles_give_the_same(void)
+{
+    for_all_rows(check_densities);
+}
+
+static void check_tiles(const kt_products *row)
+{
+    static const size_t tiles[][2] = {{1, 1}, {1, 100}, {3, 7}, {4, 12}, {5, 64}, {9, 100}};
+    products_case c = products_new(130, 100, 9, 5);
+    CU_ASSERT_FATAL(c.memory != NULL);
+    products_run(row, &c);
+    for (size_t t = 0; t < sizeof tiles / sizeof tiles[0]; t++) {
+        memset(c.g.at, 0, c.g.n * c.g.stride * sizeof *c.g.at);
+        products_gradient(row, &c, tiles[t][0], tiles[t][1]);
+        CU_ASSERT(check_gradient(&c) == 0);
+    }
+    free(c.memory);
+}
+
+static void a_gradient_is_the_same_in_any_tiles(void)
+{
+    for_all_rows(check_tiles);
+}
+
+static void check_renewal(const kt_products *row)
+{
+    products_case c = products_new(150, 40, 1, 5);
+    CU_ASSERT_FATAL(c.memory != NULL);
+    c.rows = (kt_range){0, 150};
+    row->note(&c.x, c.rows);
+    for (size_t s = 60; s < 133; s++)
+        for (size_t i = 0; i < c.n; i++)
+            c.x.x[s * c.x.ld + i] = products_number(5);
+    row->note(&c.x, (kt_range){60, 133});
+    CU_ASSERT(check_note(&c) == 0);
+    free(c.memory);
+}
+
+static void notes_of_other_samples_stay(void)
+{
+    for_all_rows(check_renewal);
+}
+
+const kt_test kt_tests[] = {
+    {"every row gives the bits of the definition, in all shapes", rows_are_their_definition_in_all_shapes},
+    {"lists of nonzeros and dense tiles give the same", lists_and_dense_tiles_give_the_same},
+    {"a gradient is the same in any tiles", a_gradient_is_the_same_in_any_tiles},
+    {"notes of other samples stay as they are", notes_of_other_samples_stay},
+    {NULL, NULL},
+};
