@@ -1,4 +1,5 @@
-/* kbench: the time of a training step on more and more ranks, next to what the machine could do and to PyTorch. */
+/* kbench: the time of a training step on more and more ranks, next to what the machine could do and to PyTorch
+ * and JAX. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -27,12 +28,18 @@ static kt_status choose_ranks(const kt_comm *world, kt_bench_counts *ranks)
 
 static kt_status choose_shapes(const kt_bench_settings *s, kt_bench_results *r)
 {
-    static const char *const all[] = {"m0", "m1", "m3", "m4", "s16", "s256"};
+    static const char *const all[] = {"m0", "m1", "m3", "m4", "s16", "s256", "q128", "m1-dense", "s256-dense"};
     r->n_shapes = s->n_shapes > 0 ? s->n_shapes : sizeof all / sizeof all[0];
     KT_TRY(KT_NEW(r->shapes, r->n_shapes));
-    for (size_t i = 0; i < r->n_shapes; i++)
+    for (size_t i = 0; i < r->n_shapes; i++) {
         KT_TRY(kt_bench_shape_parse(s->n_shapes > 0 ? s->shapes[i] : all[i], &r->shapes[i]));
-    return KT_OK;
+        if (s->density >= 0)
+            r->shapes[i].density = s->density;
+        if (s->dropout >= 0)
+            r->shapes[i].dropout = s->dropout;
+    }
+    KT_TRY(KT_NEW(r->before, r->n_shapes * (size_t)s->repetitions));
+    return KT_NEW(r->after, r->n_shapes * (size_t)s->repetitions);
 }
 
 /* Each shape on each number of ranks; on the most, in each variant. */
@@ -84,50 +91,57 @@ static kt_status start_groups(kt_comm *world, kt_bench_results *r)
     return KT_OK;
 }
 
-static kt_status start_torches(kt_comm *world, kt_bench_results *r)
+static kt_status start_peers(kt_comm *world, kt_bench_results *r)
 {
-    const kt_bench_settings *s = r->settings;
-    kt_status status = KT_OK;
-    if (s->python == NULL)
+    if (r->settings->peers == NULL)
         return KT_OK;
-    KT_TRY(kt_comm_agree(world, KT_NEW(r->torches, s->torch_threads.n)));
-    for (size_t i = 0; i < s->torch_threads.n && status == KT_OK && kt_comm_rank(world) == 0; i++) {
-        status = kt_bench_torch_start(s->python, (int)s->torch_threads.values[i], (size_t)s->repetitions, r->n_shapes,
-                                      r->shapes, &r->torches[i]);
-        r->n_torches += status == KT_OK;
-    }
-    return wait_for_all(world, status);
+    return wait_for_all(
+        world, kt_comm_rank(world) != 0 ? KT_OK : kt_bench_peers_start(r->settings, r->n_shapes, r->shapes, &r->peers));
 }
 
+/* Peers first: what is missing there is said at once. */
 static kt_status start(kt_comm *world, kt_bench_results *r)
 {
+    KT_TRY(start_peers(world, r));
     KT_TRY(start_groups(world, r));
     for (size_t i = 0; i < r->n_cases; i++) {
         kt_bench_case *c = &r->cases[i];
         KT_TRY(wait_for_all(world, c->group->comm != NULL ? kt_bench_case_start(r->settings, c) : KT_OK));
     }
-    return start_torches(world, r);
+    return KT_OK;
+}
+
+/* Ours and every peer's, between two looks at the time from core to core. */
+static kt_status repeat_shape(kt_comm *world, kt_bench_results *r, size_t shape, size_t repetition)
+{
+    const bool speaks = kt_comm_rank(world) == 0;
+    const size_t at = shape * (size_t)r->settings->repetitions + repetition;
+    if (speaks)
+        r->before[at] = kt_bench_core_to_core();
+    kt_comm_barrier_asleep(world);
+    for (size_t i = 0; i < r->n_cases; i++) {
+        kt_bench_case *c = &r->cases[i];
+        if (c->shape == &r->shapes[shape])
+            KT_TRY(wait_for_all(world, c->group->comm != NULL ? kt_bench_case_repeat(c) : KT_OK));
+    }
+    if (speaks) {
+        kt_bench_peers_measure(&r->peers, &r->shapes[shape], shape, repetition, r->settings->seconds);
+        r->after[at] = kt_bench_core_to_core();
+    }
+    kt_comm_barrier_asleep(world);
+    return KT_OK;
 }
 
 /* One repetition of everything. */
 static kt_status repeat(kt_comm *world, kt_bench_results *r, size_t repetition)
 {
-    kt_status status = KT_OK;
     for (size_t g = 0; g < r->n_groups; g++) {
         if (r->groups[g].comm != NULL)
             kt_bench_machine_repeat(r->groups[g].comm, &r->groups[g].machine);
         kt_comm_barrier_asleep(world);
     }
-    for (size_t i = 0; i < r->n_cases; i++) {
-        kt_bench_case *c = &r->cases[i];
-        KT_TRY(wait_for_all(world, c->group->comm != NULL ? kt_bench_case_repeat(c) : KT_OK));
-        if (i + 1 < r->n_cases && r->cases[i + 1].shape == c->shape)
-            continue;
-        for (size_t t = 0; t < r->n_torches && status == KT_OK; t++) /* rank 0's alone */
-            status = kt_bench_torch_measure(&r->torches[t], (size_t)(c->shape - r->shapes), repetition,
-                                            r->settings->seconds);
-        KT_TRY(wait_for_all(world, status));
-    }
+    for (size_t i = 0; i < r->n_shapes; i++)
+        KT_TRY(repeat_shape(world, r, i, repetition));
     return KT_OK;
 }
 
@@ -145,15 +159,15 @@ static kt_status measure(kt_comm *world, kt_bench_results *r)
 
 static void free_all(kt_bench_results *r)
 {
-    for (size_t i = 0; i < r->n_torches; i++)
-        kt_bench_torch_stop(&r->torches[i]);
+    kt_bench_peers_stop(&r->peers);
     for (size_t i = 0; i < r->n_cases; i++)
         kt_bench_case_free(&r->cases[i]);
     for (size_t g = 0; g < r->n_groups && r->groups != NULL; g++) {
         kt_bench_machine_free(&r->groups[g].machine);
         kt_comm_free(r->groups[g].comm);
     }
-    kt_memory_free(r->torches);
+    kt_memory_free(r->before);
+    kt_memory_free(r->after);
     kt_memory_free(r->cases);
     kt_memory_free(r->groups);
     kt_memory_free(r->shapes);
@@ -186,6 +200,10 @@ static kt_status run(kt_comm *world, int argc, char **argv)
         else if (speaks)
             printf("kbench (ktrain) %s\n", KT_VERSION);
         return KT_OK;
+    }
+    if (s.peer_threads.n == 0) {
+        const int n_cores = kt_bench_cores();
+        s.peer_threads = (kt_bench_counts){.n = n_cores > 1 ? 2 : 1, .values = {1, n_cores}};
     }
     if (s.history != NULL)
         return kt_comm_agree(world, speaks ? kt_bench_print_history(s.history) : KT_OK);

@@ -22,9 +22,10 @@ typedef struct kt_bench_counts {
 typedef struct kt_bench_settings {
     int repetitions, threads;
     double seconds;
-    kt_bench_counts ranks;         /* n = 0: all numbers */
-    kt_bench_counts torch_threads; /* n = 0: 1 */
-    const char *variants, *json, *python, *history;
+    kt_bench_counts ranks;        /* n = 0: all numbers */
+    kt_bench_counts peer_threads; /* n = 0: 1 and all */
+    double density, dropout;      /* of every shape; negative: as the shape has them */
+    const char *variants, *json, *peers, *history;
     size_t n_overrides, n_shapes;
     char *overrides[KT_BENCH_OVERRIDES], **shapes;
     bool help, version;
@@ -41,8 +42,8 @@ typedef struct kt_bench_shape {
     char name[KT_BENCH_NAME_BYTES]; /* "m3", or the shape as it was given */
     size_t n_in, n_classes;
     kt_int_list hidden;
-    size_t batch_size; /* over all ranks; 0: full */
-    double dropout, l2, rate;
+    size_t batch_size;                 /* over all ranks; 0: full */
+    double dropout, l2, rate, density; /* density: part of the inputs that are not 0 */
     const char *optimizer;
 } kt_bench_shape;
 
@@ -166,26 +167,58 @@ typedef struct kt_bench_roofline {
 } kt_bench_roofline;
 kt_bench_roofline kt_bench_case_roofline(const kt_bench_case *c);
 
-/* ---- PyTorch (kbench_torch.c) ---- */
+/* ---- from core to core (kbench_pingpong.c) ---- */
 
-/* A python with PyTorch that trains the same shapes. Local, for rank 0. */
-typedef struct kt_bench_torch {
-    pid_t pid; /* 0: none */
+/* Which cores a virtual machine gets changes within seconds: some share a cache, others do not. */
+typedef enum kt_bench_distance {
+    KT_BENCH_NEAR,    /* below 60 ns before and after */
+    KT_BENCH_BETWEEN, /* neither, or not the same before and after */
+    KT_BENCH_FAR,     /* above 100 ns */
+    KT_BENCH_ALONE,   /* there is one core */
+    KT_BENCH_N_DISTANCES
+} kt_bench_distance;
+
+/* Seconds that a store of the first core takes to be seen by the last; NAN where there is one only. Takes 20 ms. Local,
+ * with the other ranks asleep. */
+double kt_bench_core_to_core(void);
+kt_bench_distance kt_bench_distance_of(double before, double after);
+extern const char *const kt_bench_distance_names[KT_BENCH_N_DISTANCES];
+/* Cores that a program may use here, whatever this one has been bound to. */
+int kt_bench_cores(void);
+
+/* ---- PyTorch and JAX (kbench_peers.c, kbench_peers_report.c) ---- */
+
+enum { KT_BENCH_LINE_BYTES = 512, KT_BENCH_PEER_BYTES = 128 };
+
+/* A python that trains the same shapes in one mode. Local, for rank 0. What goes wrong with one is a line on stderr, and
+ * it is not measured then. */
+typedef struct kt_bench_peer {
+    pid_t pid; /* 0: it has gone */
     FILE *to, *from;
-    char version[64]; /* of PyTorch */
+    char version[64]; /* "PyTorch 2.9" */
+    const char *mode;
     int threads;
-    size_t n_repetitions;
-    double *seconds; /* owned: of a step, [shape x repetitions] */
-} kt_bench_torch;
-/* KT_NO_INPUT when `python` cannot be started or has no PyTorch. */
-kt_status kt_bench_torch_start(const char *python, int threads, size_t repetitions, size_t n_shapes,
-                               const kt_bench_shape *shapes, kt_bench_torch *out);
-void kt_bench_torch_stop(kt_bench_torch *torch);
-/* Repetition number r of shape number `which`, in steps that last `seconds` in all. KT_INTERNAL when python has
- * gone. */
-kt_status kt_bench_torch_measure(kt_bench_torch *torch, size_t which, size_t r, double seconds);
-/* Median. */
-double kt_bench_torch_seconds(const kt_bench_torch *torch, size_t which);
+    bool hangs;
+    bool *is_ready;                    /* owned: [shape] */
+    double *seconds;                   /* owned: of a step, [shape x repetitions]; NAN: not measured */
+    char failure[KT_BENCH_LINE_BYTES]; /* the first; "": none */
+} kt_bench_peer;
+
+typedef struct kt_bench_peers {
+    size_t n, n_repetitions;
+    kt_bench_peer *peers; /* owned */
+} kt_bench_peers;
+
+/* Every mode with each number of threads, compiled and warm. KT_NO_INPUT when settings->peers has no python, or one
+ * without any of the libraries. */
+kt_status kt_bench_peers_start(const kt_bench_settings *settings, size_t n_shapes, const kt_bench_shape *shapes,
+                               kt_bench_peers *out);
+void kt_bench_peers_stop(kt_bench_peers *peers);
+/* A repetition of shape number `which`, in steps that last `seconds` in all. */
+void kt_bench_peers_measure(kt_bench_peers *peers, const kt_bench_shape *shape, size_t which, size_t repetition,
+                            double seconds);
+/* "PyTorch 2.9 eager, 2 threads" */
+void kt_bench_peer_name(const kt_bench_peer *peer, char name[KT_BENCH_PEER_BYTES]);
 
 /* ---- what it says (kbench_report.c, kbench_json.c, kbench_history.c) ---- */
 
@@ -193,11 +226,12 @@ double kt_bench_torch_seconds(const kt_bench_torch *torch, size_t which);
 typedef struct kt_bench_results {
     const kt_bench_settings *settings;
     const char *host;
-    size_t n_groups, n_shapes, n_cases, n_torches;
+    size_t n_groups, n_shapes, n_cases;
     kt_bench_group *groups; /* all of it owned by kbench.c */
     kt_bench_shape *shapes;
     kt_bench_case *cases;
-    kt_bench_torch *torches;
+    double *before, *after; /* from core to core around a shape, [shape x repetitions] */
+    kt_bench_peers peers;
 } kt_bench_results;
 
 double kt_bench_median(size_t n, const double *values);
@@ -205,6 +239,10 @@ double kt_bench_median(size_t n, const double *values);
 const kt_bench_case *kt_bench_one_rank(const kt_bench_results *results, const kt_bench_case *c);
 const kt_bench_case *kt_bench_default(const kt_bench_results *results, const kt_bench_case *c);
 void kt_bench_print(const kt_bench_results *results);
+/* A row of each shape for each distance from core to core that it met, next to its best peer; then every peer. */
+void kt_bench_print_peers(const kt_bench_results *results);
+/* The same for programs: an array of shapes. */
+struct json_t *kt_bench_peers_json(const kt_bench_results *results);
 /* KT_IO. */
 kt_status kt_bench_write_json(const kt_bench_results *results, const char *path);
 /* How long a run's last epochs took next to its first ones, from its history.csv. KT_NO_INPUT, KT_DATA. */

@@ -43,10 +43,10 @@ void __wrap_kt_exchange_apply(kt_exchange *exchange, int64_t step, double rate, 
 
 /* ---- the data ---- */
 
-/* Like k49: floats that are whole numbers 0..255, 69 % of them 0. */
-static kt_status make_features(size_t n, size_t d, float *features)
+/* Like k49: floats that are whole numbers 0..255. */
+static kt_status make_features(size_t n, size_t d, double density, float *features)
 {
-    const float zeros = 0.69f;
+    const float zeros = (float)(1 - density);
     float *draw;
     KT_TRY(KT_NEW(draw, d));
     for (size_t i = 0; i < n; i++) {
@@ -93,7 +93,7 @@ static kt_status make_data(kt_comm *comm, const kt_bench_shape *shape, kt_data *
                         .file_type = KT_F32,
                         .shape = {shape->n_in, 0}};
     KT_TRY(kt_comm_agree(comm, allocate_data(comm, data, &fills)));
-    const kt_status status = fills ? make_features(n, shape->n_in, set->features) : KT_OK;
+    const kt_status status = fills ? make_features(n, shape->n_in, shape->density, set->features) : KT_OK;
     for (size_t i = 0; i < n; i++)
         data->split.index[KT_TRAIN][i] = (uint32_t)i;
     for (size_t i = 0; i < n && fills; i++)

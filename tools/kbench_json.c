@@ -68,21 +68,6 @@ static json_t *roofline_json(const kt_bench_case *c)
     return object;
 }
 
-static json_t *torch_json(const kt_bench_results *r, const kt_bench_case *c)
-{
-    const size_t which = (size_t)(c->shape - r->shapes);
-    json_t *array = json_array();
-    for (size_t i = 0; i < r->n_torches; i++) {
-        const kt_bench_torch *torch = &r->torches[i];
-        const double step = kt_bench_torch_seconds(torch, which);
-        json_array_append_new(
-            array, json_pack("{s:s, s:i, s:f, s:f, s:o}", "version", torch->version, "threads", torch->threads, "step",
-                             step, "gain", step / kt_bench_case_seconds(c, KT_BENCH_STEP), "repetitions",
-                             numbers(torch->n_repetitions, torch->seconds + which * torch->n_repetitions)));
-    }
-    return array;
-}
-
 static void set_gain(json_t *object, const char *name, const kt_bench_case *other, const kt_bench_case *c)
 {
     if (other != NULL)
@@ -106,13 +91,12 @@ static json_t *case_json(const kt_bench_results *r, const kt_bench_case *c)
                             widths(c->shape), "batch_size", (json_int_t)batch, "optimizer", c->shape->optimizer,
                             "parameters", (json_int_t)need->n_parameters, "ranks", c->group->n_ranks, "variant",
                             c->variant->name, "keys", keys(r, c));
-    json_t *how =
-        json_pack("{s:I, s:I, s:I, s:o, s:f, s:f, s:I, s:f, s:o, s:o, s:o, s:o, s:o}", "replicas",
-                  (json_int_t)need->n_replicas, "ranks_per_replica", (json_int_t)need->ranks_per_replica, "layers",
-                  (json_int_t)need->n_layers, "layers_by", layers_by, "sent_bytes", need->sent_bytes, "data_bytes",
-                  need->data_bytes, "steps_each", (json_int_t)c->steps_each, "samples_per_second",
-                  batch / kt_bench_case_seconds(c, KT_BENCH_STEP), "seconds", medians, "repetitions", all, "roofline",
-                  roofline_json(c), "machine", speeds_json(c->group), "torch", torch_json(r, c));
+    json_t *how = json_pack("{s:I, s:I, s:I, s:o, s:f, s:f, s:I, s:f, s:o, s:o, s:o, s:o}", "replicas",
+                            (json_int_t)need->n_replicas, "ranks_per_replica", (json_int_t)need->ranks_per_replica,
+                            "layers", (json_int_t)need->n_layers, "layers_by", layers_by, "sent_bytes",
+                            need->sent_bytes, "data_bytes", need->data_bytes, "steps_each", (json_int_t)c->steps_each,
+                            "samples_per_second", batch / kt_bench_case_seconds(c, KT_BENCH_STEP), "seconds", medians,
+                            "repetitions", all, "roofline", roofline_json(c), "machine", speeds_json(c->group));
     json_object_update(one, how);
     json_decref(how);
     set_gain(one, "gain_over_one_rank", kt_bench_one_rank(r, c), c);
@@ -139,9 +123,9 @@ static json_t *results_json(const kt_bench_results *r)
         json_array_append_new(machines, machine_json(&r->groups[g]));
     for (size_t i = 0; i < r->n_cases; i++)
         json_array_append_new(cases, case_json(r, &r->cases[i]));
-    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:o, s:o}", "version", KT_VERSION, "host", r->host, "blas_core",
+    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o}", "version", KT_VERSION, "host", r->host, "blas_core",
                      kt_linalg_core(), "threads", r->settings->threads, "n_repetitions", r->settings->repetitions,
-                     "machines", machines, "cases", cases);
+                     "machines", machines, "cases", cases, "shapes", kt_bench_peers_json(r));
 }
 
 kt_status kt_bench_write_json(const kt_bench_results *results, const char *path)

@@ -6,7 +6,7 @@
 
 #include "kbench.h"
 
-typedef enum option_kind { FLAG, COUNT, COUNTS, SECONDS, TEXT, OVERRIDE } option_kind;
+typedef enum option_kind { FLAG, COUNT, COUNTS, SECONDS, PART, TEXT, OVERRIDE } option_kind;
 
 /* getopt's options, and what is done with each: the rows belong together. */
 static const struct option options[] = {
@@ -15,9 +15,11 @@ static const struct option options[] = {
     {"ranks", required_argument, NULL, 1},
     {"variants", required_argument, NULL, 1},
     {"threads", required_argument, NULL, 1},
-    {"torch-threads", required_argument, NULL, 1},
+    {"peer-threads", required_argument, NULL, 1},
+    {"density", required_argument, NULL, 1},
+    {"dropout", required_argument, NULL, 1},
     {"set", required_argument, NULL, 1},
-    {"python", required_argument, NULL, 1},
+    {"peers", required_argument, NULL, 1},
     {"json", required_argument, NULL, 1},
     {"history", required_argument, NULL, 1},
     {"help", no_argument, NULL, 1},
@@ -34,9 +36,11 @@ static const struct {
     {COUNTS, offsetof(kt_bench_settings, ranks), 100000},
     {TEXT, offsetof(kt_bench_settings, variants), 0},
     {COUNT, offsetof(kt_bench_settings, threads), 1024},
-    {COUNTS, offsetof(kt_bench_settings, torch_threads), 1024},
+    {COUNTS, offsetof(kt_bench_settings, peer_threads), 1024},
+    {PART, offsetof(kt_bench_settings, density), 1},
+    {PART, offsetof(kt_bench_settings, dropout), 0.99},
     {OVERRIDE, 0, 0},
-    {TEXT, offsetof(kt_bench_settings, python), 0},
+    {TEXT, offsetof(kt_bench_settings, peers), 0},
     {TEXT, offsetof(kt_bench_settings, json), 0},
     {TEXT, offsetof(kt_bench_settings, history), 0},
     {FLAG, offsetof(kt_bench_settings, help), 0},
@@ -58,8 +62,10 @@ void kt_bench_help(void)
            "  --variants LIST      on the most ranks, names of the list below with commas, or all (default)\n"
            "  --threads N          of BLAS on each rank (1)\n"
            "  --set S.KEY=VALUE    a key of the configuration, as in an INI; may be repeated\n"
-           "  --python PATH        a python with PyTorch: rank 0 trains the same shapes there, in turns with ours\n"
-           "  --torch-threads LIST of PyTorch, as 1,2 (1)\n"
+           "  --density D          part of the inputs that are not 0, of every shape (0.31, of -dense ones 1)\n"
+           "  --dropout P          of every shape (as its job has it)\n"
+           "  --peers DIR          train the same in turns in PyTorch and JAX, in an environment of tools/peers.sh\n"
+           "  --peer-threads LIST  of theirs, as 1,2 (1 and all)\n"
            "  --json FILE          also write everything to FILE\n"
            "  --history FILE       only compare epochs 3 to 7 with the last five of a run's history.csv\n"
            "  --help, --version\n\n"
@@ -118,6 +124,8 @@ static kt_status take_option(kt_bench_settings *s, int i, char *text)
         return parse_counts(options[i].name, text, meanings[i].most, field);
     case SECONDS:
         return parse_number(options[i].name, text, 0.001, meanings[i].most, field);
+    case PART:
+        return parse_number(options[i].name, text, 0, meanings[i].most, field);
     case OVERRIDE:
         if (s->n_overrides == KT_BENCH_OVERRIDES)
             return kt_fail(KT_USAGE, "--set may be given %d times", KT_BENCH_OVERRIDES);
@@ -133,7 +141,8 @@ kt_status kt_bench_settings_parse(int argc, char **argv, kt_bench_settings *out)
     *out = (kt_bench_settings){.repetitions = 5,
                                .seconds = 0.5,
                                .threads = 1,
-                               .torch_threads = {.n = 1, .values = {1}},
+                               .density = -1,
+                               .dropout = -1,
                                .variants = kt_bench_variants[0].name};
     opterr = 0;
     for (int at = optind; (found = getopt_long(argc, argv, "", options, &which)) != -1; at = optind) {

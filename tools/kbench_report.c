@@ -81,10 +81,6 @@ static void print_step(const kt_bench_results *r, const kt_bench_case *c)
     printf(" %10.0f", (double)kt_bench_shape_batch(c->shape) / step);
     print_gain(kt_bench_one_rank(r, c), step);
     print_gain(kt_bench_default(r, c), step);
-    for (size_t i = 0; i < r->n_torches; i++) {
-        const double torch = kt_bench_torch_seconds(&r->torches[i], (size_t)(c->shape - r->shapes));
-        printf(" %9.4f %8.2f", 1e3 * torch, torch / step);
-    }
     printf("\n");
 }
 
@@ -93,13 +89,9 @@ static void print_steps(const kt_bench_results *r)
     printf("milliseconds a step; medians of %d; how many times as fast as others\n", r->settings->repetitions);
     printf("%-24s %9s %5s %5s %-18s %9s %9s %9s %9s %9s %10s %9s %9s", "shape", "weights", "batch", "ranks", "variant",
            "step", "forward", "backward", "exchange", "rest", "samples/s", "1 rank", "default");
-    for (size_t i = 0; i < r->n_torches; i++)
-        printf("   torch/%-2d     gain", r->torches[i].threads);
     printf("\n");
     for (size_t i = 0; i < r->n_cases; i++)
         print_step(r, &r->cases[i]);
-    if (r->n_torches > 0)
-        printf("torch/N: a step of PyTorch %s with N threads\n", r->torches[0].version);
     printf("\n");
 }
 
@@ -133,4 +125,5 @@ void kt_bench_print(const kt_bench_results *results)
     print_machine(results);
     print_steps(results);
     print_rooflines(results);
+    kt_bench_print_peers(results);
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # packages.sh GROUP...: installs the Debian packages of the groups that are missing here. Groups: build, data, test,
-# compare (for tools/sweep_comparison.py; nothing else needs it).
+# compare (for tools/peers.sh and tools/sweep_comparison.py; nothing else needs it).
 # When nothing is missing it needs neither apt nor sudo nor a network. Exit code 69: something is missing and cannot be
 # installed from here; the message says what an administrator must run.
 set -euo pipefail
@@ -11,7 +11,7 @@ declare -A groups=(
     [data]="dataset-fashion-mnist"
     [test]="libcunit1-dev g++ clang clang-format clang-tidy cppcheck valgrind python3 python3-numpy python3-h5py python3-torch hdf5-tools
              iproute2 mpich libmpich-dev"
-    [compare]="python3 python3-numpy python3-h5py python3-sklearn python3-torch"
+    [compare]="python3 python3-numpy python3-h5py python3-venv python3-dev g++"
 )
 
 stop() {

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Times the same grid of 24 points by three programs in one run and prints a table in Markdown.
 
-  tools/sweep_comparison.py                     all of it, best with nothing else running
-  tools/sweep_comparison.py --only sklearn,torch --points 2 --epochs 1 --repetitions 1    to see that it works
+  tools/sweep_comparison.py --peers DIR         all of it, best with nothing else running; tools/peers.sh makes DIR
+  tools/sweep_comparison.py --peers DIR --only sklearn,torch --points 2 --epochs 1 --repetitions 1    to see that it works
 
   ktrain    mpirun -np 2 ktrain sweep: one rank per trial
   sklearn   GridSearchCV over MLPClassifier, n_jobs = 2
@@ -17,7 +17,7 @@ ktrain also the training and test samples in the end; scikit-learn scores the va
 best validation loss, after the last epoch, tells whether all three learned the same; their random numbers differ.
 
 Exit codes: 0 done, 2 it could not be tried.
-Needs NumPy, h5py, scikit-learn and PyTorch: tools/packages.sh compare.
+Needs NumPy and h5py (tools/packages.sh compare), and scikit-learn and PyTorch in DIR.
 """
 import argparse
 import csv
@@ -152,7 +152,8 @@ def train_torch(trial):
     torch.manual_seed(1)
     batch_size = point["batch_size"]
     network = build_torch(torch, point, x.shape[1], int(y.max()) + 1)
-    optimizer = torch.optim.Adam(parameters_torch(network, point["l2"], batch_size), lr=point["learning_rate"])
+    optimizer = torch.optim.Adam(parameters_torch(network, point["l2"], batch_size), lr=point["learning_rate"],
+                                 fused=True)
     loss_of = torch.nn.CrossEntropyLoss()
     for _ in range(train_torch.epochs):
         rows = torch.randperm(len(x))
@@ -230,7 +231,7 @@ def run_python(name):
         path = os.path.join(folder, "job.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(job, file)
-        seconds, output = start([sys.executable, os.path.abspath(__file__), "--program", name, path], environment)
+        seconds, output = start([job["python"], os.path.abspath(__file__), "--program", name, path], environment)
         return seconds, json.loads(output)
     return run
 
@@ -302,6 +303,7 @@ def read_arguments():
     add = parser.add_argument
     add("--ktrain", default=os.path.join(release, "ktrain"), help="also makes the split (%(default)s)")
     add("--data", default=os.path.join(ROOT, "data", "k49"), help="X_images.npy, y_images.npy (%(default)s)")
+    add("--peers", metavar="DIR", help="an environment with scikit-learn and PyTorch, of tools/peers.sh")
     add("--epochs", type=int, default=10, help="of every trial (%(default)s)")
     add("--repetitions", type=int, default=3, help="of which the median counts (%(default)s)")
     add("--only", default=",".join(PROGRAMS), help="programs; ratios are to the first (%(default)s)")
@@ -312,6 +314,8 @@ def read_arguments():
     unknown = set(arguments.only.split(",")) - set(PROGRAMS)
     if unknown:
         parser.error(f"--only: {', '.join(sorted(unknown))}: must be of {', '.join(PROGRAMS)}")
+    if not arguments.peers and not arguments.program and arguments.only != "ktrain":
+        parser.error("--peers DIR is wanted: tools/peers.sh makes one")
     if arguments.epochs < 1 or arguments.repetitions < 1:
         parser.error("--epochs and --repetitions are at least 1")
     return arguments
@@ -326,6 +330,7 @@ def main():
         return 0
     with tempfile.TemporaryDirectory(prefix="ktrain-sweep-") as folder:
         job = {"ktrain": os.path.abspath(arguments.ktrain), "data": os.path.abspath(arguments.data),
+               "python": os.path.join(os.path.abspath(arguments.peers or "."), "bin", "python"),
                "epochs": arguments.epochs, "points": arguments.points, "axes": grid(arguments.points),
                "split": os.path.join(folder, "split.npz")}
         results = measure(job, arguments.only.split(","), arguments.repetitions, folder)
