@@ -1,23 +1,32 @@
 #!/usr/bin/env python3
-"""Measures the table of docs/performance.md on this machine and prints it in Markdown.
+"""Measures the tables of docs/performance.md and README.md on this machine and prints them in Markdown.
 
-  tools/performance.py                      all of it, some minutes; best with nothing else running
-  tools/performance.py --only m3,memory     some of it, of m3, m4, small, hosts, memory
+  tools/performance.py --peers DIR          all of it, some minutes; best with nothing else running
+  tools/performance.py --peers DIR --write  and puts them into the pages, in the place of those that are there
+  tools/performance.py --only m3,memory     some of it, of m3, m4, hosts, memory, peers, sweep
   tools/performance.py --repetitions 1 --seconds 0.01     to see that it works
+  tools/performance.py --only peers --reuse --write       out of what earlier runs have left in --output
 
 Each figure is a ratio of medians within one run of kbench. kbench's own tables and its JSON are left in --output, a
 pair of files for each run. Two hosts are made by tests/e2e/hosts.sh, which takes root. Memory is the sum over ranks of what
 Linux calls Pss, where a page that k ranks share counts 1/k for each, while ktrain trains jobs/m3.ini on made-up data.
+The tables of peers are of near and of far cores apart: kbench is started up to --tries times, until every shape has met
+both often enough. tools/peers.sh makes DIR.
 """
 import argparse
 import array
+import glob
 import json
 import os
+import platform
 import random
+import re
 import subprocess
 import sys
 import tempfile
 import time
+
+import performance_peers
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HOSTS = os.path.join(ROOT, "tests", "e2e", "hosts.sh")
@@ -52,10 +61,6 @@ def step(case):
     return case["seconds"]["step"]
 
 
-def torch_step(case, threads):
-    return next(torch["step"] for torch in case["torch"] if torch["threads"] == threads)
-
-
 def gain(slow, fast):
     """How many times as fast, and of what."""
     return f"{slow / fast:.2f} times ({1e3 * slow:.4g} ms to {1e3 * fast:.4g} ms)"
@@ -64,8 +69,7 @@ def gain(slow, fast):
 # ---- the rows, in groups that are measured together: what, target, what was measured ----
 
 def measure_m3(arguments):
-    cases = kbench("m3", 2, ["--variants", "default,rank0,any-order,sharded,sharded-any-order", "--python",
-                             arguments.python, "--torch-threads", "2", "m3"], arguments)
+    cases = kbench("m3", 2, ["--variants", "default,rank0,any-order,sharded,sharded-any-order", "m3"], arguments)
     one, two = cases["m3", 1, "default"], cases["m3", 2, "default"]
     rank0, any_order = step(cases["m3", 2, "rank0"]), step(cases["m3", 2, "any-order"])
     copies, copies_any_order = step(cases["m3", 2, "sharded"]), step(cases["m3", 2, "sharded-any-order"])
@@ -75,28 +79,14 @@ def measure_m3(arguments):
            f"{roofline['step_over_roofline']:.2f} ({1e3 * step(two):.4g} ms, {1e3 * roofline['seconds']:.4g} ms)")
     yield ("M3, batch 16, 2 ranks, against `exchange = allreduce`, `optimizer_state = rank0`, `ranks_per_replica = 1`",
            "at least 5 times", gain(rank0, step(two)))
-    yield ("M3, batch 16, 2 ranks, against PyTorch with 2 threads", "at least 8 times",
-           gain(torch_step(two, 2), step(two)))
     yield ("M3, batch 16, 2 ranks: `reproducible = false` against `true`", "-", gain(step(two), any_order))
     yield ("the same by allreduce between 2 copies of the weights", "-", gain(copies, copies_any_order))
 
 
 def measure_m4(arguments):
-    cases = kbench("m4", 2, ["--python", arguments.python, "--torch-threads", "2", "m4"], arguments)
+    cases = kbench("m4", 2, ["m4"], arguments)
     one, two = cases["m4", 1, "default"], cases["m4", 2, "default"]
     yield "M4, batch 64, 2 ranks against 1", "at least 1.8 times", gain(step(one), step(two))
-    yield ("M4, batch 64, 2 ranks, against PyTorch with 2 threads", "at least 5 times",
-           gain(torch_step(two, 2), step(two)))
-
-
-def measure_small(arguments):
-    cases = kbench("small", 1, ["--python", arguments.python, "--torch-threads", "1", "m1", "s16", "s256"], arguments)
-    rows = [("m1", "M1, batch 16", "8"), ("s16", "512,256,128, batch 16", "4"),
-            ("s256", "512,256,128, batch 256", "1.6")]
-    for shape, what, target in rows:
-        case = cases[shape, 1, "default"]
-        yield (f"{what}, 1 rank, against PyTorch with 1 thread", f"at least {target} times",
-               gain(torch_step(case, 1), step(case)))
 
 
 def measure_hosts(arguments):
@@ -184,36 +174,136 @@ def measure_memory(arguments):
            f"{eight / one:.2f} times ({eight / 2**20:.0f} MiB, {one / 2**20:.0f} MiB)")
 
 
-GROUPS = {"m3": measure_m3, "m4": measure_m4, "small": measure_small, "hosts": measure_hosts, "memory": measure_memory}
+GROUPS = {"m3": measure_m3, "m4": measure_m4, "hosts": measure_hosts, "memory": measure_memory}
+HEAD = "| what | target | measured |\n| --- | --- | --- |"
 
 
-def main():
+def print_rows(names, arguments):
+    """The rows of these groups; those that could not be measured are named."""
+    rows, missing = [HEAD], []
+    print(HEAD, flush=True)
+    for name in names:
+        try:
+            for row in GROUPS[name](arguments):
+                rows.append("| " + " | ".join(row) + " |")
+                print(rows[-1], flush=True)
+        except (Failure, OSError) as problem:
+            missing.append(name)
+            print(f"{name}: not measured: {problem}", file=sys.stderr)
+    return "\n".join(rows), missing
+
+
+# ---- peers ----
+
+def measure_peers(arguments):
+    """Starts kbench until near and far cores were both met; what it has left, of earlier runs too with --reuse."""
+    found = os.path.join(arguments.output, "peers-*.json")
+    paths = sorted(glob.glob(found)) if arguments.reuse else []
+    if not arguments.reuse:
+        for path in glob.glob(found):
+            os.remove(path)
+        for i in range(arguments.tries):
+            kbench(f"peers-{i}", os.cpu_count(), ["--peers", arguments.peers], arguments)
+            paths.append(os.path.join(arguments.output, f"peers-{i}.json"))
+            if not performance_peers.lacking(performance_peers.read(paths)):
+                break
+    if not paths:
+        raise Failure(f"nothing in {arguments.output}: start it without --reuse")
+    return performance_peers.read(paths)
+
+
+def processor():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def print_peers(arguments):
+    """The tables by the names that they have in the pages."""
+    rounds = measure_peers(arguments)
+    where = f"{os.cpu_count()} cores of {processor()}; milliseconds a step, medians."
+    texts = {"steps": f"{where}\n\n{performance_peers.steps_table(rounds)}",
+             "targets": performance_peers.targets_table(rounds), "peers": performance_peers.peers_table(rounds),
+             "short": f"{where}\n\n{performance_peers.short_table(rounds)}"}
+    print("\n" + "\n\n".join(texts.values()))
+    missing = performance_peers.lacking(rounds)
+    if missing:
+        print("not met often enough: " + ", ".join(" ".join(which) for which in missing), file=sys.stderr)
+    return texts
+
+
+def print_sweep(arguments):
+    command = [os.path.join(ROOT, "tools", "sweep_comparison.py"), "--ktrain", os.path.abspath(arguments.ktrain), "--peers",
+               str(arguments.peers), "--json", os.path.join(arguments.output, "sweep.json")]
+    print(" ".join(command), file=sys.stderr)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise Failure(f"sweep_comparison.py ended with exit code {done.returncode}")
+    print("\n" + done.stdout.strip())
+    return {"sweep": done.stdout.strip()}
+
+
+PAGES = {"peers": print_peers, "sweep": print_sweep}  # each returns texts of the pages by name
+
+
+def write(texts):
+    """Each text between `<!-- performance: NAME -->` and `<!-- end -->` of the pages."""
+    for page in "README.md", os.path.join("docs", "performance.md"), os.path.join("docs", "sweeps.md"):
+        path = os.path.join(ROOT, page)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        for name, table in texts.items():
+            text = re.sub(rf"(<!-- performance: {name} -->\n).*?(<!-- end -->)", lambda m, t=table: f"{m[1]}{t}\n{m[2]}", text,
+                          flags=re.S)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     release = os.path.join(os.environ.get("KTRAIN_WORK", ROOT), "build", "release")
     parser.add_argument("--kbench", default=os.path.join(release, "kbench"))
     parser.add_argument("--ktrain", default=os.path.join(release, "ktrain"))
-    parser.add_argument("--python", default="/usr/bin/python3", help="one that has PyTorch (%(default)s)")
+    parser.add_argument("--peers", metavar="DIR", help="made by tools/peers.sh")
+    parser.add_argument("--tries", type=int, default=1, help="runs of kbench with peers at most (%(default)s)")
+    parser.add_argument("--reuse", action="store_true", help="peers as they were measured before")
+    parser.add_argument("--write", action="store_true", help="put the tables into README.md and docs/performance.md")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1, help="that each repetition lasts, about (%(default)s)")
-    parser.add_argument("--only", default=",".join(GROUPS), help="groups of rows (%(default)s)")
+    parser.add_argument("--only", default=",".join([*GROUPS, *PAGES]), help="groups of rows (%(default)s)")
     parser.add_argument("--output", default="runs/performance", help="folder for kbench's results (%(default)s)")
     arguments = parser.parse_args()
-    unknown = set(arguments.only.split(",")) - set(GROUPS)
+    arguments.only = arguments.only.split(",")
+    unknown = set(arguments.only) - {*GROUPS, *PAGES}
     if unknown:
-        parser.error(f"--only: {', '.join(sorted(unknown))}: must be of {', '.join(GROUPS)}")
+        parser.error(f"--only: {', '.join(sorted(unknown))}: must be of {', '.join([*GROUPS, *PAGES])}")
+    if set(PAGES) & set(arguments.only) and not (arguments.peers or (arguments.reuse and "sweep" not in arguments.only)):
+        parser.error("--peers DIR is wanted: tools/peers.sh makes one")
+    return arguments
+
+
+def main():
+    arguments = read_arguments()
     if os.geteuid() == 0:  # Open MPI refuses to run as root unless told twice
         os.environ.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     os.makedirs(arguments.output, exist_ok=True)
-    failed = False
-    print("| what | target | measured |\n| --- | --- | --- |", flush=True)
-    for name in arguments.only.split(","):
+    names = [name for name in arguments.only if name in GROUPS]
+    texts, missing = {}, []
+    if names:
+        rows, missing = print_rows(names, arguments)
+        if not missing and len(names) == len(GROUPS):  # the page's table is never a part of it
+            texts["rows"] = rows
+    for name in PAGES:
         try:
-            for row in GROUPS[name](arguments):
-                print("| " + " | ".join(row) + " |", flush=True)
+            texts.update(PAGES[name](arguments) if name in arguments.only else {})
         except (Failure, OSError) as problem:
-            failed = True
+            missing.append(name)
             print(f"{name}: not measured: {problem}", file=sys.stderr)
-    return 1 if failed else 0
+    if arguments.write:
+        write(texts)
+    return 1 if missing else 0
 
 
 if __name__ == "__main__":

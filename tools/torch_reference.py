@@ -7,8 +7,6 @@ gradients and optimizers. Model M2 of the founding report is this check.
       side by side, then the epochs and the scores of both.
   tools/torch_reference.py jobs/m2.ini --ktrain runs/m2
       the same against a run made before with run.log_steps=200.
-  tools/torch_reference.py jobs/m2.ini --time --threads 2
-      how long plain PyTorch takes for a training step, as JSON.
 
 The two usually stay within 1e-7 of each other. Where rounding gives a relu's input near 0 the other sign, one sample's
 gradient changes, and from that step on the difference grows. Another run.seed, or model.activation=gelu, tells such an
@@ -23,11 +21,9 @@ import csv
 import json
 import math
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 import numpy as np
 import torch
@@ -321,38 +317,6 @@ def train(config, data, arguments, run):
     return 0
 
 
-# ---- timing ----
-
-
-def time_steps(config, data, threads):
-    """Milliseconds of a training step in PyTorch as one would write it: five repetitions of at least a second each."""
-    m, t, o = config["model"], config["train"], config["optimizer"]
-    network = build_network(m, data.x.shape[1], data.n_classes, nn.Dropout).train()
-    optimizer = Optimizer(config, network)
-    x, y = torch.from_numpy(data.x[data.rows[0]]), torch.from_numpy(data.y[data.rows[0]])
-    batch_size = min(t["batch_size"] or len(x), len(x))
-    loss_of = nn.CrossEntropyLoss(label_smoothing=t["label_smoothing"])
-
-    def steps():
-        while True:
-            for rows in torch.randperm(len(x)).split(batch_size):
-                optimizer.update(loss_of(network(x[rows]), y[rows]), o["learning_rate"], len(rows))
-                yield
-
-    def repetition(seconds):
-        n, start = 0, time.perf_counter()
-        while time.perf_counter() - start < seconds:
-            next(stepping)
-            n += 1
-        return 1000 * (time.perf_counter() - start) / n
-
-    stepping = steps()
-    repetition(0.3)  # to warm up
-    milliseconds, n_parameters = [repetition(1) for _ in range(5)], sum(w.numel() for w in network.parameters())
-    return {"milliseconds_per_step": statistics.median(milliseconds), "repetitions": milliseconds, "threads": threads,
-            "batch_size": batch_size, "parameters": n_parameters, "torch": torch.__version__}
-
-
 # ---- command line ----
 
 
@@ -368,7 +332,6 @@ def read_arguments():
     add("--epochs", type=int, metavar="E", help="train for at most E epochs, instead of the INI's")
     add("--tolerance", type=float, default=1e-4, help="largest relative difference of two losses (default 1e-4)")
     add("--threads", type=int, default=1, metavar="N", help="of PyTorch (default 1)")
-    add("--time", action="store_true", help="only time training steps of plain PyTorch; one line of JSON")
     arguments = parser.parse_intermixed_args()
     if arguments.ktrain and arguments.ktrain_program:
         parser.error("--ktrain and --ktrain-program are two ways to say the same: give one")
@@ -384,9 +347,6 @@ def main():
     config = read_config(arguments.config, arguments.overrides)
     config["train"]["epochs"] = arguments.epochs or config["train"]["epochs"]
     data = Data(config["data"])
-    if arguments.time:
-        print(json.dumps({"config": arguments.config, **time_steps(config, data, arguments.threads)}))
-        return 0
     if not arguments.ktrain_program:
         return train(config, data, arguments, arguments.ktrain)
     with tempfile.TemporaryDirectory(prefix="ktrain-reference-") as folder:
