@@ -1,9 +1,8 @@
-/* Softmax and cross-entropy by log-sum-exp, and the derivative. */
+/* The loss of a job, and the loops for its instruction set. */
 #include "net/loss.h"
 
-#include <math.h>
-
 #include "base/options_rows.h"
+#include "net/loss_private.h"
 
 KT_WORDS(class_weight_word, [KT_WEIGHTS_NONE] = "none", [KT_WEIGHTS_BALANCED] = "balanced")
 
@@ -17,20 +16,6 @@ static const kt_option option_rows[] = {
 };
 const kt_option_rows kt_loss_options = KT_OPTION_ROWS(option_rows);
 
-/* sum_c exp(z_c - largest), in double; also the largest. exps[c] is kept when there is room for it. */
-static double sum_exponentials(size_t C, const float *z, double *largest, double *exps)
-{
-    double most = (double)z[kt_loss_predict(C, z)], sum = 0;
-    for (size_t c = 0; c < C; c++) {
-        const double e = exp((double)z[c] - most);
-        if (exps != NULL)
-            exps[c] = e;
-        sum += e;
-    }
-    *largest = most;
-    return sum;
-}
-
 size_t kt_loss_predict(size_t n_classes, const float *z)
 {
     size_t best = 0;
@@ -40,48 +25,20 @@ size_t kt_loss_predict(size_t n_classes, const float *z)
     return best;
 }
 
-/* Room for the exponentials of one row: none is computed twice for up to this many classes. */
-enum { MOST_KEPT = 1024 };
+static const kt_loss_loops *loops(void)
+{
+    static const kt_loss_loops *const rows[KT_N_SIMD] = KT_SIMD_EACH(&kt_loss_loops);
+    return rows[kt_simd_best()];
+}
 
 void kt_loss_softmax(const kt_loss_spec *spec, const kt_logits *of, kt_loss_sums *sums, float *d_z)
 {
-    const size_t C = spec->n_classes;
-    /* q = even + hit * onehot */
-    const double even = spec->label_smoothing / (double)C, hit = 1 - spec->label_smoothing;
-    double kept[MOST_KEPT], *exps = C <= MOST_KEPT ? kept : NULL;
-    const float *z = of->z;
-    for (size_t r = 0; r < of->m; r++, z += C) {
-        const size_t label = (size_t)of->y[r];
-        const double weight = spec->class_weights == NULL ? 1 : spec->class_weights[label];
-        double largest, mean_z = 0;
-        const double sum = sum_exponentials(C, z, &largest, exps), log_sum = largest + log(sum);
-        if (even > 0)
-            for (size_t c = 0; c < C; c++)
-                mean_z += even * (double)z[c];
-        /* z[label] - largest first: both are floats, so nothing is lost when the loss is small */
-        const double plain = log(sum) - ((double)z[label] - largest);
-        sums->loss += weight * (even > 0 ? log_sum - hit * (double)z[label] - mean_z : plain);
-        sums->cross_entropy += plain;
-        sums->correct += kt_loss_predict(C, z) == label;
-        sums->samples++;
-        if (d_z == NULL)
-            continue;
-        const double factor = weight / (double)of->M;
-        for (size_t c = 0; c < C; c++) {
-            const double p = (exps != NULL ? exps[c] : exp((double)z[c] - largest)) / sum;
-            d_z[r * C + c] = (float)(factor * (p - even - (c == label ? hit : 0)));
-        }
-    }
+    loops()->softmax(spec, of, sums, d_z);
 }
 
 void kt_loss_probabilities(size_t m, size_t n_classes, const float *z, float *p)
 {
-    for (size_t r = 0; r < m; r++, z += n_classes, p += n_classes) {
-        double largest;
-        const double sum = sum_exponentials(n_classes, z, &largest, NULL);
-        for (size_t c = 0; c < n_classes; c++)
-            p[c] = (float)(exp((double)z[c] - largest) / sum);
-    }
+    loops()->probabilities(m, n_classes, z, p);
 }
 
 void kt_loss_balance(size_t n_classes, const size_t *counts, double *weights)

@@ -1,8 +1,9 @@
 /* loss.h against plain formulas in double and difference quotients. */
-#include "net/loss.h"
+#include "net/loss_private.h"
 
 #include "base/random.h"
 
+#include "bits.h"
 #include "golden.h"
 #include "net/gradient.h"
 #include "test.h"
@@ -157,6 +158,40 @@ static void many_classes(void)
     CU_ASSERT(is_near(sum, 1, 1e-6) && is_near(sums.loss, -log((double)p[MANY - 1]), 1e-6));
 }
 
+static void same_bits(void)
+{
+    enum { MOST = 2500, MANY_ROWS = 3 };
+    static const kt_loss_loops *const rows[KT_N_SIMD] = KT_SIMD_EACH(&kt_loss_loops);
+    static float z[MANY_ROWS * MOST], d_z[MANY_ROWS * MOST];
+    static double class_weights[MOST];
+    for (size_t row = 0; row < KT_N_SIMD; row++) {
+        uint64_t sum = 0;
+        if (!kt_simd_rows[row].supported())
+            continue;
+        for (size_t n = 1; n <= MOST; n += n < 70 ? 1 : 405)
+            for (int form = 0; form < 4; form++) {
+                const int32_t y[MANY_ROWS] = {(int32_t)n - 1, 0, (int32_t)n / 2};
+                const kt_loss_spec spec = {n, form & 1 ? 0.1 : 0, form & 2 ? class_weights : NULL};
+                kt_loss_sums sums = {0};
+                bits_fill(n, (uint32_t)n, z); /* has NaN */
+                for (size_t i = n; i < MANY_ROWS * n; i++)
+                    z[i] = (float)((int)(i * 7919 % 4001) - 2000) / (i % 3 ? 300 : 20);
+                for (size_t c = 0; c < n; c++)
+                    class_weights[c] = 1 + (double)c / 7;
+                rows[row]->softmax(&spec, &(kt_logits){MANY_ROWS - 1, 5, z + n, y}, &sums, d_z);
+                bits_add_double(sums.loss, &sum);
+                bits_add_double(sums.cross_entropy, &sum);
+                bits_add_word((uint64_t)sums.correct, &sum);
+                bits_add((MANY_ROWS - 1) * n, d_z, &sum);
+                rows[row]->softmax(&spec, &(kt_logits){1, 5, z, y}, &sums, z);
+                bits_add(n, z, &sum);
+                rows[row]->probabilities(MANY_ROWS, n, z, d_z);
+                bits_add(MANY_ROWS * n, d_z, &sum);
+            }
+        CU_ASSERT(bits_are(UINT64_C(0xb2a5cfcff14b8d41), sum, kt_simd_rows[row].name));
+    }
+}
+
 static void no_rows(void)
 {
     const kt_loss_spec spec = {.n_classes = C};
@@ -216,6 +251,7 @@ const kt_test kt_tests[] = {
     {"NaN and infinity show in the loss", not_a_number},
     {"thousands of classes are summed the same way", many_classes},
     {"no rows add nothing", no_rows},
+    {"every instruction set gives the same bits, the ones that they always were", same_bits},
     {"balanced class weights are scikit-learn's, and count only classes that have samples", balance},
     {"class weights are none, balanced or as given: one a class, and not all 0", settings},
     {"of equal logits the first is predicted", equals},
