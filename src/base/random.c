@@ -1,7 +1,6 @@
 /* Philox4x32-10, and the distributions that are drawn from it. */
 #include "base/random.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/random_private.h"
@@ -58,17 +57,15 @@ void kt_random_uniform(const kt_random_place *place, uint32_t first, size_t n, f
 
 void kt_random_normal(const kt_random_place *place, uint32_t first, size_t n, float *out)
 {
-    static const double TWO_PI = 6.283185307179586476925;
     uint32_t bits[CHUNK];
     for (size_t i = 0; i < n; i += CHUNK) {
         size_t n_now = n - i < CHUNK ? n - i : CHUNK;
         kt_random_bits(place, first + (uint32_t)i, n_now + n_now % 2, bits);
-        for (size_t j = 0; j < n_now; j += 2) {
-            double radius = sqrt(-2 * log(((double)bits[j] + 1) * 0x1p-32));
-            double angle = TWO_PI * ((double)bits[j + 1] * 0x1p-32);
-            out[i + j] = (float)(radius * cos(angle));
-            if (j + 1 < n_now)
-                out[i + j + 1] = (float)(radius * sin(angle));
+        loops()->to_normal(n_now / 2, bits, out + i);
+        if (n_now % 2 == 1) {
+            float last[2];
+            loops()->to_normal(1, bits + n_now - 1, last);
+            out[i + n_now - 1] = last[0];
         }
     }
 }

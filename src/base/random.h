@@ -36,7 +36,7 @@ void kt_random_bits(const kt_random_place *place, uint32_t first, size_t n, uint
 void kt_random_uniform(const kt_random_place *place, uint32_t first, size_t n, float *out);
 
 /* out[n] standard normal by Box-Muller in double: draws a = 2i and b = 2i+1 give numbers 2i, r cos(2 pi b / 2^32), and
- * 2i+1, the sine, with r = sqrt(-2 log((a + 1) / 2^32)). first is a multiple of 4. */
+ * 2i+1, the sine, with r = sqrt(-2 log((a + 1) / 2^32)), by the functions of real.h. first is a multiple of 4. */
 void kt_random_normal(const kt_random_place *place, uint32_t first, size_t n, float *out);
 
 /* Shuffles items[n] (Fisher-Yates from the last item down: item i changes places with item draw(i) * (i + 1) >> 32). n

@@ -24,6 +24,7 @@ typedef struct kt_random_loops {
     void (*fill_groups)(const uint32_t counter[3], const uint32_t key[2], uint32_t first_block, size_t n_groups,
                         uint32_t *restrict out);
     void (*to_uniform)(size_t n, const uint32_t *restrict bits, float *restrict out);
+    void (*to_normal)(size_t n_pairs, const uint32_t *restrict bits, float *restrict out); /* two of each */
 } kt_random_loops;
 
 KT_SIMD_DECLARE(const kt_random_loops, kt_random_loops, );

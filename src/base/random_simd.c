@@ -1,5 +1,6 @@
 /* Draws by the thousand, for one instruction set. */
 #include "base/random_private.h"
+#include "base/real.h"
 
 /* One round of KT_RANDOM_LANES blocks at once. */
 static inline void round_lanes(uint32_t c[KT_RANDOM_WORDS][KT_RANDOM_LANES], uint32_t k0, uint32_t k1)
@@ -36,4 +37,15 @@ static void to_uniform(size_t n, const uint32_t *restrict bits, float *restrict 
         out[i] = (float)(int32_t)(bits[i] >> 8) * 0x1p-24f; /* below 2^24, so exact; signed converts faster */
 }
 
-const kt_random_loops KT_SIMD_NAME(kt_random_loops) = {fill_groups, to_uniform};
+static void to_normal(size_t n_pairs, const uint32_t *restrict bits, float *restrict out)
+{
+    for (size_t i = 0; i < n_pairs; i++) {
+        double cosine, sine;
+        const double radius = __builtin_sqrt(-2 * kt_real_log(((double)bits[2 * i] + 1) * 0x1p-32));
+        kt_real_turn(bits[2 * i + 1], &cosine, &sine);
+        out[2 * i] = (float)(radius * cosine);
+        out[2 * i + 1] = (float)(radius * sine);
+    }
+}
+
+const kt_random_loops KT_SIMD_NAME(kt_random_loops) = {fill_groups, to_uniform, to_normal};

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/options_rows.h"
+#include "base/real.h"
 
 KT_WORDS(unit_word, [KT_UNIT_EPOCH] = "epoch", [KT_UNIT_STEP] = "step")
 KT_WORDS_OF(schedule_name, kt_n_schedules, kt_schedules[i].name)
@@ -29,8 +30,6 @@ static const kt_option option_rows[] = {
 };
 const kt_option_rows kt_schedule_options = KT_OPTION_ROWS(option_rows);
 
-static const double PI = 3.14159265358979323846;
-
 static double progress(const kt_schedule_spec *spec, double t)
 {
     return fmin(t / (double)spec->period, 1);
@@ -52,25 +51,25 @@ static double rate_linear(const kt_schedule_spec *spec, const kt_schedule_state 
 static double rate_exponential(const kt_schedule_spec *spec, const kt_schedule_state *state, double t)
 {
     (void)state;
-    return spec->initial * pow(spec->gamma, t);
+    return spec->initial * kt_real_power(spec->gamma, (uint64_t)t);
 }
 
 static double rate_step(const kt_schedule_spec *spec, const kt_schedule_state *state, double t)
 {
     (void)state;
-    return spec->initial * pow(spec->gamma, floor(t / (double)spec->period));
+    return spec->initial * kt_real_power(spec->gamma, (uint64_t)(t / (double)spec->period));
 }
 
 static double rate_cosine(const kt_schedule_spec *spec, const kt_schedule_state *state, double t)
 {
     (void)state;
-    return spec->final + (spec->initial - spec->final) * (1 + cos(PI * progress(spec, t))) / 2;
+    return spec->final + (spec->initial - spec->final) * (1 + kt_real_cos_half_turn(progress(spec, t))) / 2;
 }
 
 static double rate_plateau(const kt_schedule_spec *spec, const kt_schedule_state *state, double t)
 {
     (void)t;
-    return fmax(spec->initial * pow(spec->gamma, state->reductions), spec->final);
+    return fmax(spec->initial * kt_real_power(spec->gamma, (uint64_t)state->reductions), spec->final);
 }
 
 const kt_schedule_kind kt_schedules[] = {

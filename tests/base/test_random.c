@@ -1,6 +1,9 @@
 /* random.h against the published vectors, and against a second Philox written in NumPy. */
+#include "base/random_private.h"
+
 #include "base/random.h"
 
+#include "bits.h"
 #include "golden.h"
 #include "test.h"
 
@@ -121,6 +124,30 @@ static void moments(void)
     CU_ASSERT(least >= 0 && least < 1e-3 && most > 1 - 1e-3 && most < 1);
 }
 
+static void same_bits(void)
+{
+    enum { N_GROUPS = 3, N = N_GROUPS * KT_RANDOM_LANES * KT_RANDOM_WORDS };
+    static const kt_random_loops *const rows[KT_N_SIMD] = KT_SIMD_EACH(&kt_random_loops);
+    static const uint32_t counter[3] = {1, 2, 3}, key[2] = {4, UINT32_MAX};
+    static const uint32_t edges[] = {0, 1u << 31, UINT32_MAX, 1u << 29, UINT32_MAX - 1, UINT32_MAX};
+    for (size_t row = 0; row < KT_N_SIMD; row++) {
+        uint32_t bits[N];
+        float values[N];
+        uint64_t sum = 0;
+        if (!kt_simd_rows[row].supported())
+            continue;
+        rows[row]->fill_groups(counter, key, UINT32_MAX - 20, N_GROUPS, bits);
+        memcpy(bits + 30, edges, sizeof edges);
+        for (size_t n = 0; n <= N; n += 2) {
+            rows[row]->to_uniform(n, bits, values);
+            bits_add(n, values, &sum);
+            rows[row]->to_normal(n / 2, bits, values);
+            bits_add(n, values, &sum);
+        }
+        CU_ASSERT(bits_are(UINT64_C(0xe353d305a232c3ce), sum, kt_simd_rows[row].name));
+    }
+}
+
 const kt_test kt_tests[] = {
     {"Philox4x32-10 gives the published vectors", published_vectors},
     {"any range of a sequence is the same draws", any_range},
@@ -129,5 +156,6 @@ const kt_test kt_tests[] = {
     {"a shuffle is that of a second Philox", second_philox_shuffle},
     {"seed, purpose, layer, epoch and sample each change every draw", places_differ},
     {"normal numbers have mean 0 and variance 1, uniform ones fill [0, 1)", moments},
+    {"every instruction set gives the same bits, the ones that they always were", same_bits},
     {NULL, NULL},
 };
