@@ -25,6 +25,22 @@ static inline double kt_real_of_bits(uint64_t bits)
     return x;
 }
 
+/* a b + c in float, rounded once, by processors without such an instruction, too: the product is exact in double, and a sum
+ * in double that is cut to an odd last digit when it has more of them rounds to the same float as the exact one
+ * (Boldo, Melquiond: "Emulation of FMA and correctly rounded sums", 2008). */
+static inline float kt_real_fma_float(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fmaf(a, b, c);
+#else
+    const double product = (double)a * (double)b, sum = product + (double)c, added = sum - product;
+    const double error = (product - (sum - added)) + ((double)c - added), outward = sum > 0 ? error : -error;
+    const uint64_t bits = kt_real_bits(sum), is_even = (bits & 1) - 1;
+    const uint64_t step = outward > 0 ? 1 : outward < 0 ? UINT64_MAX : 0;
+    return (float)kt_real_of_bits(bits + (step & is_even));
+#endif
+}
+
 /* x = k ln 2 + r with a whole k and |r| <= ln 2 / 2: the result is e^r - 1, and *exponent k << 52. For |x| < 2^20. */
 static inline double kt_real_exp_reduced(double x, uint64_t *exponent)
 {

@@ -1,6 +1,7 @@
 /* The optimizers: a row and its loop each, for one instruction set. */
 #include <float.h>
 
+#include "base/real.h"
 #include "net/optimizer.h"
 
 /* The loops below are float only, without branches or library calls, so that they fill whole vectors. Roots and divisions
@@ -10,18 +11,18 @@
 /* The gradient takes the coupled decay at the weight as it was. */
 static inline float with_decay(const kt_update *u, float w, float g)
 {
-    return __builtin_fmaf(u->l2, w, __builtin_fmaf(u->scale, g, 0));
+    return kt_real_fma_float(u->l2, w, kt_real_fma_float(u->scale, g, 0));
 }
 
 /* The decoupled decay shrinks the weight. */
 static inline float descend(const kt_update *u, float w, float direction)
 {
-    return __builtin_fmaf(-u->rate, direction, u->keep * w);
+    return kt_real_fma_float(-u->rate, direction, u->keep * w);
 }
 
 static inline float average(float beta, float rest, float old, float new)
 {
-    return __builtin_fmaf(rest, new, beta * old);
+    return kt_real_fma_float(rest, new, beta * old);
 }
 
 /* Of the mean square; a NaN stays one. */
@@ -51,7 +52,7 @@ static void update_momentum(const kt_update *update, size_t n, float *w, const f
     float *velocity = slot[0];
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        velocity[i] = __builtin_fmaf(u.momentum, velocity[i], with_decay(&u, w[i], g[i]));
+        velocity[i] = kt_real_fma_float(u.momentum, velocity[i], with_decay(&u, w[i], g[i]));
         w[i] = descend(&u, w[i], velocity[i]);
     }
 }
@@ -63,8 +64,8 @@ static void update_nesterov(const kt_update *update, size_t n, float *w, const f
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
         const float gradient = with_decay(&u, w[i], g[i]);
-        velocity[i] = __builtin_fmaf(u.momentum, velocity[i], gradient);
-        w[i] = descend(&u, w[i], __builtin_fmaf(u.momentum, velocity[i], gradient));
+        velocity[i] = kt_real_fma_float(u.momentum, velocity[i], gradient);
+        w[i] = descend(&u, w[i], kt_real_fma_float(u.momentum, velocity[i], gradient));
     }
 }
 

@@ -213,6 +213,30 @@ static void powers(void)
     CU_ASSERT(isnan(kt_real_power(NAN, 2)));
 }
 
+static bool is_fused(float a, float b, float c)
+{
+    uint64_t actual = 0, expected = 0;
+    bits_add(1, (const float[]){kt_real_fma_float(a, b, c)}, &actual);
+    bits_add(1, (const float[]){fmaf(a, b, c)}, &expected);
+    return actual == expected;
+}
+
+/* Also where the sum is nearly 0, and where the product decides how a half is rounded. */
+static void fused(void)
+{
+    enum { N = 3000 };
+    static float x[3][N];
+    for (uint32_t seed = 0; seed < 60; seed++) {
+        for (uint32_t i = 0; i < 3; i++)
+            bits_fill(N, 3 * seed + i, x[i]);
+        for (size_t i = 0; i < N; i++) {
+            const float a = x[0][i], b = x[1][(i + seed) % N], c = x[2][(i + 5 * seed) % N];
+            CU_ASSERT(is_fused(a, b, c) && is_fused(a, b, -a * b) && is_fused(a, b, nextafterf(-a * b, c)));
+            CU_ASSERT(is_fused(a * 0x1p-20f, 1 + FLT_EPSILON * (float)seed, 3) && is_fused(FLT_EPSILON / 2, a, 1));
+        }
+    }
+}
+
 /* The last bits of some values, so that no processor, compiler or option changes one unseen. */
 static void same_bits(void)
 {
@@ -246,6 +270,7 @@ const kt_test kt_tests[] = {
     {"cosine and sine of a whole turn are right to the last digit", turns},
     {"the cosine of a half turn is right to the last digit", half_turns},
     {"powers are right to the last digit for any exponent", powers},
+    {"a multiply-add in float is rounded once", fused},
     {"all give the bits they always gave", same_bits},
     {NULL, NULL},
 };
