@@ -1,5 +1,6 @@
 /* kbench: the time of a training step on more and more ranks, next to what the machine could do and to PyTorch
  * and JAX. */
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -39,7 +40,8 @@ static kt_status choose_shapes(const kt_bench_settings *s, kt_bench_results *r)
             r->shapes[i].dropout = s->dropout;
     }
     KT_TRY(KT_NEW(r->before, r->n_shapes * (size_t)s->repetitions));
-    return KT_NEW(r->after, r->n_shapes * (size_t)s->repetitions);
+    KT_TRY(KT_NEW(r->after, r->n_shapes * (size_t)s->repetitions));
+    return KT_NEW(r->others, r->n_shapes * (size_t)s->repetitions);
 }
 
 /* Each shape on each number of ranks; on the most, in each variant. */
@@ -111,13 +113,15 @@ static kt_status start(kt_comm *world, kt_bench_results *r)
     return KT_OK;
 }
 
-/* Ours and every peer's, between two looks at the time from core to core. */
+/* Ours and every peer's, between two looks at what others do and at the time from core to core. */
 static kt_status repeat_shape(kt_comm *world, kt_bench_results *r, size_t shape, size_t repetition)
 {
     const bool speaks = kt_comm_rank(world) == 0;
     const size_t at = shape * (size_t)r->settings->repetitions + repetition;
-    if (speaks)
+    if (speaks) {
+        r->others[at] = kt_bench_wait_for_quiet(r->settings->quiet);
         r->before[at] = kt_bench_core_to_core();
+    }
     kt_comm_barrier_asleep(world);
     for (size_t i = 0; i < r->n_cases; i++) {
         kt_bench_case *c = &r->cases[i];
@@ -127,6 +131,7 @@ static kt_status repeat_shape(kt_comm *world, kt_bench_results *r, size_t shape,
     if (speaks) {
         kt_bench_peers_measure(&r->peers, &r->shapes[shape], shape, repetition, r->settings->seconds);
         r->after[at] = kt_bench_core_to_core();
+        r->others[at] = fmax(r->others[at], kt_bench_others());
     }
     kt_comm_barrier_asleep(world);
     return KT_OK;
@@ -168,6 +173,7 @@ static void free_all(kt_bench_results *r)
     }
     kt_memory_free(r->before);
     kt_memory_free(r->after);
+    kt_memory_free(r->others);
     kt_memory_free(r->cases);
     kt_memory_free(r->groups);
     kt_memory_free(r->shapes);

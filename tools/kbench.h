@@ -21,7 +21,7 @@ typedef struct kt_bench_counts {
 
 typedef struct kt_bench_settings {
     int repetitions, threads;
-    double seconds;
+    double seconds, quiet;
     kt_bench_counts ranks;        /* n = 0: all numbers */
     kt_bench_counts peer_threads; /* n = 0: 1 and all */
     double density, dropout;      /* of every shape; negative: as the shape has them */
@@ -186,6 +186,16 @@ extern const char *const kt_bench_distance_names[KT_BENCH_N_DISTANCES];
 /* Cores that a program may use here, whatever this one has been bound to. */
 int kt_bench_cores(void);
 
+/* ---- others (kbench_quiet.c) ---- */
+
+#define KT_BENCH_LOUD 0.1 /* from this part of the machine on */
+
+/* The part of all cores that others use, while this program sleeps for a moment; NAN where the system does not say.
+ * Local, with the other ranks asleep. */
+double kt_bench_others(void);
+/* The same again and again for at most so many seconds, until it is quiet. */
+double kt_bench_wait_for_quiet(double seconds);
+
 /* ---- PyTorch and JAX (kbench_peers.c, kbench_peers_report.c) ---- */
 
 enum { KT_BENCH_LINE_BYTES = 512, KT_BENCH_PEER_BYTES = 128 };
@@ -231,6 +241,7 @@ typedef struct kt_bench_results {
     kt_bench_shape *shapes;
     kt_bench_case *cases;
     double *before, *after; /* from core to core around a shape, [shape x repetitions] */
+    double *others;         /* around it: the part of the machine that they use */
     kt_bench_peers peers;
 } kt_bench_results;
 

@@ -6,12 +6,13 @@
 
 #include "kbench.h"
 
-typedef enum option_kind { FLAG, COUNT, COUNTS, SECONDS, PART, TEXT, OVERRIDE } option_kind;
+typedef enum option_kind { FLAG, COUNT, COUNTS, SECONDS, AMOUNT, TEXT, OVERRIDE } option_kind;
 
 /* getopt's options, and what is done with each: the rows belong together. */
 static const struct option options[] = {
     {"repetitions", required_argument, NULL, 1},
     {"seconds", required_argument, NULL, 1},
+    {"quiet", required_argument, NULL, 1},
     {"ranks", required_argument, NULL, 1},
     {"variants", required_argument, NULL, 1},
     {"threads", required_argument, NULL, 1},
@@ -33,12 +34,13 @@ static const struct {
 } meanings[] = {
     {COUNT, offsetof(kt_bench_settings, repetitions), 10000},
     {SECONDS, offsetof(kt_bench_settings, seconds), 3600},
+    {AMOUNT, offsetof(kt_bench_settings, quiet), 3600},
     {COUNTS, offsetof(kt_bench_settings, ranks), 100000},
     {TEXT, offsetof(kt_bench_settings, variants), 0},
     {COUNT, offsetof(kt_bench_settings, threads), 1024},
     {COUNTS, offsetof(kt_bench_settings, peer_threads), 1024},
-    {PART, offsetof(kt_bench_settings, density), 1},
-    {PART, offsetof(kt_bench_settings, dropout), 0.99},
+    {AMOUNT, offsetof(kt_bench_settings, density), 1},
+    {AMOUNT, offsetof(kt_bench_settings, dropout), 0.99},
     {OVERRIDE, 0, 0},
     {TEXT, offsetof(kt_bench_settings, peers), 0},
     {TEXT, offsetof(kt_bench_settings, json), 0},
@@ -58,6 +60,7 @@ void kt_bench_help(void)
     printf("\nWithout a SHAPE: all of these.\n\n"
            "  --repetitions R      so many of each, in turns; medians are shown (5)\n"
            "  --seconds S          that each repetition lasts, about (0.5)\n"
+           "  --quiet S            wait so long at most before a shape while others use the machine (2)\n"
            "  --ranks LIST         numbers of ranks, as 1,2,8 (all up to N; of many: 1, 2, 4, ... and N)\n"
            "  --variants LIST      on the most ranks, names of the list below with commas, or all (default)\n"
            "  --threads N          of BLAS on each rank (1)\n"
@@ -124,7 +127,7 @@ static kt_status take_option(kt_bench_settings *s, int i, char *text)
         return parse_counts(options[i].name, text, meanings[i].most, field);
     case SECONDS:
         return parse_number(options[i].name, text, 0.001, meanings[i].most, field);
-    case PART:
+    case AMOUNT:
         return parse_number(options[i].name, text, 0, meanings[i].most, field);
     case OVERRIDE:
         if (s->n_overrides == KT_BENCH_OVERRIDES)
@@ -140,6 +143,7 @@ kt_status kt_bench_settings_parse(int argc, char **argv, kt_bench_settings *out)
     int which = 0, found;
     *out = (kt_bench_settings){.repetitions = 5,
                                .seconds = 0.5,
+                               .quiet = 2,
                                .threads = 1,
                                .density = -1,
                                .dropout = -1,

@@ -11,6 +11,7 @@ typedef struct comparison {
     kt_bench_distance distance;
     size_t n_rounds;
     double before, after, one_rank, all_ranks;
+    double others; /* in the loudest round */
     const kt_bench_peer *best, *best_of_one_thread;
     double best_seconds, one_thread_seconds;
 } comparison;
@@ -86,7 +87,10 @@ static bool make_row(const kt_bench_results *r, size_t shape, kt_bench_distance 
     const size_t n_rounds = (size_t)r->settings->repetitions;
     *out = (comparison){.distance = distance};
     for (size_t i = 0; i < n_rounds; i++)
-        out->n_rounds += is_of(r, shape, i, distance);
+        if (is_of(r, shape, i, distance)) {
+            out->n_rounds++;
+            out->others = fmax(out->others, r->others[shape * n_rounds + i]);
+        }
     if (out->n_rounds == 0)
         return false;
     out->before = median_of(r, shape, distance, r->before + shape * n_rounds);
@@ -123,7 +127,7 @@ static void print_row(const kt_bench_results *r, const kt_bench_shape *s, const 
     printf("%-24s %5.0f%% %7g  %-8s", s->name, 100 * s->density, s->dropout, kt_bench_distance_names[row->distance]);
     print_number(1e9 * row->before, 6, 0);
     print_number(1e9 * row->after, 6, 0);
-    printf(" %6zu", row->n_rounds);
+    printf(" %6zu %5.0f%%", row->n_rounds, 100 * row->others);
     print_number(1e3 * row->one_rank, 9, 4);
     print_number(1e3 * row->all_ranks, 9, 4);
     if (r->peers.n > 0) {
@@ -141,10 +145,11 @@ static void print_rows(const kt_bench_results *r)
     const int n = most_ranks(r);
     printf(
         "\nmilliseconds a step by the time from core to core, before and after it in nanoseconds (near: below 60; far: "
-        "above 100);\nmedians of the rounds with that distance%s\n",
+        "above 100);\nmedians of the rounds with that distance; others: what they used of the machine in the "
+        "loudest%s\n",
         r->peers.n > 0 ? "; how many times as fast as the best peer, and one rank as the best of one thread" : "");
-    printf("%-24s %6s %7s  %-8s %6s %6s %6s %9s %6d %s", "shape", "inputs", "dropout", "cores", "before", "after",
-           "rounds", "1 rank", n, n == 1 ? "rk" : "rks");
+    printf("%-24s %6s %7s  %-8s %6s %6s %6s %6s %9s %6d %s", "shape", "inputs", "dropout", "cores", "before", "after",
+           "rounds", "others", "1 rank", n, n == 1 ? "rk" : "rks");
     if (r->peers.n > 0)
         printf("   %-40s %9s %7s %4d %s   %-40s %9s %7s", "best peer", "ms", "1 rank", n, n == 1 ? "rk" : "rks",
                "best of one thread", "ms", "1 rank");
@@ -213,10 +218,10 @@ static json_t *peer_json(const kt_bench_peer *peer, double step)
 
 static json_t *row_json(const kt_bench_results *r, const comparison *row)
 {
-    json_t *object =
-        json_pack("{s:s, s:I, s:o, s:o, s:o, s:i, s:o}", "cores", kt_bench_distance_names[row->distance], "rounds",
-                  (json_int_t)row->n_rounds, "before", number(row->before), "after", number(row->after), "one_rank",
-                  number(row->one_rank), "ranks", most_ranks(r), "all_ranks", number(row->all_ranks));
+    json_t *object = json_pack("{s:s, s:I, s:f, s:o, s:o, s:o, s:i, s:o}", "cores",
+                               kt_bench_distance_names[row->distance], "rounds", (json_int_t)row->n_rounds, "others",
+                               row->others, "before", number(row->before), "after", number(row->after), "one_rank",
+                               number(row->one_rank), "ranks", most_ranks(r), "all_ranks", number(row->all_ranks));
     if (row->best != NULL)
         json_object_set_new(object, "best", peer_json(row->best, row->best_seconds));
     if (row->best_of_one_thread != NULL)
@@ -242,9 +247,9 @@ static json_t *shape_json(const kt_bench_results *r, size_t shape)
             json_object_set_new(one, "failure", json_string(peer->failure));
         json_array_append_new(peers, one);
     }
-    return json_pack("{s:s, s:f, s:f, s:o, s:o, s:o, s:o}", "shape", s->name, "density", s->density, "dropout",
-                     s->dropout, "before", numbers(r, r->before + first), "after", numbers(r, r->after + first), "rows",
-                     rows, "peers", peers);
+    return json_pack("{s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:o}", "shape", s->name, "density", s->density, "dropout",
+                     s->dropout, "before", numbers(r, r->before + first), "after", numbers(r, r->after + first),
+                     "others", numbers(r, r->others + first), "rows", rows, "peers", peers);
 }
 
 json_t *kt_bench_peers_json(const kt_bench_results *results)

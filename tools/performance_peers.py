@@ -1,11 +1,12 @@
 """Tables of steps next to those of peers, out of what `kbench --peers --json` leaves. Rounds of several files are put
 together and then told apart by the time from core to core that they met, so that each figure is of near or of far cores.
-Figures are medians; a dash is what no round has measured."""
+Rounds around which others used the machine do not count. Figures are medians; a dash is what no round has measured."""
 import json
 import math
 import statistics
 
 ENOUGH = 5  # rounds
+LOUD = 0.1  # part of the machine that others use
 DISTANCES = {"near": lambda before, after: max(before, after) < 60e-9, "far": lambda before, after: min(before, after) > 100e-9}
 
 # shape: its name for people, the least gain over the best peer with near and with far cores, and of one rank over the best
@@ -70,9 +71,9 @@ def read(paths):
             results = json.load(file)
         for shape in results["shapes"]:
             cases = [case for case in results["cases"] if case["shape"] == shape["shape"]]
-            for i, (before, after) in enumerate(zip(shape["before"], shape["after"])):
+            for i, (before, after, others) in enumerate(zip(shape["before"], shape["after"], shape["others"])):
                 for name, holds in DISTANCES.items():
-                    if before is not None and after is not None and holds(before, after):
+                    if before is not None and after is not None and holds(before, after) and (others or 0) < LOUD:
                         rounds.setdefault((shape["shape"], name), Rounds()).add(shape, cases, i)
     return rounds
 
@@ -85,7 +86,8 @@ def lacking(rounds):
 
 # ---- tables ----
 
-def number(value, form=".3g"):
+def number(value, form=None):
+    form = form or (".3g" if value < 1000 else ".0f")
     return "-" if math.isnan(value) else f"{value:{form}}"
 
 
@@ -93,11 +95,15 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
 
 
+def count(n, word):
+    return f"{n} {word}{'' if n == 1 else 's'}"
+
+
 def peer_text(name, step):
     if name is None:
         return "-"
     library, version, mode, threads = name
-    return f"{number(1e3 * step)} ({library} {version} {mode}, {threads} thread{'' if threads == 1 else 's'})"
+    return f"{number(1e3 * step)} ({library} {version} {mode}, {count(threads, 'thread')})"
 
 
 def found(rounds):
@@ -118,7 +124,7 @@ def steps_table(rounds):
         rows.append([words, f"{name}, {number(1e9 * median(r.cores), '.0f')} ns", str(r.n()), number(1e3 * r.on(1)),
                      number(1e3 * r.on(n_ranks)), peer_text(peer, step), number(step / r.best(), ".2f"),
                      peer_text(one_peer, one_step), number(one_step / r.on(1), ".2f")])
-    return table(["shape", "cores", "rounds", "1 rank", f"{n_ranks} ranks", "best peer", "ours against it",
+    return table(["shape", "cores", "rounds", "1 rank", count(n_ranks, "rank"), "best peer", "ours against it",
                   "best with 1 thread", "1 rank against it"], rows)
 
 
@@ -159,5 +165,5 @@ def short_table(rounds):
                      peer_text(*some.best_peer()),
                      f"{number(near.best_peer()[1] / near.best(), '.2f')} / {number(far.best_peer()[1] / far.best(), '.2f')}"])
     n_ranks = max((r.most_ranks() for r in rounds.values()), default=2)
-    return table(["", "1 rank", f"{n_ranks} ranks, cores near", f"{n_ranks} ranks, cores far", "best peer",
+    return table(["", "1 rank", f"{count(n_ranks, 'rank')}, cores near", f"{count(n_ranks, 'rank')}, cores far", "best peer",
                   "ours against it, near / far"], rows)

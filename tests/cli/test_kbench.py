@@ -2,6 +2,7 @@
 that are missing, broken, or break while it measures. Nothing here needs a network or either library."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -57,7 +58,7 @@ def run(*words):
 
 
 def kbench(*words):
-    return run(KBENCH, "--repetitions", "3", "--seconds", "0.01", *words)
+    return run(KBENCH, "--repetitions", "3", "--seconds", "0.01", "--quiet", "0", *words)
 
 
 def without_peers(folder):
@@ -127,6 +128,38 @@ def tables(folder):
     check(row.split()[5:] == ["1500.0000", "-", "MemoryError:", "too", "wide"], f"a row of every peer: {row}")
 
 
+def pages(folder):
+    """tools/performance.py, out of the JSON of tables(): two rounds near, one far, and then one of those too loud."""
+    for path in "tools/performance.py", "tools/performance_peers.py", "README.md", "docs/performance.md", "docs/sweeps.md":
+        os.makedirs(os.path.dirname(f"{folder}/tree/{path}"), exist_ok=True)
+        shutil.copy(os.path.join(SOURCE, path), f"{folder}/tree/{path}")
+    with open(f"{folder}/peers.json", encoding="utf-8") as file:
+        results = json.load(file)
+    shape = results["shapes"][1]
+    shape["before"], shape["after"], shape["others"] = [30e-9, 30e-9, 120e-9], [32e-9, 32e-9, 150e-9], [0, 0.02, 0.05]
+    steps = next(case for case in results["cases"] if case["shape"] == "m1-dense")["repetitions"]["step"]
+    steps[:] = [0.25, 0.75, 2]
+    command = [PYTHON, f"{folder}/tree/tools/performance.py", "--only", "peers", "--reuse", "--output", f"{folder}/output"]
+    os.makedirs(f"{folder}/output")
+
+    def print_tables(*options):
+        with open(f"{folder}/output/peers-0.json", "w", encoding="utf-8") as file:
+            json.dump(results, file)
+        return run(*command, *options)
+
+    code, out, err = print_tables("--write")
+    near = "| M1, batch 16, no input is 0 | near, 31 ns | 2 | 500 | 500 | 1000 (JAX 8.2 scan, 2 threads) | 2.00 | 2000 (JAX 8.2 scan, 1 thread) | 4.00 |"
+    far = "| M1, batch 16, no input is 0 | far, 135 ns | 1 | 2000 | 2000 | 1000 (JAX 8.2 scan, 2 threads) | 0.50 | 2000 (JAX 8.2 scan, 1 thread) | 1.00 |"
+    check(code == 0 and near in out and far in out and "m1-dense near" in err, f"tables of performance.py: {code}, {out}, {err}")
+    for page, line in ("docs/performance.md", near), ("README.md", "| M1, batch 16, no input is 0 | 2000 | 500 | 2000 | 1000 (JAX 8.2 scan, 2 threads) | 2.00 / 0.50 |"):
+        with open(f"{folder}/tree/{page}", encoding="utf-8") as file:
+            text = file.read()
+        check(text.count(line) == 1 and text.count("<!-- end -->") == text.count("<!-- performance: "), f"{page} has no {line}")
+    shape["others"][2] = 0.5
+    code, out, _ = print_tables()
+    check(code == 0 and near in out and "| far, " not in out, f"a loud round counts: {out}")
+
+
 def environments(folder):
     """tools/peers.sh, as far as it goes without a network."""
     script = os.path.join(SOURCE, "tools", "peers.sh")
@@ -148,6 +181,7 @@ with tempfile.TemporaryDirectory() as scratch:
     missing_or_broken(scratch)
     wrong_options()
     tables(scratch)
+    pages(scratch)
     environments(scratch)
 print("\n".join(failures) or "kbench and its peers: all is said")
 sys.exit(1 if failures else 0)
