@@ -11,6 +11,7 @@
 #endif
 
 #include "base/memory.h"
+#include "edge/linalg_private.h"
 
 /* OpenBLAS exports this without declaring it. Its threads exist since the library was loaded and have the processor's
  * default mode; a thread inherits the mode of its creator, so they are ended here, and OpenBLAS makes new ones from
@@ -147,24 +148,10 @@ void kt_linalg_product(size_t m, size_t n, size_t k, const float *a, const float
         product(CblasNoTrans, CblasNoTrans, m, n, k, a, k, b, n, c, n);
 }
 
-static double sum_squares(size_t n, const float *x)
-{
-    enum { LANES = 16 }; /* fixed: what is added to what does not depend on the compiler */
-    double sums[LANES] = {0}, total = 0;
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t l = 0; l < LANES; l++)
-            sums[l] += (double)x[i + l] * (double)x[i + l];
-    for (size_t l = 0; i < n; i++, l++)
-        sums[l] += (double)x[i] * (double)x[i];
-    for (size_t l = 0; l < LANES; l++)
-        total += sums[l];
-    return total;
-}
-
 double kt_linalg_sum_squares(size_t n, const float *x)
 {
-    return sum_squares(n, x);
+    static double (*const rows[KT_N_SIMD])(size_t, const float *) = KT_SIMD_EACH(kt_linalg_squares);
+    return rows[kt_simd_best()](n, x);
 }
 
 /* Small whole numbers: every partial sum is exact in float, so the order of adding does not matter and equality can be

@@ -46,7 +46,8 @@ void kt_linalg_backward(size_t m, size_t n_in, size_t n_out, const float *d, siz
 void kt_linalg_gradient(size_t m, size_t n_in, size_t n_out, const float *d, size_t ld_d, const float *x, size_t ld_x,
                         float *g, size_t ld_g);
 
-/* Sum of squares of x[n] in double. */
+/* Sum of squares of x[n] in double: 16 sums, of elements l, l + 16, l + 32, ..., in ascending order; then sum l takes sum
+ * l + 8, then l + 4, l + 2, l + 1. The same bits on every processor. */
 double kt_linalg_sum_squares(size_t n, const float *x);
 
 /* C[m x n] = A[m x k] B[k x n], for benchmarks. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "edge/linalg_private.h"
 
 #include "golden.h"
 #include "test.h"
@@ -187,6 +188,27 @@ static void sum_of_squares(void)
     }
 }
 
+/* The order that linalg.h promises, whose bits every instruction set gives. */
+static double squares_in_order(size_t n, const float *v)
+{
+    double sum[16] = {0};
+    for (size_t i = 0; i < n; i++)
+        sum[i % 16] += (double)v[i] * (double)v[i];
+    for (size_t half = 8; half > 0; half /= 2)
+        for (size_t l = 0; l < half; l++)
+            sum[l] += sum[l + half];
+    return sum[0];
+}
+
+static void squares_have_one_order(void)
+{
+    static double (*const rows[KT_N_SIMD])(size_t, const float *) = KT_SIMD_EACH(kt_linalg_squares);
+    fill(1000, 11, x);
+    for (size_t row = 0; row < KT_N_SIMD; row++)
+        for (size_t n = 0; n < 1000 && kt_simd_rows[row].supported(); n++)
+            CU_ASSERT(rows[row](n, x) == squares_in_order(n, x));
+}
+
 static void plain_product(void)
 {
     fill(5 * 7, 1, x);
@@ -210,6 +232,7 @@ const kt_test kt_tests[] = {
     {"what a result held before does not matter", overwrite},
     {"no rows: nothing is written, and the gradient is zero", no_rows},
     {"the sum of squares is that of a plain loop", sum_of_squares},
+    {"a sum of squares has one order for all instruction sets", squares_have_one_order},
     {"the plain product is right", plain_product},
     {"the self test passes and the library says what it is", self_test},
     {NULL, NULL},
