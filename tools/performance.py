@@ -195,6 +195,15 @@ def print_rows(names, arguments):
 
 # ---- peers ----
 
+def count_cores():
+    """Without hyperthreads."""
+    siblings = set()
+    for path in glob.glob("/sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"):
+        with open(path, encoding="ascii") as file:
+            siblings.add(file.read())
+    return len(siblings) or os.cpu_count()
+
+
 def measure_peers(arguments):
     """Starts kbench until near and far cores were both met; what it has left, of earlier runs too with --reuse."""
     found = os.path.join(arguments.output, "peers-*.json")
@@ -203,7 +212,7 @@ def measure_peers(arguments):
         for path in glob.glob(found):
             os.remove(path)
         for i in range(arguments.tries):
-            kbench(f"peers-{i}", os.cpu_count(), ["--peers", arguments.peers], arguments)
+            kbench(f"peers-{i}", count_cores(), ["--peers", arguments.peers], arguments)
             paths.append(os.path.join(arguments.output, f"peers-{i}.json"))
             if not performance_peers.lacking(performance_peers.read(paths)):
                 break
@@ -223,7 +232,7 @@ def processor():
 def print_peers(arguments):
     """The tables by the names that they have in the pages."""
     rounds = measure_peers(arguments)
-    where = f"{os.cpu_count()} cores of {processor()}; milliseconds a step, medians."
+    where = f"{count_cores()} cores of {processor()}; milliseconds a step, medians."
     texts = {"steps": f"{where}\n\n{performance_peers.steps_table(rounds)}",
              "targets": performance_peers.targets_table(rounds), "peers": performance_peers.peers_table(rounds),
              "short": f"{where}\n\n{performance_peers.short_table(rounds)}"}
