@@ -37,3 +37,14 @@ size_t kt_simd_best(void)
         i++;
     return i;
 }
+
+bool kt_simd_fuses(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("fma");
+#elif defined(__aarch64__)
+    return true;
+#else
+    return false;
+#endif
+}

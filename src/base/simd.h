@@ -61,4 +61,7 @@ extern const kt_simd_row kt_simd_rows[KT_N_SIMD];
 /* The best row that this processor supports. */
 size_t kt_simd_best(void);
 
+/* Whether this processor multiplies and adds in one operation. */
+bool kt_simd_fuses(void);
+
 #endif

@@ -98,8 +98,9 @@ static double sums_bytes(const kt_forecast *j, const kt_layout *layout)
 /* Of the first host. Pages that nobody touches do not count: the state and the sums of slices that others own. */
 static void print_memory(const kt_forecast *j, const kt_data *data, const kt_layout *layout, kt_log *log)
 {
-    const double vector = (double)j->n_parameters * sizeof(float), slots = (double)j->exchange.n_slots;
-    const double network = (double)j->network_bytes, n_here = kt_cost_replicas_here(layout);
+    const double vector = (double)j->room.n_floats * sizeof(float), slots = (double)j->exchange.n_slots;
+    const double n_here = kt_cost_replicas_here(layout), n_ranks = n_here * (double)layout->ranks_per_replica;
+    const double network = (double)j->room.shared_bytes - slots * vector, rank = (double)j->room.rank_bytes;
     const double set = (double)(data->set.n * (data->set.d * kt_type_bytes(data->set.type) + sizeof(int32_t)));
     double optimizer = slots * n_here * vector, exchange = 0;
     for (size_t l = 0; l < j->n_layers; l++) {
@@ -108,14 +109,12 @@ static void print_memory(const kt_forecast *j, const kt_data *data, const kt_lay
         optimizer += slots * (cost.host_states - n_here) * layer;
         exchange += cost.host_sums * layer;
     }
-    if (j->exchange.clips && !j->exchange.thin)
-        exchange += n_here * vector;
-    kt_log_line(log,
-                "memory of a host      %.1f MiB: %.0f x network %.1f, optimizer %.1f, exchange %.1f, data %.1f; and "
-                "each "
-                "rank's own, 5 to 10",
-                mebibytes(n_here * network + optimizer + exchange + set), n_here, mebibytes(network),
-                mebibytes(optimizer), mebibytes(exchange), mebibytes(set));
+    kt_log_line(
+        log,
+        "memory of a host      %.1f MiB: %.0f x network %.1f, %.0f x activations of a rank %.1f, optimizer %.1f, "
+        "exchange %.1f, data %.1f; and each rank's own, 5 to 10",
+        mebibytes(n_here * network + n_ranks * rank + optimizer + exchange + set), n_here, mebibytes(network), n_ranks,
+        mebibytes(rank), mebibytes(optimizer), mebibytes(exchange), mebibytes(set));
     kt_log_line(log, "  and rank 0's        %.1f MiB best weights, %.1f more while a checkpoint is written",
                 mebibytes(vector), mebibytes((2 + slots) * 2 * vector));
 }
@@ -139,7 +138,7 @@ static void print_cost(const kt_forecast *j, const kt_data *data, const check_ar
     const kt_layout layout = kt_forecast_layout(j, a->n_ranks, a->n_hosts);
     char last[80];
     kt_batches_describe_last(&j->batches, last, sizeof last);
-    kt_log_line(log, "parameters            %zu", j->n_parameters);
+    kt_log_line(log, "parameters            %zu", j->room.n_parameters);
     kt_log_line(log, "steps                 %zu an epoch of %zu samples, batch %zu%s", j->batches.steps, j->n_train,
                 j->batches.each, last);
     kt_log_line(log, "ranks                 %zu on %zu host%s: %zu cop%s of the weights, shared by up to %zu rank%s",
@@ -155,7 +154,7 @@ static void print_cost(const kt_forecast *j, const kt_data *data, const check_ar
         kt_log_line(log, "moved in a step       0 bytes: all ranks work on one copy");
     }
     kt_log_line(log, "arithmetic of a step  %.3g GFLOP",
-                6e-9 * (double)j->n_parameters * (double)j->exchange.batch_size);
+                6e-9 * (double)j->room.n_parameters * (double)j->exchange.batch_size);
     print_advice(j, &layout, kt_forecast_step(j, &layout), log);
 }
 

@@ -236,15 +236,6 @@ void *kt_pool_memory(const kt_pool *pool)
 
 /* ---- use ---- */
 
-static void breathe(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 /* The last to come opens the next round, for which the count is 0 again before anyone can know of it. */
 void kt_pool_barrier(kt_pool *pool)
 {
@@ -260,7 +251,7 @@ void kt_pool_barrier(kt_pool *pool)
     }
     for (unsigned i = 0; atomic_load_explicit(&c->round, memory_order_acquire) == round; i++) {
         if (i < pool->spins)
-            breathe();
+            kt_comm_breathe();
         else
             sched_yield();
     }

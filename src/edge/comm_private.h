@@ -1,5 +1,5 @@
-/* What the files of comm share: comm.c (groups, agreement, sums), comm_slices.c (vectors cut in slices) and
- * comm_pool.c (memory of a host). */
+/* What the files of comm share: comm.c (groups, agreement, sums), comm_slices.c (vectors cut in slices),
+ * comm_pool.c (memory of a host) and comm_mail.c (letters). */
 #ifndef KTRAIN_COMM_PRIVATE_H
 #define KTRAIN_COMM_PRIVATE_H
 
@@ -33,6 +33,16 @@ kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out);
 
 /* kt_comm_agree on how making new groups went; on failure nobody keeps one. Collective over comm. */
 kt_status kt_comm_agree_on(kt_comm *comm, kt_status local, kt_comm **group);
+
+/* A moment of waiting for another core. */
+static inline void kt_comm_breathe(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 /* For kt_comm.crowded. Collective over mpi, which holds all ranks. */
 bool kt_comm_is_crowded(MPI_Comm mpi);

@@ -61,7 +61,7 @@ static const kt_option_heading headings[] = {
               "classes."},
     {"train", "Loss, batches, and when to stop."},
     {"optimizer", "The update, its learning rate over time, and weight decay."},
-    {"parallel", "How ranks share the work. shards, thin_batch, kernels and threads touch the result by rounding; "
+    {"parallel", "How ranks share the work. shards, unit_shards and products touch the result by rounding; "
                  "with reproducible = true nothing else does."},
     {"checkpoint", "What is saved, when, and how a run goes on."},
     {NULL, NULL},
@@ -283,7 +283,7 @@ kt_network_spec kt_config_network(const kt_config *config, size_t n_in, size_t n
     kt_network_spec spec = config->model;
     spec.n_in = n_in;
     spec.n_classes = n_classes;
-    spec.transposed_input = true;
+    spec.n_slots = kt_optimizers[config->optimizer.kind].n_slots;
     spec.n_shards = KT_MAX_SHARDS;
     return spec;
 }

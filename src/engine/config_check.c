@@ -42,11 +42,17 @@ static kt_status check_split(const char *name, const kt_config *c)
     return KT_OK;
 }
 
+static kt_status check_power(const char *name, const char *key, int64_t n)
+{
+    if (n == KT_AUTO || (n & (n - 1)) == 0)
+        return KT_OK;
+    return kt_fail(KT_CONFIG, "%s: parallel.%s = %lld: must be a power of two", name, key, (long long)n);
+}
+
 static kt_status check_shards(const char *name, const kt_config *c)
 {
-    const long long n = (long long)c->exchange.shards;
-    return (n & (n - 1)) == 0 ? KT_OK
-                              : kt_fail(KT_CONFIG, "%s: parallel.shards = %lld: must be a power of two", name, n);
+    KT_TRY(check_power(name, "shards", c->exchange.shards));
+    return check_power(name, "unit_shards", c->model.unit_shards);
 }
 
 static kt_status check_schedule(const char *name, const kt_config *c)

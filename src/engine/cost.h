@@ -62,7 +62,7 @@ typedef struct kt_exchange_cost {
 typedef struct kt_exchange_job {
     size_t batch_size, n_shards, n_slots;
     bool reproducible, rank0;
-    bool clips, thin; /* by the norm, which in a thin batch comes from the factors of all layers */
+    bool clips; /* by the norm */
 } kt_exchange_job;
 
 /* What the costs of exchanges (exchange.h) are made of: parameters of a layer, weights and bias; replicas of the fullest

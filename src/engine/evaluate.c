@@ -47,14 +47,11 @@ static size_t samples_of(const chunks *c, size_t chunk, uint32_t index[KT_EVALUA
  * replicas. */
 static const float *infer(kt_network *network, const chunks *c, const uint32_t *index, size_t n)
 {
-    const kt_dataset *set = c->samples->set;
-    const kt_team *team = kt_network_team(network);
-    const kt_range own = kt_share(n, team->seat, team->n_seats);
-    kt_dataset_gather(set, index + own.begin, own.end - own.begin, (float)c->samples->scale,
-                      kt_network_input(network) + own.begin * set->d);
-    kt_team_barrier(team);
-    const kt_pass pass = kt_network_pass(network, (kt_rows){n, 1, 0, 1});
-    return kt_network_forward(network, &pass);
+    kt_pass pass = {.rows = {n, 1, 0, 1}};
+    for (size_t r = 0; r < n; r++)
+        kt_dataset_gather(c->samples->set, index + r, 1, (float)c->samples->scale, kt_network_input(network, r));
+    kt_network_forward(network, &pass);
+    return kt_network_logits(network);
 }
 
 /* Among the ranks of the replica's run, if any. */
@@ -117,7 +114,7 @@ kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_samples
 /* own[samples of this replica's chunks x n_classes]; written by its leader. */
 static void own_probabilities(kt_network *network, const chunks *c, float *own)
 {
-    const size_t n_classes = kt_network_n_classes(network);
+    const size_t n_classes = kt_network_spec_of(network)->n_classes;
     for (size_t chunk = c->own.begin; chunk < c->own.end; chunk++) {
         uint32_t index[KT_EVALUATION_ROWS];
         const size_t n = samples_of(c, chunk, index);
@@ -132,7 +129,7 @@ static void own_probabilities(kt_network *network, const chunks *c, float *own)
 kt_status kt_evaluate_probabilities(kt_replica *replica, kt_network *network, const kt_samples *samples,
                                     float *probabilities)
 {
-    const size_t n_classes = kt_network_n_classes(network);
+    const size_t n_classes = kt_network_spec_of(network)->n_classes;
     const chunks c = cut(replica, samples);
     const bool gathers = replica != NULL && replica->leaders != NULL;
     size_t n_rows = 0;

@@ -1,7 +1,7 @@
-/* How a step's gradients are combined and applied: after backward every replica has the factors of the gradient of its
- * own samples; afterwards every replica has the new parameters.
+/* How a step's gradients are combined and applied: after backward every replica has what the gradient of its own samples is made
+ * of; afterwards every replica has the new parameters.
  *
- * Within a replica each rank forms the gradient of its own units tile by tile, and each tile goes straight into the
+ * Within a replica each rank forms the gradient of its own panels tile by tile, and each tile goes straight into the
  * optimizer: no gradient is kept. Between replicas each layer goes by one kind of exchange:
  *   allreduce  partial sums of the gradient (shards.h) go to the owner of a slice, who adds them, updates the slice,
  *              and sends the parameters to the others. Owners: replica 0 (rank0) or all replicas in equal slices
@@ -27,7 +27,7 @@ typedef enum kt_state_owner { KT_STATE_AUTO, KT_STATE_RANK0, KT_STATE_SHARDED } 
 typedef struct kt_exchange_spec {
     int kind;         /* 0: for each layer the one that costs least; else row kind - 1 of kt_exchange_kinds */
     int state_owner;  /* kt_state_owner */
-    int64_t shards;   /* of a batch */
+    int64_t shards;   /* of a batch; or KT_AUTO */
     double clip_norm; /* 0: no clipping */
     bool reproducible;
 } kt_exchange_spec;
@@ -41,16 +41,17 @@ typedef struct kt_exchange_kind {
                              kt_layer_shape layer);
     /* KT_CONFIG when a layer's message would have more numbers than MPI counts, in int. */
     kt_status (*check)(const kt_exchange_job *job, kt_layer_shape layer);
-    bool needs_factors; /* of all samples: they are sent as soon as they are complete */
+    bool needs_factors; /* of all samples */
     bool needs_sums;    /* partial sums of the gradient, and a vector for the whole of it */
     /* What it keeps for itself; NULL: nothing. free is called after a failed create, too. */
     kt_status (*create)(kt_exchange *x);
     void (*free)(kt_exchange *x);
     /* The step of all layers that go by it: what all ranks do before a barrier of the replica, what leaders do then
-     * before another, and how all ranks bring the parameters up to date. The first two may be NULL. A kind that needs sums
-     * has left the whole gradient in its vector before the update when the step clips by it. */
+     * before another, what all ranks do after that, and how they bring the parameters up to date. The first three may be NULL. A
+     * kind that needs sums has left the whole gradient in its vector before the update when the step clips. */
     void (*start)(kt_exchange *x, const kt_step *step);
     void (*combine)(kt_exchange *x, const kt_step *step);
+    void (*take)(kt_exchange *x, const kt_step *step);
     void (*update)(kt_exchange *x, const kt_step *step);
     /* Leaders: what other replicas own of the optimizer's state, to replica 0; NULL: it has all. */
     void (*gather_state)(kt_exchange *x);
@@ -64,9 +65,9 @@ enum { KT_MOST_EXCHANGE_KINDS = 8 };
 /* Dense layer l of spec->hidden.n + 1. Local and pure. */
 kt_layer_shape kt_exchange_layer_shape(const kt_network_spec *spec, size_t l);
 
-/* The job as the cost model wants it. thin: all its batches go through own kernels. Local and pure. */
-kt_exchange_job kt_exchange_job_of(const kt_exchange_spec *spec, const kt_optimizer_spec *optimizer, bool thin,
-                                   size_t batch_size, size_t n_replicas);
+/* The job as the cost model wants it. Local and pure. */
+kt_exchange_job kt_exchange_job_of(const kt_exchange_spec *spec, const kt_optimizer_spec *optimizer, size_t batch_size,
+                                   size_t n_replicas);
 
 /* By what a layer goes: as the spec says, or what costs least of what can. Local and pure. */
 const kt_exchange_kind *kt_exchange_kind_for(const kt_exchange_spec *spec, const kt_machine *machine,
@@ -78,18 +79,19 @@ typedef struct kt_exchange_plan {
     kt_optimizer_spec optimizer;
     kt_exchange_job job;           /* batch_size: of the largest batch */
     size_t n_layers;               /* dense ones */
-    const kt_exchange_kind **kind; /* [n_layers], owned */
+    kt_layer_shape *shape;         /* [n_layers], owned, */
+    const kt_exchange_kind **kind; /* as is this */
     size_t n_sums;                 /* partial sums of a gradient that this replica makes; 0 when no layer needs them */
-    bool keeps_gradient;           /* a whole vector of it is needed: for sums, or for clipping a large batch */
-    size_t n_parameters;
-    size_t n_row_sums; /* most sums of squares that a layer has: of samples, or of a weight's rows and of biases */
-    kt_link link;      /* between replicas, as measured; zeros when there was nothing to measure */
+    bool has_factors;              /* a layer needs them of other replicas */
+    size_t n_floats;               /* of a vector of all parameters */
+    size_t n_units;                /* of all layers, in whole panels */
+    kt_link link;                  /* between replicas, as measured; zeros when there was nothing to measure */
 } kt_exchange_plan;
 
-/* Measures the link between the replicas when the choice depends on it. batch_size: the largest batch's. Collective.
- * *out is zeroed on failure, or may be freed. */
+/* For a network with max_batch. Measures the link between the replicas when the choice depends on it. Collective. *out is zeroed
+ * on failure, or may be freed. */
 kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_exchange_spec *spec,
-                             const kt_optimizer_spec *optimizer, const kt_network_spec *network, size_t batch_size);
+                             const kt_optimizer_spec *optimizer, const kt_network_spec *network);
 void kt_exchange_plan_free(kt_exchange_plan *plan);
 
 /* Layers that go by a kind. Local. */
@@ -98,22 +100,15 @@ size_t kt_exchange_plan_count(const kt_exchange_plan *plan, const kt_exchange_ki
 /* "factors", or how many layers go by what, and who owns the optimizer's state. Local. */
 void kt_exchange_plan_describe(const kt_exchange_plan *plan, char *text, size_t size);
 
-/* Of the replica's shared memory, for kt_exchange_create. Local. */
+/* Of the replica's shared memory, and the longest letter between its ranks, for kt_exchange_create. Local. */
 size_t kt_exchange_pool_bytes(const kt_exchange_plan *plan);
+size_t kt_exchange_letter_bytes(const kt_exchange_plan *plan);
 
 /* Everything is borrowed for its lifetime; memory: zeroed, 64-byte aligned, kt_exchange_pool_bytes, shared by the
  * replica. Collective. *out is NULL on failure. */
 kt_status kt_exchange_create(kt_exchange **out, kt_replica *replica, const kt_exchange_plan *plan, kt_network *network,
                              void *memory);
 void kt_exchange_free(kt_exchange *x); /* NULL is allowed. Local. */
-
-/* Makes `pass`, the exchange's rows of a training batch, tell when factors are complete: they are then sent to the
- * other replicas while the next layer's product goes on. Without it they are sent by kt_exchange_apply. Local. */
-void kt_exchange_listen(kt_exchange *x, kt_pass *pass);
-
-/* Waits for all that is being sent: kt_exchange_apply does, and so must who gives a step up. Collective over the
- * leaders. */
-void kt_exchange_finish_transfers(kt_exchange *x);
 
 /* Step `number` (from 1), after backward of `pass`: combines, clips, updates. Collective; ends with a barrier of
  * the replica. */
@@ -122,14 +117,11 @@ void kt_exchange_apply(kt_exchange *x, int64_t number, double rate, const kt_pas
 /* The norm of the last step's gradient, when it was clipped by it; else 0. Local. */
 double kt_exchange_norm(const kt_exchange *x);
 
-/* Vectors of optimizer state (0 for sgd) and the name of each; slot s of replica 0 is the state of record once
- * gathered. Local. */
+/* The name of a vector of the optimizer's state, which is vector 1 + slot of the network's parameters. Local. */
 size_t kt_exchange_n_slots(const kt_exchange *x);
 const char *kt_exchange_slot_name(const kt_exchange *x, size_t slot);
-float *kt_exchange_slot(const kt_exchange *x, size_t slot); /* [n_parameters], the replica's */
 
-/* Replica 0's slots get what other replicas own of them; and the others get theirs from replica 0's. Collective. */
+/* Replica 0's state of the optimizer gets what other replicas own of it. Collective. */
 void kt_exchange_gather_state(kt_exchange *x);
-void kt_exchange_scatter_state(kt_exchange *x);
 
 #endif

@@ -9,16 +9,13 @@
 
 /* ---- what it costs ---- */
 
-/* What clipping sends besides: the factors, or the sums of the slices to all. */
-static void add_norm(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
-                     kt_layer_shape layer, kt_exchange_cost *cost)
+/* What clipping sends besides: the sums of the slices to all. */
+static void add_norm(const kt_layout *layout, const kt_exchange_job *job, kt_layer_shape layer, kt_exchange_cost *cost)
 {
     const double R = (double)layout->n_replicas, n = kt_cost_parameters(layer);
-    kt_exchange_cost more = {.messages = 1,
-                             .total_bytes = (R - 1) * n * sizeof(float),
-                             .sent_bytes = (R - 1) * (job->rank0 ? n : n / R) * sizeof(float)};
-    if (job->thin)
-        more = kt_exchange_factors.cost(machine, layout, job, layer);
+    const kt_exchange_cost more = {.messages = 1,
+                                   .total_bytes = (R - 1) * n * sizeof(float),
+                                   .sent_bytes = (R - 1) * (job->rank0 ? n : n / R) * sizeof(float)};
     cost->messages += more.messages;
     cost->total_bytes += more.total_bytes;
     cost->sent_bytes += more.sent_bytes;
@@ -49,7 +46,7 @@ static kt_exchange_cost cost(const kt_machine *machine, const kt_layout *layout,
     }
     cost.sent_bytes = (job->rank0 ? (R - 1) * n : most * (n - slice) + (R - 1) * slice) * sizeof(float);
     if (job->clips)
-        add_norm(machine, layout, job, layer, &cost);
+        add_norm(layout, job, layer, &cost);
     /* the partial sums; and of a slice what its owner receives and the sum, which in MPI's order is all there is */
     cost.host_sums = here * most + cost.host_states * (job->reproducible ? 1 + all : 1);
     /* forming the partial sums, adding R of them and updating, besides what the messages themselves move */
@@ -78,7 +75,7 @@ static void find_nodes(kt_exchange *x)
 {
     kt_allreduce *a = &x->allreduce;
     for (size_t r = 0; r < x->replica->n_replicas; r++) {
-        const kt_rows rows = kt_rank_rows_of_replica(x->replica, r, 0, x->plan->job.n_shards);
+        const kt_rows rows = kt_replica_rows(x->replica, r, 0, x->plan->job.n_shards);
         kt_shard_node *nodes = a->all_nodes + a->n_all_nodes;
         a->n_sums[r] = kt_shards_nodes(rows.first, rows.end, nodes);
         if (r == x->replica->number)
@@ -92,8 +89,9 @@ static void find_messages(kt_exchange *x)
 {
     kt_allreduce *a = &x->allreduce;
     for (size_t l = 0; l < x->plan->n_layers; l++) {
-        const kt_factors *f = &x->factors[l];
-        const size_t begin = f->weight, end = f->bias + f->dense.n_out;
+        const kt_tensor *weight = &x->parameters->tensor[x->dense[l].weight];
+        const kt_tensor *bias = &x->parameters->tensor[x->dense[l].bias];
+        const size_t begin = weight->offset, end = bias->offset + bias->room;
         kt_message *last = a->n_messages > 0 ? &a->messages[a->n_messages - 1] : NULL;
         if (x->plan->kind[l] != &kt_exchange_allreduce)
             continue;
@@ -149,21 +147,30 @@ static void destroy(kt_exchange *x)
 
 /* ---- a step ---- */
 
+/* Panels that a seat forms sums of: its own, or its share where every seat has all. */
+static kt_range panels_of(const kt_exchange *x, const kt_dense *d)
+{
+    const kt_team *team = &x->replica->team;
+    return d->whole ? kt_share(d->n_panels, team->seat, team->n_seats) : (kt_range){0, d->own.end - d->own.begin};
+}
+
 /* This replica's partial sums, a vector for each. */
 static void form_sums(kt_exchange *x, const kt_step *step)
 {
     const size_t n_sums = x->allreduce.n_sums[x->replica->number];
     for (size_t l = 0; l < x->plan->n_layers; l++)
-        for (size_t k = 0; x->plan->kind[l] == &kt_exchange_allreduce && k < n_sums; k++)
-            kt_gradient_form(&x->tiles, &x->factors[l], &step->pass->rows, x->allreduce.nodes[k],
-                             x->pool.sums + k * kt_exchange_vector_floats(x->plan));
+        for (size_t k = 0; x->plan->kind[l] == &kt_exchange_allreduce && k < n_sums; k++) {
+            const kt_dense_sum sum = {x->products, &step->pass->rows, x->allreduce.nodes[k]};
+            kt_gradient_form(&x->gradient, &x->dense[l], &sum, panels_of(x, &x->dense[l]),
+                             x->pool.sums + k * x->plan->n_floats);
+        }
 }
 
 /* Leaders: the sum of a message's own slice, in the gradient's vector. */
 static void add_up(kt_exchange *x, const kt_message *m)
 {
     const kt_allreduce *a = &x->allreduce;
-    const size_t n = kt_exchange_vector_floats(x->plan), number = x->replica->number;
+    const size_t n = x->plan->n_floats, number = x->replica->number;
     const size_t begin = m->bounds[number], own = m->bounds[number + 1] - begin;
     float *sum = x->pool.gradient + m->begin + begin;
     if (!x->plan->spec.reproducible) {
@@ -176,15 +183,16 @@ static void add_up(kt_exchange *x, const kt_message *m)
 
 static void combine(kt_exchange *x, const kt_step *step)
 {
+    (void)step;
     const kt_allreduce *a = &x->allreduce;
     for (const kt_message *m = a->messages; m < a->messages + a->n_messages; m++) {
         add_up(x, m);
-        if (step->by_gradient)
+        if (x->plan->job.clips)
             kt_comm_gather_all_slices(x->replica->leaders, m->bounds, x->pool.gradient + m->begin);
     }
 }
 
-/* This replica's slice of each message, split among its ranks, then everybody's parameters. */
+/* This replica's slice of each message, split among its ranks, then everybody's parameters, of which copies are taken. */
 static void update(kt_exchange *x, const kt_step *step)
 {
     const kt_allreduce *a = &x->allreduce;
@@ -192,12 +200,14 @@ static void update(kt_exchange *x, const kt_step *step)
     for (const kt_message *m = a->messages; m < a->messages + a->n_messages; m++) {
         const size_t *slice = m->bounds + x->replica->number, begin = m->begin + slice[0];
         const kt_range own = kt_share_tiles(slice[1] - slice[0], KT_LINE_FLOATS, team->seat, team->n_seats);
-        kt_optimizer_update(x->optimizer, &step->updates, begin + own.begin, begin + own.end, x->parameters,
+        kt_optimizer_update(x->optimizer, &step->updates, begin + own.begin, begin + own.end,
                             x->pool.gradient + begin + own.begin);
         kt_replica_barrier(x->replica);
         if (x->replica->leaders != NULL)
-            kt_comm_gather_all_slices(x->replica->leaders, m->bounds, x->parameters + m->begin);
+            kt_comm_gather_all_slices(x->replica->leaders, m->bounds, x->parameters->vector[0] + m->begin);
     }
+    kt_replica_barrier(x->replica);
+    kt_network_take_vectors(x->network);
 }
 
 static void gather_state(kt_exchange *x)
@@ -205,7 +215,7 @@ static void gather_state(kt_exchange *x)
     const kt_allreduce *a = &x->allreduce;
     for (size_t s = 0; s < x->plan->job.n_slots; s++)
         for (const kt_message *m = a->messages; m < a->messages + a->n_messages; m++)
-            kt_comm_gather_slices(x->replica->leaders, m->bounds, x->pool.slots[s] + m->begin);
+            kt_comm_gather_slices(x->replica->leaders, m->bounds, x->parameters->vector[1 + s] + m->begin);
 }
 
 const kt_exchange_kind kt_exchange_allreduce = {

@@ -1,6 +1,7 @@
 /* Exchange by factors: every replica gets the inputs and deltas of all samples, and updates its own copy. */
 #include <limits.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/share.h"
 #include "engine/exchange_private.h"
@@ -12,8 +13,8 @@ static kt_exchange_cost cost(const kt_machine *machine, const kt_layout *layout,
     double most_rows = 0;
     for (size_t r = 0; r < layout->n_replicas; r++) {
         const kt_range own = kt_share(job->n_shards, r, layout->n_replicas);
-        const kt_rows rows = {job->batch_size, job->n_shards, own.begin, own.end};
-        most_rows = fmax(most_rows, (double)(kt_rows_end(&rows) - kt_rows_begin(&rows)));
+        const kt_range rows = kt_rows_range(&(kt_rows){job->batch_size, job->n_shards, own.begin, own.end});
+        most_rows = fmax(most_rows, (double)(rows.end - rows.begin));
     }
     kt_exchange_cost cost = {.messages = 2, .updates = R, .host_states = kt_cost_replicas_here(layout)};
     const double row_bytes = (double)(layer.n_in + layer.n_out) * sizeof(float);
@@ -37,97 +38,92 @@ static kt_status check(const kt_exchange_job *job, kt_layer_shape layer)
                    job->batch_size, wider);
 }
 
-/* ---- sending ---- */
+/* ---- a step ---- */
 
-/* Leaders: sends this replica's rows of a layer's inputs or deltas, when others need them and they are not yet sent. */
-static void send_factor(kt_exchange *x, const kt_pass *pass, size_t l, bool deltas)
+/* Own delta panels of the rows here, as parts of the replica's rows of deltas. Where every seat has all, one writes. */
+static void write_deltas(const kt_exchange *x, const kt_step *step, size_t l)
 {
-    const kt_factors *f = &x->factors[l];
-    const size_t which = 2 * l + deltas;
-    const bool for_norm = x->plan->spec.clip_norm > 0 && pass->kernels != NULL;
-    if (x->sending.sent[which] || (!x->plan->kind[l]->needs_factors && !for_norm))
-        return;
-    kt_rank_rows_start_gather_all(x->replica, &pass->rows, deltas ? f->dense.n_out : f->dense.n_in,
-                                  deltas ? f->delta : f->x, &x->sending.transfers[which]);
-    x->sending.sent[which] = true;
+    const kt_dense *d = &x->dense[l];
+    const kt_range rows = kt_rows_range(&step->pass->rows);
+    const kt_panels delta = kt_dense_panels(d, d->delta, step->whole.M);
+    const size_t width = d->n_panels * KT_PANEL;
+    for (size_t p = 0; p < delta.n && (!d->whole || x->replica->team.seat == 0); p++)
+        for (size_t r = rows.begin; r < rows.end; r++)
+            memcpy(x->factors[l].delta + r * width + (d->own.begin + p) * KT_PANEL,
+                   delta.at + p * delta.stride + r * KT_PANEL, KT_PANEL * sizeof(float));
 }
 
-void kt_exchange_on_announcement(void *exchange, size_t layer, bool deltas)
+/* Some of the rows here, of which every seat has all inputs. */
+static void write_inputs(const kt_exchange *x, const kt_step *step, size_t l)
 {
-    kt_exchange *x = exchange;
-    if (x->replica->leaders == NULL)
-        return;
-    for (size_t i = 0; i < 2 * x->plan->n_layers; i++)
-        kt_transfer_progress(x->sending.transfers[i]); /* what is under way moves only when MPI is called */
-    send_factor(x, x->sending.pass, layer, deltas);
+    const kt_dense *d = &x->dense[l];
+    const kt_range rows = kt_rows_range(&step->pass->rows);
+    const kt_range own = kt_share(rows.end - rows.begin, x->replica->team.seat, x->replica->team.n_seats);
+    for (size_t r = rows.begin + own.begin; r < rows.begin + own.end; r++)
+        memcpy(x->factors[l].x + r * d->n_in, d->x.x + r * d->x.ld, d->n_in * sizeof(float));
 }
 
-void kt_exchange_finish_transfers(kt_exchange *x)
+static void start(kt_exchange *x, const kt_step *step)
 {
-    for (size_t i = 0; i < 2 * x->plan->n_layers; i++) {
-        kt_transfer_finish(x->sending.transfers[i]);
-        x->sending.transfers[i] = NULL;
-        x->sending.sent[i] = false;
+    for (size_t l = 0; l < x->plan->n_layers; l++)
+        if (x->plan->kind[l] == &kt_exchange_factors) {
+            write_deltas(x, step, l);
+            write_inputs(x, step, l);
+        }
+}
+
+static void gather_rows(const kt_exchange *x, const kt_step *step, size_t width, float *values)
+{
+    size_t *bounds = x->replica->bounds;
+    for (size_t r = 0; r < x->replica->n_replicas; r++) {
+        const kt_rows its = kt_replica_rows(x->replica, r, step->whole.M, step->pass->rows.shards);
+        bounds[r] = kt_rows_range(&its).begin * width;
     }
+    bounds[x->replica->n_replicas] = step->whole.M * width;
+    kt_comm_gather_all_slices(x->replica->leaders, bounds, values);
 }
 
-void kt_exchange_send_factors(kt_exchange *x, const kt_pass *pass)
+static void combine(kt_exchange *x, const kt_step *step)
 {
-    for (size_t l = 0; l < x->plan->n_layers; l++) {
-        send_factor(x, pass, l, false);
-        send_factor(x, pass, l, true);
+    for (size_t l = 0; l < x->plan->n_layers; l++)
+        if (x->plan->kind[l] == &kt_exchange_factors) {
+            gather_rows(x, step, x->dense[l].n_in, x->factors[l].x);
+            gather_rows(x, step, x->dense[l].n_panels * KT_PANEL, x->factors[l].delta);
+        }
+}
+
+/* Rows of other replicas to where backward would have left them. */
+static void take_rows(kt_exchange *x, const kt_step *step, size_t l, kt_range rows)
+{
+    kt_dense *d = &x->dense[l];
+    const kt_panels delta = kt_dense_panels(d, d->delta, step->whole.M);
+    const size_t width = d->n_panels * KT_PANEL;
+    for (size_t r = rows.begin; r < rows.end; r++) {
+        memcpy(d->x.x + r * d->x.ld, x->factors[l].x + r * d->n_in, d->n_in * sizeof(float));
+        for (size_t p = 0; p < delta.n; p++)
+            memcpy(delta.at + p * delta.stride + r * KT_PANEL,
+                   x->factors[l].delta + r * width + (d->own.begin + p) * KT_PANEL, KT_PANEL * sizeof(float));
     }
-    kt_exchange_finish_transfers(x);
+    x->products->note(&d->x, rows);
 }
 
-/* ---- updating ---- */
-
-/* Who updates own rows of a layer from its gradient's tiles. */
-typedef struct updater {
-    const kt_exchange *x;
-    const kt_updates *updates;
-} updater;
-
-static void update_weights(void *context, const kt_factors *f, kt_range rows, kt_range columns, const float *g)
+static void take(kt_exchange *x, const kt_step *step)
 {
-    const updater *u = context;
-    const size_t n = columns.end - columns.begin;
-    for (size_t r = rows.begin; r < rows.end; r++, g += n)
-        kt_optimizer_apply(u->x->optimizer, &u->updates->weights, f->weight + r * f->wide + columns.begin, n,
-                           u->x->parameters, g);
+    const kt_range own = kt_rows_range(&step->pass->rows);
+    for (size_t l = 0; l < x->plan->n_layers; l++)
+        if (x->plan->kind[l] == &kt_exchange_factors) {
+            take_rows(x, step, l, (kt_range){0, own.begin});
+            take_rows(x, step, l, (kt_range){own.end, step->whole.M});
+        }
 }
 
-static void update_biases(void *context, const kt_factors *f, kt_range units, const float *g)
-{
-    const updater *u = context;
-    kt_optimizer_apply(u->x->optimizer, &u->updates->others, f->bias + units.begin, units.end - units.begin,
-                       u->x->parameters, g);
-}
-
-/* Each tile of the gradient goes straight into the optimizer; or its vector does, where clipping has kept it. */
+/* Each tile of the gradient goes straight into the optimizer. */
 static void update(kt_exchange *x, const kt_step *step)
 {
-    updater u = {x, &step->updates};
-    const float *gradient = x->pool.gradient;
-    kt_gradient_taker taker = {.weights = update_weights,
-                               .biases = update_biases,
-                               .context = &u,
-                               .n_vectors = 1 + x->plan->job.n_slots,
-                               .vector = {x->parameters}};
-    for (size_t s = 0; s < x->plan->job.n_slots; s++)
-        taker.vector[1 + s] = x->pool.slots[s];
-    for (size_t l = 0; l < x->plan->n_layers; l++) {
-        const kt_factors *f = &x->factors[l];
-        if (x->plan->kind[l] != &kt_exchange_factors)
-            continue;
-        if (step->by_gradient) {
-            update_weights(&u, f, f->own_rows, (kt_range){0, f->wide},
-                           gradient + f->weight + f->own_rows.begin * f->wide);
-            update_biases(&u, f, f->own_units, gradient + f->bias + f->own_units.begin);
-        } else {
-            kt_gradient_hand_out(&x->tiles, f, &step->whole, (kt_shard_node){0, step->whole.shards}, &taker);
-        }
-    }
+    const kt_gradient_update to = {x->optimizer, &step->updates};
+    for (size_t l = 0; l < x->plan->n_layers; l++)
+        if (x->plan->kind[l] == &kt_exchange_factors)
+            kt_gradient_apply(&x->gradient, &x->dense[l], &step->whole, &to);
 }
 
 const kt_exchange_kind kt_exchange_factors = {
@@ -135,5 +131,8 @@ const kt_exchange_kind kt_exchange_factors = {
     .cost = cost,
     .check = check,
     .needs_factors = true,
+    .start = start,
+    .combine = combine,
+    .take = take,
     .update = update,
 };

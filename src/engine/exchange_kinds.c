@@ -27,9 +27,9 @@ static const kt_option option_rows[] = {
     {"parallel", "reproducible", KT_OPTION_BOOL, AT(reproducible), "true", 0, 0, NULL, 0,
      "add up in an order that does not depend on the ranks: any number of them gives the same bits; false leaves the "
      "order to MPI"},
-    {"parallel", "shards", KT_OPTION_INT, AT(shards), "8", 1, KT_MAX_SHARDS, NULL, DEF,
+    {"parallel", "shards", KT_OPTION_INT, AT(shards), "auto", 1, KT_MAX_SHARDS, kt_auto_word, DEF,
      "parts of a batch that are summed apart and then added along a tree, a power of two: no more replicas than these "
-     "can share a batch"},
+     "can share a batch; auto = one for 64 samples each, 8 at most"},
 };
 const kt_option_rows kt_exchange_options = KT_OPTION_ROWS(option_rows);
 

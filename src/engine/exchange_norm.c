@@ -1,72 +1,71 @@
-/* Clipping by the global norm. A thin batch's norm comes from the Gram matrices of its factors,
- *
- *     |X^T D|^2 = sum over samples s, t of (x_s . x_t) (d_s . d_t),   and with the bias (x_s . x_t + 1) (d_s . d_t),
- *
- * so that no gradient is stored or formed twice; a larger batch's from the gradient, which then is kept. Either way the
- * sums are of fixed rows, added in their order, whatever rank computed them. */
+/* Clipping by the global norm: the squares of each unit's gradient, added in the order of layers and units, whatever rank
+ * formed them. The gradient is formed once more for that where it is not kept: that needs no weights, only what they are
+ * multiplied by, and so little of the memory's time. */
 #include <math.h>
+#include <string.h>
 
-#include "base/share.h"
-#include "edge/linalg.h"
 #include "engine/exchange_private.h"
 
-/* sums[s] for this rank's samples s: row s of the Gram matrices multiplied and added. */
-static void sum_gram_rows(kt_exchange *x, const kt_factors *f, size_t M, double *sums)
+/* Squares of own units of layer l, with those of its batch norm. */
+static void square_layer(kt_exchange *x, const kt_step *step, size_t l, double *squares)
 {
-    const size_t n_in = f->dense.n_in, n_out = f->dense.n_out;
-    const double bias = f->lost_bias ? 0 : 1;
-    const kt_range own = kt_share(M, x->replica->team.seat, x->replica->team.n_seats);
-    for (size_t s = own.begin; s < own.end; s += KT_GRAM_ROWS) {
-        const size_t m = own.end - s < KT_GRAM_ROWS ? own.end - s : KT_GRAM_ROWS;
-        float *of_x = x->gram, *of_delta = x->gram + KT_GRAM_ROWS * M;
-        f->dense.kernels->forward(m, n_in, M, f->x + s * n_in, n_in, f->x, n_in, of_x, M);
-        f->dense.kernels->forward(m, n_out, M, f->delta + s * n_out, n_out, f->delta, n_out, of_delta, M);
-        for (size_t r = 0; r < m; r++) {
-            double sum = 0;
-            for (size_t t = 0; t < M; t++)
-                sum += ((double)of_x[r * M + t] + bias) * (double)of_delta[r * M + t];
-            sums[s + r] = sum;
-        }
-    }
+    const kt_dense *d = &x->dense[l];
+    double *own = squares + d->own.begin * KT_PANEL;
+    kt_gradient_squares(&x->gradient, d, &step->whole, x->plan->kind[l]->needs_sums ? x->pool.gradient : NULL, own);
+    for (const kt_formed *f = x->formed; f < x->formed + x->n_formed; f++)
+        for (size_t u = f->own.begin; u < f->own.end && f->block == l; u++)
+            squares[u] += (double)f->gradient[u] * (double)f->gradient[u];
 }
 
-/* sums[r] for this rank's rows r of the weight: the squares of row r of the gradient; then of each of its units'
- * bias. */
-static void sum_gradient_rows(kt_exchange *x, const kt_step *step, size_t l, double *sums)
+/* What seat `seat` has of a layer whose panels are dealt, in units; nothing of others, which every seat has whole. */
+static kt_range units_of(const kt_exchange *x, size_t l, size_t seat)
 {
-    const kt_factors *f = &x->factors[l];
-    if (!x->plan->kind[l]->needs_sums)
-        kt_gradient_form(&x->tiles, f, &step->whole, (kt_shard_node){0, step->whole.shards}, x->pool.gradient);
-    for (size_t r = f->own_rows.begin; r < f->own_rows.end; r++)
-        sums[r] = kt_linalg_sum_squares(f->wide, x->pool.gradient + f->weight + r * f->wide);
-    for (size_t o = f->own_units.begin; o < f->own_units.end; o++)
-        sums[f->tall + o] = kt_linalg_sum_squares(1, x->pool.gradient + f->bias + o);
+    const kt_dense *d = &x->dense[l];
+    if (d->whole)
+        return (kt_range){0, 0};
+    const kt_range own =
+        kt_dense_share(kt_network_spec_of(x->network), d->n_in, d->n_out, seat, x->replica->team.n_seats);
+    return (kt_range){own.begin * KT_PANEL, own.end * KT_PANEL};
 }
 
-static double add_up(const kt_exchange *x, const kt_step *step)
+/* Copies a seat's squares into its letter, or out of it. Returns the letter's bytes. */
+static size_t copy_letter(const kt_exchange *x, size_t seat, double *in, const double *out)
 {
-    double total = 0;
-    for (size_t l = 0; l < x->plan->n_layers; l++) {
-        const kt_factors *f = &x->factors[l];
-        for (size_t i = 0; i < (step->by_gradient ? f->tall + f->dense.n_out : step->whole.M); i++)
-            total += x->pool.row_sums[l * x->plan->n_row_sums + i];
+    size_t n = 0, unit = 0;
+    for (size_t l = 0; l < x->plan->n_layers; unit += x->dense[l++].n_panels * KT_PANEL) {
+        const kt_range own = units_of(x, l, seat);
+        const size_t n_own = own.end - own.begin;
+        if (in != NULL)
+            memcpy(in + n, x->squares + unit + own.begin, n_own * sizeof *in);
+        if (out != NULL)
+            memcpy(x->squares + unit + own.begin, out + n, n_own * sizeof *out);
+        n += n_own;
     }
-    for (size_t i = 0; i < x->n_formed; i++)
-        total += kt_linalg_sum_squares(x->formed[i].count, x->formed[i].gradient);
-    return total;
+    return n * sizeof(double);
+}
+
+static void share_squares(kt_exchange *x)
+{
+    const kt_team *team = &x->replica->team;
+    if (team->n_seats == 1)
+        return;
+    for (size_t t = 0; t < team->n_seats; t++)
+        x->letter_size[t] = copy_letter(x, t, NULL, NULL);
+    copy_letter(x, team->seat, team->outbox(team->context), NULL);
+    team->send(team->context, &(kt_letters){.size = x->letter_size});
+    for (size_t t = 0; t < team->n_seats; t++)
+        if (t != team->seat)
+            copy_letter(x, t, NULL, team->inbox(team->context, t));
 }
 
 double kt_exchange_clip(kt_exchange *x, const kt_step *step)
 {
-    for (size_t l = 0; l < x->plan->n_layers; l++) {
-        double *sums = x->pool.row_sums + l * x->plan->n_row_sums;
-        if (step->by_gradient)
-            sum_gradient_rows(x, step, l, sums);
-        else
-            sum_gram_rows(x, &x->factors[l], step->whole.M, sums);
-    }
-    kt_replica_barrier(x->replica);
-    const double squares = add_up(x, step);
-    x->norm = sqrt(squares > 0 ? squares : 0); /* rounding may leave a little below 0 */
+    double sum = 0;
+    for (size_t l = 0, unit = 0; l < x->plan->n_layers; unit += x->dense[l++].n_panels * KT_PANEL)
+        square_layer(x, step, l, x->squares + unit);
+    share_squares(x);
+    for (size_t u = 0; u < x->plan->n_units; u++)
+        sum += x->squares[u];
+    x->norm = sqrt(sum);
     return x->norm > x->plan->spec.clip_norm ? x->plan->spec.clip_norm / x->norm : 1;
 }

@@ -8,26 +8,32 @@
 #include "engine/exchange_private.h"
 
 /* Shards of a batch: as configured, or, when the order is MPI's, as few as give every replica one. */
-static size_t count_shards(const kt_exchange_spec *spec, size_t n_replicas)
+static size_t count_shards(const kt_exchange_spec *spec, size_t batch_size, size_t n_replicas)
 {
+    enum {
+        SAMPLES = 64,
+        MOST = 8
+    }; /* of a shard at least, where it is ours to choose: chains that are worth their end */
     size_t n = 1;
-    if (spec->reproducible)
+    if (spec->reproducible && spec->shards != KT_AUTO)
         return (size_t)spec->shards;
-    while (n < n_replicas && n < KT_MAX_SHARDS)
+    if (spec->reproducible)
+        while (n < MOST && 2 * n * SAMPLES <= batch_size)
+            n *= 2;
+    while (!spec->reproducible && n < n_replicas && n < KT_MAX_SHARDS)
         n *= 2;
     return n;
 }
 
-kt_exchange_job kt_exchange_job_of(const kt_exchange_spec *spec, const kt_optimizer_spec *optimizer, bool thin,
-                                   size_t batch_size, size_t n_replicas)
+kt_exchange_job kt_exchange_job_of(const kt_exchange_spec *spec, const kt_optimizer_spec *optimizer, size_t batch_size,
+                                   size_t n_replicas)
 {
     return (kt_exchange_job){.batch_size = batch_size,
-                             .n_shards = count_shards(spec, n_replicas),
+                             .n_shards = count_shards(spec, batch_size, n_replicas),
                              .n_slots = kt_optimizers[optimizer->kind].n_slots,
                              .reproducible = spec->reproducible,
                              .rank0 = spec->state_owner == KT_STATE_RANK0,
-                             .clips = spec->clip_norm > 0,
-                             .thin = thin};
+                             .clips = spec->clip_norm > 0};
 }
 
 /* Seconds of one exchange in which every replica sends n floats to all the others; the best of some. Leaders only. */
@@ -94,8 +100,8 @@ static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_
         machine.local = machine.network = plan->link;
     for (size_t l = 0; l < plan->n_layers; l++) {
         const kt_layer_shape shape = kt_exchange_layer_shape(spec, l);
-        const size_t n_sums = kt_larger(shape.n_in, shape.n_out) + shape.n_out;
-        plan->n_row_sums = kt_larger(n_sums, plan->n_row_sums);
+        plan->shape[l] = shape;
+        plan->n_units += kt_panels_count(shape.n_out) * KT_PANEL;
         rows[l] = row_of(kt_exchange_kind_for(&plan->spec, &machine, &layout, &plan->job, shape));
     }
     kt_comm_broadcast(replica->world, 0, rows, plan->n_layers * sizeof *rows);
@@ -106,39 +112,37 @@ static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_
 /* What follows from the choice for memory. */
 static void count_vectors(kt_exchange_plan *plan, const kt_replica *replica)
 {
-    const kt_rows rows = kt_rank_rows_of_replica(replica, replica->number, 0, plan->job.n_shards);
+    const kt_rows rows = kt_replica_rows(replica, replica->number, 0, plan->job.n_shards);
     kt_shard_node nodes[KT_MAX_SHARD_NODES];
     const size_t n_nodes = kt_shards_nodes(rows.first, rows.end, nodes);
-    plan->keeps_gradient = plan->job.clips && !plan->job.thin;
-    for (size_t l = 0; l < plan->n_layers; l++)
-        if (plan->kind[l]->needs_sums) {
-            plan->keeps_gradient = true;
+    for (size_t l = 0; l < plan->n_layers; l++) {
+        plan->has_factors |= replica->n_replicas > 1 && plan->kind[l]->needs_factors;
+        if (plan->kind[l]->needs_sums)
             plan->n_sums = n_nodes > 0 ? n_nodes : 1;
-        }
+    }
 }
 
-/* Whether MPI can count what is sent. The norm of a thin batch wants the factors of all layers. */
-static kt_status check_messages(const kt_exchange_plan *plan, const kt_replica *replica, const kt_network_spec *spec)
+/* Whether MPI can count what is sent. */
+static kt_status check_messages(const kt_exchange_plan *plan, const kt_replica *replica)
 {
-    for (size_t l = 0; l < plan->n_layers && replica->n_replicas > 1; l++) {
-        KT_TRY(plan->kind[l]->check(&plan->job, kt_exchange_layer_shape(spec, l)));
-        if (plan->job.clips && plan->job.thin)
-            KT_TRY(kt_exchange_factors.check(&plan->job, kt_exchange_layer_shape(spec, l)));
-    }
+    for (size_t l = 0; l < plan->n_layers && replica->n_replicas > 1; l++)
+        KT_TRY(plan->kind[l]->check(&plan->job, plan->shape[l]));
     return KT_OK;
 }
 
 kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_exchange_spec *spec,
-                             const kt_optimizer_spec *optimizer, const kt_network_spec *network, size_t batch_size)
+                             const kt_optimizer_spec *optimizer, const kt_network_spec *network)
 {
-    const bool thin = batch_size <= (size_t)network->thin_rows;
-    size_t n_bytes, *rows = NULL;
+    kt_network_room room;
+    size_t *rows = NULL;
     *out = (kt_exchange_plan){.spec = *spec, .optimizer = *optimizer, .n_layers = network->hidden.n + 1};
-    out->job = kt_exchange_job_of(spec, optimizer, thin, batch_size, replica->n_replicas);
-    out->n_row_sums = batch_size;
-    kt_status status = kt_network_pool_bytes(network, 1, &n_bytes, &out->n_parameters);
+    out->job = kt_exchange_job_of(spec, optimizer, network->max_batch, replica->n_replicas);
+    kt_status status = kt_network_measure(network, &replica->team, &room);
+    out->n_floats = room.n_floats;
     if (status == KT_OK)
         status = KT_NEW(out->kind, out->n_layers);
+    if (status == KT_OK)
+        status = KT_NEW(out->shape, out->n_layers);
     if (status == KT_OK)
         status = KT_NEW(rows, out->n_layers);
     status = kt_comm_agree(replica->world, status);
@@ -147,7 +151,7 @@ kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const k
     if (status == KT_OK) {
         choose_layers(out, replica, network, rows);
         count_vectors(out, replica);
-        status = check_messages(out, replica, network);
+        status = check_messages(out, replica);
     }
     kt_memory_free(rows);
     return status;
@@ -156,6 +160,7 @@ kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const k
 void kt_exchange_plan_free(kt_exchange_plan *plan)
 {
     kt_memory_free(plan->kind);
+    kt_memory_free(plan->shape);
     memset(plan, 0, sizeof *plan);
 }
 

@@ -6,7 +6,6 @@
 
 #include "engine/exchange.h"
 #include "engine/gradient.h"
-#include "engine/rank_rows.h"
 
 /* A kind each, in the order of preference where they cost the same, and what it does in the help of parallel.exchange. */
 #define KT_EXCHANGES(X)       \
@@ -20,24 +19,19 @@ KT_EXCHANGES(KT_DECLARE_EXCHANGE)
 struct kt_step {
     const kt_pass *pass;
     kt_rows whole;      /* the batch as gradients are summed over it */
-    bool by_gradient;   /* it is clipped by the norm of gradients, which are kept for that; else by that of factors */
     kt_updates updates; /* known after clipping */
 };
 
-/* Vectors that the replica's ranks share, [n_parameters] in whole cache lines. */
-typedef struct kt_exchange_memory {
-    float *slots[KT_MAX_SLOTS];
-    float *gradient;  /* NULL unless plan->keeps_gradient */
-    float *sums;      /* [plan->n_sums], kt_exchange_vector_floats apart */
-    double *row_sums; /* [n_layers x plan->n_row_sums]: terms of the squared norm */
-} kt_exchange_memory;
+/* What the replicas tell each other of a layer: a row for each sample of the batch. */
+typedef struct kt_factor_rows {
+    float *x, *delta; /* [batch_size x n_in], [batch_size x 16 n_panels] */
+} kt_factor_rows;
 
-/* Leaders: factors that are on their way; [n_layers x 2], of inputs and of deltas. */
-typedef struct kt_sending {
-    const kt_pass *pass; /* that is listened to */
-    kt_transfer **transfers;
-    bool *sent; /* in this step */
-} kt_sending;
+/* What the replica's ranks share. */
+typedef struct kt_exchange_memory {
+    float *gradient; /* [n_floats] and */
+    float *sums;     /* [plan->n_sums x n_floats]: NULL when no layer needs them */
+} kt_exchange_memory;
 
 /* Neighbouring layers that allreduce: elements [begin, end) of the parameter vector. */
 typedef struct kt_message {
@@ -56,36 +50,28 @@ typedef struct kt_allreduce {
 } kt_allreduce;
 
 struct kt_exchange {
-    kt_replica *replica; /* borrowed, as are plan and what is the network's */
+    kt_replica *replica; /* borrowed, as are plan and network */
     const kt_exchange_plan *plan;
-    const kt_factors *factors; /* [plan->n_layers] */
+    kt_network *network;
+    const kt_products *products;
+    kt_dense *dense; /* [plan->n_layers], the network's, as are the next two */
+    const kt_tensors *parameters;
     size_t n_formed;
     const kt_formed *formed;
-    float *parameters;
     size_t n_used; /* kinds that layers go by */
     const kt_exchange_kind *used[KT_MOST_EXCHANGE_KINDS];
     kt_optimizer *optimizer;
-    kt_gradient tiles;
+    kt_gradient gradient;
     kt_exchange_memory pool;
-    float *gram; /* rows of two Gram matrices [2 x KT_GRAM_ROWS x batch_size] */
+    kt_factor_rows *factors; /* [n_layers]; in the replica's memory */
+    double *squares;         /* [plan->n_units]: of each unit's gradient, for clipping */
+    size_t *letter_size;     /* [n_seats] */
     double norm;
-    kt_sending sending;
     kt_allreduce allreduce;
 };
 
-enum { KT_GRAM_ROWS = 8 };
-
-/* From one vector of all parameters to the next. */
-size_t kt_exchange_vector_floats(const kt_exchange_plan *plan);
-
-/* Leaders: sends what has not been announced of the factors that others need, and waits for all of it. */
-void kt_exchange_send_factors(kt_exchange *x, const kt_pass *pass);
-
-/* kt_pass.announce. */
-void kt_exchange_on_announcement(void *exchange, size_t layer, bool deltas);
-
-/* The factor that brings the gradient's norm down to clip_norm; sets x->norm. Needs all samples' factors of every layer
- * of a thin batch, or the whole gradient. Collective over the replica, the same on every replica. */
+/* The factor that brings the gradient's norm down to clip_norm; sets x->norm. Collective over the replica, the same on every
+ * replica. */
 double kt_exchange_clip(kt_exchange *x, const kt_step *step);
 
 #endif

@@ -14,11 +14,12 @@ kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_d
     f->batches = kt_batches_sizes(f->n_train, kt_config_batch_size(config), kt_config_fewest_samples(config));
     f->n_validation = data->split.n[KT_VALIDATION];
     f->spec = kt_config_network(config, set->d, set->n_classes);
-    f->exchange.thin = f->batches.each <= (size_t)f->spec.thin_rows;
-    f->exchange = kt_exchange_job_of(&config->exchange, &config->optimizer, f->exchange.thin, f->batches.each,
-                                     kt_forecast_layout(f, n_ranks, n_hosts).n_replicas);
-    f->max_rows = kt_evaluate_max_rows(f->batches.largest, &data->split);
-    kt_status status = kt_network_pool_bytes(&f->spec, f->max_rows, &f->network_bytes, &f->n_parameters);
+    f->spec.max_rows = kt_evaluate_max_rows(f->batches.largest, &data->split);
+    f->spec.max_batch = f->batches.largest;
+    const kt_layout layout = kt_forecast_layout(f, n_ranks, n_hosts);
+    const kt_team team = {.n_seats = layout.ranks_per_replica};
+    f->exchange = kt_exchange_job_of(&config->exchange, &config->optimizer, f->batches.each, layout.n_replicas);
+    kt_status status = kt_network_measure(&f->spec, &team, &f->room);
     if (status == KT_OK)
         status = KT_NEW(f->layers, f->spec.hidden.n + 1);
     if (status != KT_OK) {
@@ -40,7 +41,7 @@ void kt_forecast_free(kt_forecast *forecast)
 kt_layout kt_forecast_layout(const kt_forecast *f, size_t n_ranks, size_t n_hosts)
 {
     return kt_cost_layout(n_ranks, n_hosts,
-                          kt_replica_ranks_wanted(f->config->parallel.ranks_per_replica, f->exchange.thin));
+                          kt_replica_ranks_wanted(f->config->parallel.ranks_per_replica, f->batches.each));
 }
 
 kt_layer_costs kt_forecast_layer(const kt_forecast *f, const kt_layout *layout, size_t l)
@@ -67,7 +68,7 @@ double kt_forecast_step(const kt_forecast *f, const kt_layout *layout)
 
 double kt_forecast_epoch(const kt_forecast *f, const kt_layout *layout)
 {
-    const double n = (double)f->n_parameters * (double)f->n_validation;
+    const double n = (double)f->room.n_parameters * (double)f->n_validation;
     return (double)f->batches.steps * kt_forecast_step(f, layout) +
            2 * n / (f->machine.core_flops * (double)layout->n_ranks);
 }

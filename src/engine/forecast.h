@@ -12,7 +12,8 @@ typedef struct kt_forecast {
     const kt_config *config; /* borrowed, as is what spec borrows from it */
     kt_network_spec spec;
     kt_exchange_job exchange;
-    size_t n_layers, max_rows, n_parameters, network_bytes;
+    size_t n_layers;
+    kt_network_room room;         /* of each rank */
     size_t n_train, n_validation; /* samples */
     kt_batch_sizes batches;
     kt_layer_shape *layers; /* [n_layers], owned */

@@ -1,36 +1,39 @@
-/* Gradients of dense layers, formed from their factors tile by tile: each rank of a team forms its own rows. A rank keeps
- * one tile, unless it wants the gradient in a vector. Local. */
+/* Gradients of dense layers, formed from what backward has left: straight into the optimizer, tile by tile, or into a vector.
+ * Each seat forms those of its own panels; where every seat has all of a layer each may take a share. Local. */
 #ifndef KTRAIN_GRADIENT_H
 #define KTRAIN_GRADIENT_H
 
 #include "net/network.h"
+#include "net/optimizer.h"
 
-/* Room for the tiles. */
+/* Room for a tile. */
 typedef struct kt_gradient {
+    const kt_products *products;
+    const kt_tensors *parameters; /* borrowed */
     float *tile;
-    float *scratch; /* for OpenBLAS's tiles; NULL where all batches are thin */
 } kt_gradient;
 
-/* *out may be freed after a failure, too. KT_NO_MEMORY. */
-kt_status kt_gradient_create(kt_gradient *out, bool thin);
+/* For the layers of `network`, borrowed. *out may be freed after a failure, too. KT_NO_MEMORY. */
+kt_status kt_gradient_create(kt_gradient *out, const kt_network *network);
 void kt_gradient_free(kt_gradient *gradient);
 
-/* Who takes the tiles as they come. */
-typedef struct kt_gradient_taker {
-    /* g[rows x columns] of the weight as it is kept, rows one after the other */
-    void (*weights)(void *context, const kt_factors *f, kt_range rows, kt_range columns, const float *g);
-    void (*biases)(void *context, const kt_factors *f, kt_range units, const float *g);
-    void *context;
-    size_t n_vectors; /* vectors in the parameters' order that it will want where a tile is: fetched ahead */
-    const float *vector[1 + KT_MAX_SLOTS];
-} kt_gradient_taker;
+/* An optimizer's step. */
+typedef struct kt_gradient_update {
+    const kt_optimizer *optimizer;
+    const kt_updates *updates;
+} kt_gradient_update;
 
-/* This rank's gradient of a layer, summed over the rows of `node` (shards.h), to the taker. */
-void kt_gradient_hand_out(const kt_gradient *gradient, const kt_factors *f, const kt_rows *rows, kt_shard_node node,
-                          const kt_gradient_taker *taker);
+/* Updates own panels, and their biases, by their gradient over all rows of `rows`. */
+void kt_gradient_apply(const kt_gradient *gradient, const kt_dense *dense, const kt_rows *rows,
+                       const kt_gradient_update *update);
 
-/* The same into its places in a vector of all parameters. */
-void kt_gradient_form(const kt_gradient *gradient, const kt_factors *f, const kt_rows *rows, kt_shard_node node,
+/* The gradient over the shards of `node`, of panels `some` of own ones (numbered from 0), to its places in a vector. */
+void kt_gradient_form(const kt_gradient *gradient, const kt_dense *dense, const kt_dense_sum *sum, kt_range some,
                       float *vector);
+
+/* squares[16 x own panels]: of the gradient over all rows, the squares of a unit's weights, in the order of inputs, and of its
+ * bias, in double. From `vector`, where it has been formed; NULL: it is formed tile by tile, and forgotten. */
+void kt_gradient_squares(const kt_gradient *gradient, const kt_dense *dense, const kt_rows *rows, const float *vector,
+                         double *squares);
 
 #endif

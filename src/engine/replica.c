@@ -6,13 +6,37 @@
 #include "base/memory.h"
 #include "base/share.h"
 
-size_t kt_replica_ranks_wanted(int64_t given, bool thin)
+/* Batches up to this are small: reading the weights costs more than multiplying by them. */
+enum { SMALL_BATCH = 256 };
+
+size_t kt_replica_ranks_wanted(int64_t given, size_t batch_size)
 {
     if (given == KT_RANKS_NODE)
         return KT_RANKS_OF_A_HOST;
     if (given == KT_RANKS_AUTO)
-        return thin ? KT_RANKS_OF_A_HOST : 1;
+        return batch_size <= SMALL_BATCH ? KT_RANKS_OF_A_HOST : 1;
     return (size_t)given;
+}
+
+/* ---- the team's calls ---- */
+
+static void *outbox(void *context)
+{
+    return kt_mail_outbox(((kt_replica *)context)->mail);
+}
+
+static void send_letters(void *context, const kt_letters *letters)
+{
+    kt_mail *mail = ((kt_replica *)context)->mail;
+    if (letters->size != NULL)
+        kt_mail_send(mail, letters->size);
+    else
+        kt_mail_send_parts(mail, letters->part_bytes, letters->parts, letters->bound);
+}
+
+static const void *inbox(void *context, size_t from)
+{
+    return kt_mail_inbox(((kt_replica *)context)->mail, (int)from);
 }
 
 static void barrier(void *context)
@@ -72,7 +96,10 @@ static kt_status join_leaders(kt_replica *replica)
     kt_comm_broadcast(replica->ranks, 0, place, sizeof place);
     replica->number = place[0];
     replica->n_replicas = place[1];
-    return kt_comm_agree(replica->world, KT_NEW(replica->bounds, replica->n_replicas + 1));
+    kt_status status = KT_NEW(replica->bounds, replica->n_replicas + 1);
+    if (status == KT_OK)
+        status = KT_NEW(replica->no_bytes, (size_t)kt_comm_size(replica->ranks));
+    return kt_comm_agree(replica->world, status);
 }
 
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica)
@@ -93,35 +120,39 @@ kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_re
 
 void kt_replica_free(kt_replica *replica)
 {
+    kt_mail_free(replica->mail);
     kt_pool_free(replica->pool);
     kt_comm_free(replica->leaders);
     kt_comm_free(replica->ranks);
     kt_memory_free(replica->bounds);
+    kt_memory_free(replica->no_bytes);
     memset(replica, 0, sizeof *replica);
 }
 
-kt_status kt_replica_agree_on_kernels(kt_comm *world, kt_network_spec *spec)
-{
-    int64_t *users;
-    kt_status status = kt_comm_agree(world, KT_NEW(users, KT_N_SIMD + 1));
-    for (size_t k = 0; k < KT_N_SIMD && status == KT_OK; k++)
-        users[k + 1] = spec->kernels == 0 ? kt_kernels_table[k] == kt_kernels_best() : (int)k + 1 == spec->kernels;
-    if (status == KT_OK)
-        kt_comm_sum_i64(world, users, KT_N_SIMD + 1);
-    for (size_t k = 1; k <= KT_N_SIMD && status == KT_OK; k++)
-        spec->kernels = users[k] > 0 ? (int)k : spec->kernels;
-    kt_memory_free(users);
-    return status;
-}
+/* Letters begin at a page, so that each lies near who writes it. */
+enum { PAGE_BYTES = 4096 };
 
 /* The team's calls get the replica where it stands now: it must not move after this. */
-kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_bytes)
+kt_status kt_replica_allocate(kt_replica *replica, const kt_replica_room *room)
 {
-    const size_t own = kt_comm_rank(replica->world) == 0 ? other_bytes : 0;
-    KT_TRY(kt_comm_agree(replica->world, kt_pool_check_room(replica->ranks, n_bytes, replica->n_here, own)));
+    const size_t n_seats = replica->team.n_seats, begin = (room->n_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    const size_t n_bytes = begin + (n_seats > 1 ? kt_mail_bytes(n_seats, room->letter_bytes) : 0);
+    const size_t root = kt_comm_rank(replica->world) == 0 ? room->root_bytes : 0;
+    KT_TRY(kt_comm_agree(replica->world, kt_pool_check_room(replica->ranks, n_bytes + n_seats * room->rank_bytes,
+                                                            replica->n_here, root)));
     KT_TRY(kt_comm_agree(replica->world, kt_pool_create(replica->ranks, n_bytes, &replica->pool)));
+    kt_status status = KT_OK;
+    if (n_seats > 1)
+        status = kt_mail_create(replica->ranks, (char *)kt_pool_memory(replica->pool) + begin, room->letter_bytes,
+                                &replica->mail);
+    KT_TRY(kt_comm_agree(replica->world, status));
+    if (n_seats > 1) {
+        replica->team.outbox = outbox;
+        replica->team.send = send_letters;
+        replica->team.inbox = inbox;
+        replica->team.barrier = barrier;
+    }
     replica->team.context = replica;
-    replica->team.barrier = replica->team.n_seats > 1 ? barrier : NULL;
     replica->team.gather_all = replica->n_replicas > 1 ? gather_all : NULL;
     return KT_OK;
 }
@@ -129,6 +160,12 @@ kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_
 void *kt_replica_memory(const kt_replica *replica)
 {
     return kt_pool_memory(replica->pool);
+}
+
+kt_rows kt_replica_rows(const kt_replica *replica, size_t number, size_t M, size_t n_shards)
+{
+    const kt_range own = kt_share(n_shards, number, replica->n_replicas);
+    return (kt_rows){M, n_shards, own.begin, own.end};
 }
 
 void kt_replica_barrier(kt_replica *replica)
@@ -147,6 +184,30 @@ void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes)
 
 void kt_replica_spread_network(kt_replica *replica, kt_network *network)
 {
-    kt_replica_spread(replica, kt_network_parameters(network), kt_network_n_parameters(network) * sizeof(float));
-    kt_replica_spread(replica, kt_network_state(network), kt_network_n_state(network) * sizeof(float));
+    const kt_tensors *all[] = {kt_network_parameters(network), kt_network_state(network)};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = 0; k < all[i]->n_vectors; k++)
+            kt_replica_spread(replica, all[i]->vector[k], all[i]->room * sizeof(float));
+    kt_network_take_vectors(network);
+    kt_replica_barrier(replica);
+}
+
+void kt_replica_ask(kt_replica *replica)
+{
+    replica->asked = true;
+    if (replica->mail != NULL)
+        kt_mail_raise(replica->mail);
+}
+
+/* The word has come with the letters of the step; in a step without letters an empty one brings it. */
+bool kt_replica_is_asked(kt_replica *replica)
+{
+    if (replica->mail == NULL)
+        return replica->asked;
+    if (kt_mail_count(replica->mail) == replica->n_heard) {
+        kt_mail_outbox(replica->mail);
+        kt_mail_send(replica->mail, replica->no_bytes);
+    }
+    replica->n_heard = kt_mail_count(replica->mail);
+    return kt_mail_is_raised(replica->mail);
 }

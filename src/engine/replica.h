@@ -8,6 +8,7 @@
 
 #include "base/options.h"
 #include "edge/comm.h"
+#include "edge/comm_mail.h"
 #include "edge/comm_pool.h"
 #include "net/network.h"
 
@@ -17,39 +18,53 @@ typedef struct kt_replica {
     kt_comm *leaders; /* the replicas' first ranks, in the replicas' order; NULL on all others */
     size_t number, n_replicas;
     size_t n_hosts;
-    size_t n_here;  /* replicas of this host */
-    kt_team team;   /* works after kt_replica_allocate */
-    kt_pool *pool;  /* NULL before kt_replica_allocate */
-    size_t *bounds; /* [n_replicas + 1]: scratch */
+    size_t n_here; /* replicas of this host */
+    kt_team team;  /* works after kt_replica_allocate */
+    kt_pool *pool; /* NULL before kt_replica_allocate, as is mail */
+    kt_mail *mail;
+    unsigned n_heard; /* letters for all, when the ranks last told each other whether one was asked to stop */
+    bool asked;       /* this rank was; of a single rank */
+    size_t *bounds;   /* [n_replicas + 1]: scratch */
+    size_t *no_bytes; /* [n_seats]: the sizes of empty letters */
 } kt_replica;
 
-/* Ranks that share one copy of the weights, at most: as given (parallel.ranks_per_replica), or for thin or other batches.
- * Thin ones share the weights, since reading those is what they cost; for larger ones the arithmetic counts, and ranks
- * with samples of their own wait less for each other. Local. */
+/* Ranks that share one copy of the weights, at most: as given (parallel.ranks_per_replica), or for batches of so many. Small
+ * batches share the weights, since reading those is what they cost; for larger ones the arithmetic counts, and ranks with
+ * samples of their own wait less for each other. Local. */
 enum { KT_RANKS_AUTO = KT_WORD(0), KT_RANKS_NODE = KT_WORD(1), KT_RANKS_OF_A_HOST = 1 << 20 };
-size_t kt_replica_ranks_wanted(int64_t given, bool thin);
+size_t kt_replica_ranks_wanted(int64_t given, size_t batch_size);
 
 /* ranks_per_replica >= 1; larger than any host: one replica per host. Collective. *out is zeroed on failure. */
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
 void kt_replica_free(kt_replica *replica); /* collective; of a zeroed one a call without effect */
 
-/* Ranks on different processors would round differently: kernels that the spec leaves open (0) become those of the
- * least of them; given ones, when ranks were given different ones, the least of those. Collective. */
-kt_status kt_replica_agree_on_kernels(kt_comm *world, kt_network_spec *spec);
-
-/* n_bytes of zeroed memory that the replica's ranks share; once. other_bytes: what rank 0 will need beside it. *replica
- * must not move after: its team points to it. KT_NO_MEMORY. Collective. */
-kt_status kt_replica_allocate(kt_replica *replica, size_t n_bytes, size_t other_bytes);
+/* n_bytes of zeroed memory that the replica's ranks share, and mail for letters of up to letter_bytes; once. rank_bytes: what
+ * each rank will need beside it; root_bytes: and rank 0. *replica must not move after: its team points to it. KT_NO_MEMORY.
+ * Collective. */
+typedef struct kt_replica_room {
+    size_t n_bytes, letter_bytes, rank_bytes, root_bytes;
+} kt_replica_room;
+kt_status kt_replica_allocate(kt_replica *replica, const kt_replica_room *room);
 void *kt_replica_memory(const kt_replica *replica);
+
+/* The rows of a batch of M, in n_shards shards, that replica `number` computes; perhaps none. Local. */
+kt_rows kt_replica_rows(const kt_replica *replica, size_t number, size_t M, size_t n_shards);
 
 /* What the replica's ranks wrote before is seen by all of them after. Collective over the replica. */
 void kt_replica_barrier(kt_replica *replica);
+
+/* This rank was asked to stop. Local. */
+void kt_replica_ask(kt_replica *replica);
+
+/* Whether a rank of the replica was: the same answer on all of them. Once a step. Collective over the replica. */
+bool kt_replica_is_asked(kt_replica *replica);
 
 /* Copies n_bytes of shared memory from replica 0 to the same place in all others. Collective over all ranks; ends with a
  * barrier. */
 void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes);
 
-/* Copies replica 0's parameters and running statistics to the networks of all others; as kt_replica_spread. */
+/* Copies replica 0's parameters, their state of the optimizer and running statistics to the networks of all ranks; as
+ * kt_replica_spread. */
 void kt_replica_spread_network(kt_replica *replica, kt_network *network);
 
 #endif

@@ -1,61 +1,71 @@
-/* The products of a dense layer, and the tiles they are cut in. Local and pure.
+/* A dense layer on one seat of a team: z = x w^T + bias, and what its gradient is made of. Local.
  *
- * No bit of a result depends on which rank computes what: own kernels (kernels.h) give an element the same bits in any
- * tile; OpenBLAS (linalg.h), whose bits depend on the shape of a call, is called only for one shard of the batch and
- * one fixed tile of units at a time.
- *
- * Letters: M rows of the batch; n_in, n_out features; x[M x n_in], w[n_out x n_in], y and d[M x n_out], row-major. */
+ * The layer's panels are cut into unit_shards runs, and a seat owns those of some neighbouring runs; of a small layer each
+ * seat computes and updates all, in a copy of its own: the same bits, and nothing to wait for. Either way a seat has all
+ * inputs of the batch, and the outputs and deltas of its own panels. */
 #ifndef KTRAIN_DENSE_H
 #define KTRAIN_DENSE_H
 
 #include <stdbool.h>
 
 #include "base/shards.h"
-#include "base/share.h"
-#include "net/kernels.h"
-#include "net/team.h"
+#include "net/maker.h"
+#include "net/products.h"
 
 /* The rows of a batch that are computed here: shards [first, end) of `shards`. */
 typedef struct kt_rows {
     size_t M, shards, first, end;
 } kt_rows;
 
-size_t kt_rows_begin(const kt_rows *rows);
-size_t kt_rows_end(const kt_rows *rows);
+kt_range kt_rows_range(const kt_rows *rows);
 
 typedef struct kt_dense {
-    size_t n_in, n_out;
-    const kt_kernels *kernels; /* NULL: OpenBLAS */
-    /* w is kept as [n_in x n_out]: forward then runs over the inputs that are not 0, of which images have many, and
-     * backward over all; otherwise it is the other way round */
-    bool transposed;
+    size_t n_in, n_out, n_panels;
+    bool whole;     /* every seat has all of it */
+    kt_range own;   /* panels that are computed and updated here */
+    size_t n_nodes; /* of the tree over runs, that this seat adds up: */
+    kt_shard_node nodes[KT_MAX_SHARD_NODES];
+    size_t run[KT_MAX_SHARDS + 1]; /* run k is panels [run[k], run[k + 1]) of all */
+    size_t unit_shards;
+    size_t weight, bias; /* numbers of its tensors */
+    kt_panels w;         /* all panels; of which other seats' are there when the host shares memory */
+    float *b;            /* [16 n_panels] */
+    kt_inputs x;         /* of all samples that were computed here or gathered */
+    float *outputs, *delta, *delta_columns; /* own panels, for as many rows as a pass has (kt_dense_panels) */
+    bool lost_bias;                         /* batch norm follows and takes the bias away: its gradient is 0 */
 } kt_dense;
 
-/* Units of a layer of n_units that a seat of the team owns: whole tiles. `thin`: own kernels are used. */
-kt_range kt_dense_own(size_t n_units, bool thin, const kt_team *team);
+/* How panels of a layer are dealt: whether each seat has all, and which ones are a seat's. Pure. */
+bool kt_dense_is_whole(size_t n_in, size_t n_out);
+kt_range kt_dense_share(const kt_network_spec *spec, size_t n_in, size_t n_out, size_t seat, size_t n_seats);
 
-/* y = x w^T for the rows here and the units of `own`. */
-void kt_dense_forward(const kt_dense *dense, const kt_rows *rows, kt_range own, const float *x, const float *w,
-                      float *y);
+/* The layer that the maker is about to make, with its tensors; sets maker->own and maker->whole for what follows it. */
+void kt_dense_make(kt_dense *dense, kt_maker *maker, size_t n_in, size_t n_out);
 
-/* dx = d w for the rows here and the inputs of `own` (of the layer below, cut by kt_dense_own, too). */
-void kt_dense_backward(const kt_dense *dense, const kt_rows *rows, kt_range own, const float *d, const float *w,
-                       float *dx);
+/* Own panels of an array for M rows. */
+kt_panels kt_dense_panels(const kt_dense *dense, float *array, size_t M);
 
-/* The largest tile of a gradient to ask for at once. */
-enum { KT_DENSE_UNITS = 64, KT_DENSE_COLUMNS = 1024 };
+/* y of own panels, for these rows. */
+void kt_dense_forward(const kt_dense *dense, const kt_products *products, const kt_rows *rows);
 
-/* Floats of scratch that kt_dense_gradient needs. */
-size_t kt_dense_scratch(void);
+/* Floats from one unit's derivatives to the next where they lie in columns, for a batch of M. */
+size_t kt_dense_ld(size_t M);
 
-/* g[tall x wide] (rows ld_g apart) = those rows and columns of the gradient of w as it is kept: of d^T x, or transposed
- * of x^T d, summed over the shards of `node` (shards.h) of all M rows. The tile is at most KT_DENSE_UNITS x
- * KT_DENSE_COLUMNS; with OpenBLAS its bits depend on its place and size. ahead: see kernels.h; may be NULL. */
-void kt_dense_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, kt_range tall, kt_range wide,
-                       const float *d, const float *x, float *g, size_t ld_g, const kt_ahead *ahead, float *scratch);
+/* The part of the derivatives of inputs [inputs.begin, inputs.end) that node k of own runs makes: dx[inputs x kt_dense_ld]. */
+void kt_dense_backward(const kt_dense *dense, const kt_products *products, const kt_rows *rows, kt_range inputs,
+                       size_t k, float *dx);
 
-/* g[units] = the sum of d over the rows of `node`. At most KT_DENSE_UNITS units. */
-void kt_dense_bias_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, kt_range units,
-                            const float *d, float *g);
+/* What is summed over in a gradient: a node of the tree over the shards of a batch. */
+typedef struct kt_dense_sum {
+    const kt_products *products;
+    const kt_rows *rows;
+    kt_shard_node node;
+} kt_dense_sum;
+
+/* g = the gradient of inputs first ... of panels `some` of those owned (numbered from 0). */
+void kt_dense_gradient(const kt_dense *dense, const kt_dense_sum *sum, size_t first, kt_range some, const kt_panels *g);
+
+/* g[16 x some] of their biases. */
+void kt_dense_bias_gradient(const kt_dense *dense, const kt_dense_sum *sum, kt_range some, float *g);
 
 #endif

@@ -7,7 +7,7 @@
 #define EACH(name) KT_SIMD_EACH(&kt_layer_##name),
 static const kt_layer_kind *const kinds[][KT_N_SIMD] = {KT_LAYERS(SAME, EACH)};
 
-const kt_layer_kind *kt_layer_kind_at(size_t i, const kt_kernels *kernels)
+const kt_layer_kind *kt_layer_kind_at(size_t i, size_t simd)
 {
-    return i < sizeof kinds / sizeof kinds[0] ? kinds[i][kernels->simd] : NULL;
+    return i < sizeof kinds / sizeof kinds[0] ? kinds[i][simd] : NULL;
 }

@@ -18,20 +18,20 @@ static void make(kt_layer *layer, kt_maker *maker)
     ((activation *)layer)->function = &kt_activations_table[kt_simd_best()][maker->spec->activation];
 }
 
-static void forward(kt_layer *layer, const kt_pass *pass, kt_range own, const float *x, float *y)
+static void forward(kt_layer *layer, const kt_pass *pass, const kt_panels *x, const kt_panels *y)
 {
     const activation *self = (const activation *)layer;
-    const kt_stretches all = kt_layer_stretches(layer, pass, own);
-    for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
-        self->function->forward(all.n, x + at, y + at);
+    for (size_t p = 0; p < x->n; p++)
+        self->function->forward(kt_layer_floats(pass), kt_layer_panel(pass, x, p), kt_layer_panel(pass, y, p));
 }
 
-static void backward(kt_layer *layer, const kt_pass *pass, kt_range own, const kt_flow *flow)
+static void backward(kt_layer *layer, const kt_pass *pass, const kt_flow *flow)
 {
     const activation *self = (const activation *)layer;
-    const kt_stretches all = kt_layer_stretches(layer, pass, own);
-    for (size_t k = 0, at = all.first; k < all.count; k++, at += all.stride)
-        self->function->backward(all.n, flow->x + at, flow->y + at, flow->dy + at, flow->dx + at);
+    for (size_t p = 0; p < flow->x.n; p++)
+        self->function->backward(kt_layer_floats(pass), kt_layer_panel(pass, &flow->x, p),
+                                 kt_layer_panel(pass, &flow->y, p), kt_layer_panel(pass, &flow->dy, p),
+                                 kt_layer_panel(pass, &flow->dx, p));
 }
 
 const kt_layer_kind kt_layer_activation = {.name = "activation",

@@ -1,78 +1,168 @@
 /* Running a network. */
 #include <assert.h>
+#include <string.h>
 
 #include "net/network_private.h"
 
-const kt_kernels *kt_network_kernels(const kt_network *net)
-{
-    return net->kernels;
-}
+/* ---- forward ---- */
 
-kt_pass kt_network_pass(const kt_network *net, kt_rows rows)
+/* The units of some panels, of which the first is number `first` of the layer, as parts of the rows [n_units, ld]. */
+static void put_in_rows(const kt_panels *y, size_t first, size_t row, const kt_range rows, size_t n_units, float *to,
+                        size_t ld)
 {
-    return (kt_pass){.rows = rows, .team = &net->team, .kernels = rows.M <= net->thin_rows ? net->kernels : NULL};
-}
-
-/* Columns of a layer of `width` units that are this rank's. */
-static kt_range own_columns(const kt_pass *pass, size_t width)
-{
-    return kt_dense_own(width, pass->kernels != NULL, pass->team);
-}
-
-static void settle_factors(kt_network *net, const kt_pass *pass)
-{
-    assert(pass->team == &net->team); /* it was made by kt_network_pass */
-    for (kt_factors *f = net->factors; f < net->factors + net->n_dense; f++) {
-        f->dense.kernels = pass->kernels;
-        f->own_rows = own_columns(pass, f->tall);
-        f->own_units = own_columns(pass, f->dense.n_out);
+    for (size_t p = 0; p < y->n; p++) {
+        const size_t unit = (first + p) * KT_PANEL, n = kt_smaller(KT_PANEL, n_units - unit);
+        const float *from = y->at + p * y->stride + row * KT_PANEL;
+        for (size_t r = rows.begin; r < rows.end; r++, from += KT_PANEL)
+            memcpy(to + r * ld + unit, from, n * sizeof *to);
     }
 }
 
-static void announce(const kt_pass *pass, size_t layer, bool deltas)
+/* Own panels y of block l to all, as rows. */
+static void hand_over(kt_network *net, const kt_pass *pass, size_t l, const kt_panels *y)
 {
-    if (pass->announce != NULL)
-        pass->announce(pass->announce_context, layer, deltas);
+    const kt_dense *d = &net->dense[l];
+    const kt_team *team = &net->team;
+    const bool is_last = l + 1 == net->n_blocks;
+    float *rows = is_last ? net->logits : net->dense[l + 1].x.x;
+    const size_t ld = is_last ? d->n_out : net->dense[l + 1].x.ld, m = pass->range.end - pass->range.begin;
+    put_in_rows(y, d->own.begin, pass->range.begin, pass->range, d->n_out, rows, ld);
+    if (d->whole || team->n_seats == 1)
+        return;
+    float *out = team->outbox(team->context);
+    for (size_t p = 0; p < y->n; p++, out += m * KT_PANEL)
+        memcpy(out, y->at + p * y->stride + pass->range.begin * KT_PANEL, m * KT_PANEL * sizeof *out);
+    const size_t *bound = net->blocks[l].panel_bound;
+    for (size_t t = 0; t < team->n_seats; t++)
+        net->letter_size[t] = (bound[t + 1] - bound[t]) * m * KT_PANEL * sizeof(float);
+    team->send(team->context, &(kt_letters){.size = net->letter_size});
+    for (size_t t = 0; t < team->n_seats; t++) {
+        const kt_panels in = {(float *)(uintptr_t)team->inbox(team->context, t), bound[t + 1] - bound[t], m,
+                              m * KT_PANEL};
+        if (t != team->seat)
+            put_in_rows(&in, bound[t], 0, pass->range, d->n_out, rows, ld);
+    }
 }
 
-const float *kt_network_forward(kt_network *net, const kt_pass *pass)
+void kt_network_forward(kt_network *net, kt_pass *pass)
 {
-    const float *x = net->factors[0].x;
-    size_t dense = 0;
-    assert(pass->rows.M <= net->max_rows);
-    settle_factors(net, pass);
-    for (size_t l = 0; l < net->n_layers; l++) {
-        kt_layer *layer = net->layers[l];
-        if (layer->kind->multiplies) {
-            if (l > 0)
-                kt_team_barrier(&net->team); /* it reads what all ranks have made */
-            announce(pass, dense++, false);
+    assert(pass->rows.M <= net->spec.max_rows);
+    pass->range = kt_rows_range(&pass->rows);
+    pass->team = &net->team;
+    for (size_t l = 0; l < net->n_blocks; l++) {
+        const kt_dense *d = &net->dense[l];
+        const kt_block *block = &net->blocks[l];
+        net->products->note(&d->x, pass->range);
+        kt_dense_forward(d, net->products, &pass->rows);
+        kt_panels x = kt_dense_panels(d, d->outputs, pass->rows.M);
+        for (size_t k = 0; k < block->n_layers; k++) {
+            const kt_panels y = kt_dense_panels(d, block->outputs[k], pass->rows.M);
+            block->layers[k]->kind->forward(block->layers[k], pass, &x, &y);
+            x = y;
         }
-        layer->kind->forward(layer, pass, own_columns(pass, layer->n_out), x, net->outputs[l]);
-        x = net->outputs[l];
+        hand_over(net, pass, l, &x);
     }
-    kt_team_barrier(&net->team);
-    return x;
 }
 
-/* From the last layer down: a dense layer's dx is written where the delta of the dense layer below will stand, and the
- * layers between change it in place. */
+/* ---- backward ---- */
+
+static void take_d_logits(kt_network *net, const kt_pass *pass)
+{
+    const kt_dense *d = &net->dense[net->n_blocks - 1];
+    const kt_panels delta = kt_dense_panels(d, d->delta, pass->rows.M);
+    for (size_t p = 0; p < delta.n; p++) {
+        const size_t unit = (d->own.begin + p) * KT_PANEL, n = kt_smaller(KT_PANEL, d->n_out - unit);
+        float *to = delta.at + p * delta.stride + pass->range.begin * KT_PANEL;
+        for (size_t r = pass->range.begin; r < pass->range.end; r++, to += KT_PANEL) {
+            memcpy(to, net->d_logits + r * d->n_out + unit, n * sizeof *to);
+            memset(to + n, 0, (KT_PANEL - n) * sizeof *to);
+        }
+    }
+}
+
+static void pass_layers(kt_network *net, const kt_pass *pass, size_t l)
+{
+    const kt_dense *d = &net->dense[l];
+    const kt_block *block = &net->blocks[l];
+    const size_t M = pass->rows.M;
+    const kt_panels delta = kt_dense_panels(d, d->delta, M);
+    for (size_t k = block->n_layers; k-- > 0;) {
+        const kt_flow flow = {.x = kt_dense_panels(d, k > 0 ? block->outputs[k - 1] : d->outputs, M),
+                              .y = kt_dense_panels(d, block->outputs[k], M),
+                              .dy = delta,
+                              .dx = delta};
+        block->layers[k]->kind->backward(block->layers[k], pass, &flow);
+    }
+}
+
+/* All seats' sums of n floats from `first` on, in the order of the tree. */
+static void add_up(const kt_network *net, const float *own, size_t part, kt_range floats, float *total)
+{
+    enum { AT_ONCE = 256 };
+    const kt_team *team = &net->team;
+    const size_t unit_shards = (size_t)net->spec.unit_shards;
+    kt_shard_node nodes[KT_MAX_SHARDS + KT_MAX_SHARD_NODES];
+    float sums[KT_MAX_SHARDS][AT_ONCE];
+    for (size_t at = floats.begin; at < floats.end; at += AT_ONCE) {
+        const size_t n = kt_smaller(AT_ONCE, floats.end - at);
+        size_t n_nodes = 0;
+        for (size_t t = 0; t < team->n_seats; t++) {
+            const kt_range runs = kt_share(unit_shards, t, team->n_seats);
+            const float *in = t == team->seat ? own : team->inbox(team->context, t);
+            const size_t end = n_nodes + kt_shards_nodes(runs.begin, runs.end, nodes + n_nodes);
+            for (size_t k = 0; n_nodes < end; n_nodes++, k++)
+                memcpy(sums[n_nodes], in + k * part + at, n * sizeof(float));
+        }
+        kt_shards_add_f32(nodes, n_nodes, n, AT_ONCE, sums[0], total + (at - floats.begin));
+    }
+}
+
+/* What own panels of layer l contribute to the derivatives by its inputs: by mail, to who owns these. sums[units x ld] = those
+ * of `units`. */
+static void share_derivatives(kt_network *net, const kt_pass *pass, size_t l, kt_range units)
+{
+    const kt_dense *d = &net->dense[l], *below = &net->dense[l - 1];
+    const kt_team *team = &net->team;
+    const size_t ld = kt_dense_ld(pass->rows.M), part = d->n_in * ld;
+    float *out = team->outbox(team->context);
+    for (size_t k = 0; k < d->n_nodes; k++)
+        kt_dense_backward(d, net->products, &pass->rows, (kt_range){0, d->n_in}, k, out + k * part);
+    for (size_t t = 0; t < team->n_seats; t++)
+        net->letter_size[t] = net->letter_parts[t] * part * sizeof(float);
+    for (size_t t = 0; t <= team->n_seats && !below->whole; t++)
+        net->letter_bound[t] = kt_smaller(net->blocks[l - 1].panel_bound[t] * KT_PANEL, d->n_in) * ld * sizeof(float);
+    team->send(team->context, &(kt_letters){.size = below->whole ? net->letter_size : NULL,
+                                            .part_bytes = part * sizeof(float),
+                                            .parts = net->letter_parts,
+                                            .bound = net->letter_bound});
+    add_up(net, out, part, (kt_range){units.begin * ld, units.end * ld}, net->sums);
+}
+
+/* The delta of block l - 1 after its layers, from that of layer l. */
+static void propagate(kt_network *net, const kt_pass *pass, size_t l)
+{
+    const kt_dense *d = &net->dense[l], *below = &net->dense[l - 1];
+    const size_t M = pass->rows.M, ld = kt_dense_ld(M);
+    const kt_range units = {kt_smaller(below->own.begin * KT_PANEL, d->n_in),
+                            kt_smaller(below->own.end * KT_PANEL, d->n_in)};
+    const kt_panels delta = kt_dense_panels(d, d->delta, M), to = kt_dense_panels(below, below->delta, M);
+    const size_t n = (units.end - units.begin) * ld, n_padded = to.n * KT_PANEL * ld;
+    net->products->to_columns(&delta, pass->range, &(kt_columns){d->delta_columns, ld});
+    if (d->whole || net->team.n_seats == 1)
+        kt_dense_backward(d, net->products, &pass->rows, units, 0, net->sums);
+    else
+        share_derivatives(net, pass, l, units);
+    memset(net->sums + n, 0, (n_padded - n) * sizeof(float)); /* units beyond the last */
+    net->products->to_panels(&(kt_columns){net->sums, ld}, pass->range, &to);
+}
+
 void kt_network_backward(kt_network *net, const kt_pass *pass)
 {
-    size_t dense = net->n_dense - 1;
-    for (size_t l = net->n_layers; l-- > 1;) {
-        kt_layer *layer = net->layers[l];
-        const bool is_dense = layer->kind->multiplies;
-        const float *dy = net->factors[dense].delta;
-        if (is_dense) {
-            if (l + 1 < net->n_layers)
-                kt_team_barrier(&net->team); /* it reads what all ranks have made */
-            announce(pass, dense, true);
-        }
-        float *dx = is_dense ? net->factors[--dense].delta : net->factors[dense].delta;
-        const kt_flow flow = {net->outputs[l - 1], net->outputs[l], dy, dx};
-        layer->kind->backward(layer, pass, own_columns(pass, layer->n_in), &flow);
+    assert(pass->team == &net->team && pass->rows.M <= net->spec.max_batch); /* forward was made */
+    take_d_logits(net, pass);
+    for (size_t l = net->n_blocks; l-- > 0;) {
+        pass_layers(net, pass, l);
+        if (l > 0)
+            propagate(net, pass, l);
     }
-    kt_team_barrier(&net->team);
-    announce(pass, 0, true);
 }

@@ -4,12 +4,14 @@
 #include <limits.h>
 
 #include "base/options_rows.h"
+#include "base/shards.h"
 #include "base/simd.h"
 #include "net/activation.h"
 #include "net/initializer.h"
 
 KT_WORDS_OF(activation_name, kt_n_activations, kt_activations[i].name)
 KT_WORDS_OF(initializer_name, kt_n_initializers, kt_initializers[i].name)
+KT_WORDS(products_word, [KT_PRODUCTS_AUTO] = "auto", [KT_PRODUCTS_OWN] = "own", [KT_PRODUCTS_OPENBLAS] = "openblas")
 KT_WORDS_OF(kernels_name, KT_N_SIMD + 1, i == 0 ? "auto" : kt_simd_rows[i - 1].name)
 
 #define AT(field) offsetof(kt_network_spec, field)
@@ -32,21 +34,27 @@ static const kt_option option_rows[] = {
      "initial weights; biases start at 0"},
     {"model", "init_scale", KT_OPTION_REAL, AT(init_scale), "0.01", 0, 1e3, NULL, DEF | ABOVE,
      "standard deviation of init = normal, half width of init = uniform"},
-    {"parallel", "thin_batch", KT_OPTION_INT, AT(thin_rows), "256", 0, 1e6, NULL, DEF,
-     "batches of up to so many samples go through ktrain's own kernels, larger ones through OpenBLAS"},
+    {"parallel", "products", KT_OPTION_CHOICE, AT(products), "auto", 0, 0, products_word, DEF,
+     "own: products as docs/numbers.md defines them, the same bits on any processor; openblas: OpenBLAS's, whose bits "
+     "are "
+     "those of its version and the processor; auto = own, but on processors without fused multiply-add"},
+    {"parallel", "unit_shards", KT_OPTION_INT, AT(unit_shards), "16", 1, KT_MAX_SHARDS, NULL, DEF,
+     "runs of a layer's units whose parts in derivatives are summed apart and then added along a tree, a power of two: "
+     "no "
+     "more ranks than these can share a layer"},
     {"parallel", "kernels", KT_OPTION_CHOICE, AT(kernels), "auto", 0, 0, kernels_name, 0,
-     "instruction set of ktrain's own kernels; auto = the best that the processor has"},
+     "instruction set of ktrain's own products, which changes no bit; auto = the best that the processor has"},
 };
 const kt_option_rows kt_network_options = KT_OPTION_ROWS(option_rows);
 
-kt_status kt_network_check_spec(const kt_network_spec *spec, size_t max_rows)
+kt_status kt_network_check_spec(const kt_network_spec *spec)
 {
     /* OpenBLAS counts in int; a layer's number has 24 bits in the place of a draw. */
     if (spec->n_in < 1 || spec->n_in > INT_MAX || spec->n_classes < 1 || spec->n_classes > INT_MAX)
         return kt_fail(KT_CONFIG, "a network of %zu inputs and %zu classes: both must be from 1 to %d", spec->n_in,
                        spec->n_classes, INT_MAX);
-    if (max_rows > INT_MAX)
-        return kt_fail(KT_CONFIG, "a batch of %zu rows on one rank: at most %d are possible", max_rows, INT_MAX);
+    if (spec->max_rows > INT_MAX)
+        return kt_fail(KT_CONFIG, "a batch of %zu rows on one rank: at most %d are possible", spec->max_rows, INT_MAX);
     if (spec->hidden.n >= 1 << 23)
         return kt_fail(KT_CONFIG, "%zu hidden layers: at most %d are possible", spec->hidden.n, (1 << 23) - 1);
     for (size_t i = 0; i < spec->hidden.n; i++)

@@ -36,19 +36,17 @@ const kt_option_rows kt_optimizer_options = KT_OPTION_ROWS(option_rows);
 
 const kt_optimizer_kind *const kt_optimizers = kt_optimizers_portable;
 
-/* The same rows, whose loops are for the instructions that the kernels use. */
-static const kt_optimizer_kind *kind_of(int kind, const kt_kernels *kernels)
+/* The same rows, whose loops are for these instructions. */
+static const kt_optimizer_kind *kind_of(int kind, size_t simd)
 {
     static const kt_optimizer_kind *const rows[KT_N_SIMD] = KT_SIMD_EACH(kt_optimizers);
-    return &rows[kernels->simd][kind];
+    return &rows[simd][kind];
 }
 
 struct kt_optimizer {
     kt_optimizer_spec spec;
     const kt_optimizer_kind *kind;
-    const kt_tensor *tensors; /* borrowed */
-    size_t n_tensors;
-    float *slot[KT_MAX_SLOTS]; /* borrowed */
+    const kt_tensors *parameters; /* borrowed */
 };
 
 static int effective_form(const kt_optimizer_spec *spec)
@@ -74,19 +72,16 @@ static kt_status check_spec(const kt_optimizer_spec *spec)
     return KT_OK;
 }
 
-kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, const kt_kernels *kernels,
-                              const kt_tensor *tensors, size_t n_tensors, float *const *slots)
+kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, size_t simd,
+                              const kt_tensors *parameters)
 {
     kt_optimizer *optimizer;
     *out = NULL;
     KT_TRY(check_spec(spec));
     KT_TRY(KT_NEW(optimizer, 1));
     optimizer->spec = *spec;
-    optimizer->kind = kind_of(spec->kind, kernels);
-    optimizer->tensors = tensors;
-    optimizer->n_tensors = n_tensors;
-    for (size_t s = 0; s < optimizer->kind->n_slots; s++)
-        optimizer->slot[s] = slots[s];
+    optimizer->kind = kind_of(spec->kind, simd);
+    optimizer->parameters = parameters;
     *out = optimizer;
     return KT_OK;
 }
@@ -127,39 +122,44 @@ kt_updates kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, dou
                         prepare(optimizer, step, rate, gradient_scale, M, optimizer->spec.l2_biases)};
 }
 
-void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_update *update, size_t begin, size_t n, float *w,
-                        const float *g)
+static void update(const kt_optimizer *optimizer, const kt_updates *updates, bool is_weight, size_t n,
+                   float *const *values, const float *g)
 {
-    float *slot[KT_MAX_SLOTS] = {NULL};
-    for (size_t s = 0; s < optimizer->kind->n_slots; s++)
-        slot[s] = optimizer->slot[s] + begin;
-    optimizer->kind->update(update, n, w + begin, g, slot);
+    optimizer->kind->update(is_weight ? &updates->weights : &updates->others, n, values[0], g, values + 1);
 }
 
-void kt_optimizer_update(const kt_optimizer *optimizer, const kt_updates *updates, size_t begin, size_t end, float *w,
+void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_updates *updates, const kt_tensor *tensor, size_t begin,
+                        size_t n, const float *g)
+{
+    float *values[1 + KT_MAX_SLOTS];
+    for (size_t k = 0; k <= optimizer->kind->n_slots; k++)
+        values[k] = tensor->here[k] + begin;
+    update(optimizer, updates, tensor->is_weight, n, values, g);
+}
+
+void kt_optimizer_update(const kt_optimizer *optimizer, const kt_updates *updates, size_t begin, size_t end,
                          const float *g)
 {
-    for (size_t t = 0; t < optimizer->n_tensors; t++) {
-        const kt_tensor *tensor = &optimizer->tensors[t];
-        const size_t tensor_end = tensor->offset + tensor->count;
-        const size_t first = tensor->offset > begin ? tensor->offset : begin,
-                     last = tensor_end < end ? tensor_end : end;
+    const kt_tensors *all = optimizer->parameters;
+    for (const kt_tensor *t = all->tensor; t < all->tensor + all->n; t++) {
+        const size_t first = kt_larger(t->offset, begin), last = kt_smaller(t->offset + t->room, end);
+        float *values[1 + KT_MAX_SLOTS];
+        for (size_t k = 0; k <= optimizer->kind->n_slots; k++)
+            values[k] = all->vector[k] + first;
         if (first < last)
-            kt_optimizer_apply(optimizer, tensor->is_weight ? &updates->weights : &updates->others, first, last - first,
-                               w, g + (first - begin));
+            update(optimizer, updates, t->is_weight, last - first, values, g + (first - begin));
     }
 }
 
-double kt_optimizer_penalty(const kt_optimizer_spec *spec, const kt_tensor *tensors, size_t n_tensors,
-                            const float *parameters, size_t M)
+double kt_optimizer_penalty(const kt_optimizer_spec *spec, const kt_tensors *parameters, size_t M)
 {
     const double factors[KT_N_L2_FORMS] = {[KT_L2_BATCH] = spec->l2 / (2 * (double)M), [KT_L2_COUPLED] = spec->l2 / 2};
     const double factor = factors[effective_form(spec)];
     double sum = 0;
     if (factor == 0) /* saves reading all weights */
         return 0;
-    for (size_t t = 0; t < n_tensors; t++)
-        if (kt_optimizer_decays(spec, &tensors[t]))
-            sum += kt_linalg_sum_squares(tensors[t].count, parameters + tensors[t].offset);
+    for (const kt_tensor *t = parameters->tensor; t < parameters->tensor + parameters->n; t++)
+        if (kt_optimizer_decays(spec, t))
+            sum += kt_linalg_sum_squares(t->room, parameters->vector[0] + t->offset);
     return factor * sum;
 }

@@ -1,16 +1,16 @@
 /* Optimizers: one table row each. Local and pure.
  *
- * A kt_optimizer says how parameters are updated; it holds no parameters and no state. The state vectors (slots) are
- * borrowed and of full size, so that several ranks may share them and each update the elements that it owns. The new
- * bits of an element depend on its own parameter, gradient and state and on the constants of the update: never on the
- * instruction set, on where a range begins or ends, nor on alignment (4 bytes suffice).
+ * A kt_optimizer says how parameters are updated; parameters and state are the network's, in panels that several ranks may
+ * share, each updating what it owns. The new bits of an element depend on its own parameter, gradient and state and on the
+ * constants of the update (docs/numbers.md): never on where a range begins or ends, nor on the processor.
  *
  * Letters: n_parameters elements in a vector; n elements of a range; M samples in the batch. */
 #ifndef KTRAIN_OPTIMIZER_H
 #define KTRAIN_OPTIMIZER_H
 
-#include "net/kernels.h"
-#include "net/maker.h"
+#include "base/options.h"
+#include "base/simd.h"
+#include "net/tensor.h"
 
 typedef enum kt_l2_form { KT_L2_BATCH, KT_L2_COUPLED, KT_L2_DECOUPLED, KT_N_L2_FORMS } kt_l2_form;
 extern const char *const kt_l2_form_names[KT_N_L2_FORMS]; /* "batch", "coupled", "decoupled" */
@@ -65,13 +65,11 @@ KT_SIMD_DECLARE(const kt_optimizer_kind, kt_optimizers, []);
 
 typedef struct kt_optimizer kt_optimizer;
 
-/* With loops for the instructions of `kernels`, on which ranks that share or compare results agree. For vectors
- * described by tensors[n_tensors] in order of their offsets (borrowed). slots: the kind's n_slots state
- * vectors [n_parameters], zero before step 1; the vectors, but not the array of pointers, are borrowed for the
- * optimizer's lifetime (slots may be NULL when n_slots is 0). *out is NULL on failure: KT_CONFIG for an impossible
- * spec, KT_NO_MEMORY. */
-kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, const kt_kernels *kernels,
-                              const kt_tensor *tensors, size_t n_tensors, float *const *slots);
+/* For the parameters of a network, whose vectors hold the kind's state, too (zero before step 1); borrowed. simd: the row of
+ * kt_simd_rows whose loops are used, which changes no bit. *out is NULL on failure: KT_CONFIG for an impossible spec,
+ * KT_NO_MEMORY. */
+kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, size_t simd,
+                              const kt_tensors *parameters);
 void kt_optimizer_free(kt_optimizer *optimizer);
 
 /* True when L2 applies to the tensor: to dense weights, or to all with l2_biases. */
@@ -87,20 +85,18 @@ typedef struct kt_updates {
 kt_updates kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale,
                                 size_t M);
 
-/* Updates elements [begin, begin + n), all of which do or do not decay, of the whole vector w[n_parameters] from g[n],
- * these elements' gradient of the data loss (a mean over M samples). Ranks may update disjoint ranges at the same
- * time. */
-void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_update *update, size_t begin, size_t n, float *w,
-                        const float *g);
+/* Updates elements [begin, begin + n) of a tensor, as this seat has it, from g[n], these elements' gradient of the data loss (a
+ * mean over M samples). Ranks may update disjoint ranges at the same time. */
+void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_updates *updates, const kt_tensor *tensor, size_t begin,
+                        size_t n, const float *g);
 
-/* The same for elements [begin, end) of any tensors, each with the constants that are its own. */
-void kt_optimizer_update(const kt_optimizer *optimizer, const kt_updates *updates, size_t begin, size_t end, float *w,
+/* The same for floats [begin, end) of the vectors, of any tensors. */
+void kt_optimizer_update(const kt_optimizer *optimizer, const kt_updates *updates, size_t begin, size_t end,
                          const float *g);
 
-/* The L2 term of the objective for the whole vector parameters[n_parameters]: lambda/(2M) sum w^2 (batch),
+/* The L2 term of the objective for a whole vector of parameters: lambda/(2M) sum w^2 (batch),
  * lambda/2 sum w^2 (coupled), 0 (decoupled), sums in double. Reads each decaying parameter once, at the speed of
  * memory; always in the same order. */
-double kt_optimizer_penalty(const kt_optimizer_spec *spec, const kt_tensor *tensors, size_t n_tensors,
-                            const float *parameters, size_t M);
+double kt_optimizer_penalty(const kt_optimizer_spec *spec, const kt_tensors *parameters, size_t M);
 
 #endif

@@ -57,7 +57,11 @@ typedef struct kt_products {
     void (*to_panels)(const kt_columns *from, kt_range rows, const kt_panels *to);
 } kt_products;
 
-/* A row for each of kt_simd_rows. */
+/* A row for each of kt_simd_rows; and OpenBLAS's, whose chains are its own. */
 extern const kt_products *const kt_products_table[KT_N_SIMD];
+extern const kt_products kt_products_openblas;
+
+/* As a kt_products_choice (network_spec.h) says, with the row `simd` of instructions. */
+const kt_products *kt_products_chosen(int choice, size_t simd);
 
 #endif

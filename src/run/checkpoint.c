@@ -43,48 +43,35 @@ enum { N_FIELDS = sizeof fields / sizeof fields[0], PATH = 256 };
 
 typedef kt_status tensor_function(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data);
 
-/* to[n_columns x n_rows] = from[n_rows x n_columns] transposed. */
-static void transpose(size_t n_rows, size_t n_columns, const float *from, float *to)
-{
-    for (size_t r = 0; r < n_rows; r++)
-        for (size_t c = 0; c < n_columns; c++)
-            to[c * n_rows + r] = from[r * n_columns + c];
-}
-
 static kt_status write_tensor(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data)
 {
-    float *as_named = data;
-    if (tensor->transposed) {
-        KT_TRY(KT_NEW(as_named, tensor->count));
-        transpose(tensor->dims[1], tensor->dims[0], data, as_named);
-    }
+    float *as_named;
+    KT_TRY(KT_NEW(as_named, tensor->n));
+    kt_tensor_to_file(tensor, data, as_named);
     const kt_status status = kt_hdf5_write(file, path, KT_F32, tensor->n_dims, tensor->dims, as_named);
-    if (as_named != data)
-        kt_memory_free(as_named);
+    kt_memory_free(as_named);
     return status;
 }
 
 static kt_status read_tensor(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data)
 {
-    float *as_named = data;
-    if (tensor->transposed)
-        KT_TRY(KT_NEW(as_named, tensor->count));
+    float *as_named;
+    KT_TRY(KT_NEW(as_named, tensor->n));
     const kt_status status = kt_hdf5_read_into(file, path, KT_F32, tensor->n_dims, tensor->dims, as_named);
-    if (tensor->transposed && status == KT_OK)
-        transpose(tensor->dims[0], tensor->dims[1], as_named, data);
-    if (as_named != data)
-        kt_memory_free(as_named);
+    if (status == KT_OK)
+        kt_tensor_from_file(tensor, as_named, data);
+    kt_memory_free(as_named);
     return status;
 }
 
 /* Every tensor of a vector, as group/name; the names of groups and tensors are ours, and short. */
-static kt_status each_tensor(kt_hdf5 *file, const char *group, size_t n, const kt_tensor *tensors, float *vector,
+static kt_status each_tensor(kt_hdf5 *file, const char *group, const kt_tensors *all, float *vector,
                              tensor_function *visit)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (const kt_tensor *t = all->tensor; t < all->tensor + all->n; t++) {
         char path[PATH];
-        snprintf(path, sizeof path, "%.*s/%s", PATH / 2, group, tensors[i].name);
-        KT_TRY(visit(file, path, &tensors[i], vector + tensors[i].offset));
+        snprintf(path, sizeof path, "%.*s/%s", PATH / 2, group, t->name);
+        KT_TRY(visit(file, path, t, vector + t->offset));
     }
     return KT_OK;
 }
@@ -92,21 +79,16 @@ static kt_status each_tensor(kt_hdf5 *file, const char *group, size_t n, const k
 static kt_status each_model_tensor(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters,
                                    float *state, tensor_function *visit)
 {
-    size_t n, n_state;
-    const kt_tensor *tensors = kt_network_parameter_tensors(network, &n);
-    const kt_tensor *state_tensors = kt_network_state_tensors(network, &n_state);
-    KT_TRY(each_tensor(file, group, n, tensors, parameters, visit));
-    return each_tensor(file, group, n_state, state_tensors, state, visit);
+    KT_TRY(each_tensor(file, group, kt_network_parameters(network), parameters, visit));
+    return each_tensor(file, group, kt_network_state(network), state, visit);
 }
 
 static kt_status each_slot(kt_hdf5 *file, const kt_snapshot *s, tensor_function *visit)
 {
-    size_t n;
-    const kt_tensor *tensors = kt_network_parameter_tensors(s->network, &n);
     for (size_t k = 0; k < s->n_slots; k++) {
         char group[PATH];
         snprintf(group, sizeof group, "/optimizer/%s", s->slot_names[k]);
-        KT_TRY(each_tensor(file, group, n, tensors, s->slots[k], visit));
+        KT_TRY(each_tensor(file, group, kt_network_parameters(s->network), s->slots[k], visit));
     }
     return KT_OK;
 }
@@ -246,7 +228,7 @@ static bool best_is_another(const kt_snapshot *s)
 
 static kt_status fill_all(kt_hdf5 *file, const kt_snapshot *s)
 {
-    KT_TRY(fill_model(file, s, kt_network_parameters(s->network), kt_network_state(s->network)));
+    KT_TRY(fill_model(file, s, kt_network_parameters(s->network)->vector[0], kt_network_state(s->network)->vector[0]));
     if (best_is_another(s))
         KT_TRY(each_model_tensor(file, "/best", s->network, s->best_parameters, s->best_state, write_tensor));
     return each_slot(file, s, write_tensor);
@@ -337,8 +319,8 @@ kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_
 
 kt_status kt_checkpoint_read(kt_hdf5 *file, const kt_snapshot *s)
 {
-    KT_TRY(kt_checkpoint_read_tensors(file, "/model", s->network, kt_network_parameters(s->network),
-                                      kt_network_state(s->network)));
+    KT_TRY(kt_checkpoint_read_tensors(file, "/model", s->network, kt_network_parameters(s->network)->vector[0],
+                                      kt_network_state(s->network)->vector[0]));
     for (size_t i = 0; i < N_FIELDS; i++)
         KT_TRY(kt_hdf5_read_into(file, fields[i].path, fields[i].type, 0, NULL, (char *)s->state + fields[i].offset));
     const char *best = best_is_another(s) ? "/best" : "/model";

@@ -82,17 +82,15 @@ static kt_status take(const ktrain_model *model, const char *call, const ktrain_
                          set->d, head->data.n_in, model->model.path);
 }
 
-/* OpenBLAS is only asked where a chunk of samples is too large for ktrain's own kernels. */
-static kt_linalg_mode enter(const ktrain_model *model, size_t n)
+/* OpenBLAS is only asked where the model was trained with its products. */
+static kt_linalg_mode enter(const ktrain_model *model)
 {
-    const size_t rows = n < KT_EVALUATION_ROWS ? n : KT_EVALUATION_ROWS;
-    const kt_pass pass = kt_network_pass(model->model.network, (kt_rows){rows, 1, 0, 1});
-    return kt_linalg_enter(pass.kernels == NULL);
+    return kt_linalg_enter(kt_network_products(model->model.network) == &kt_products_openblas);
 }
 
 static kt_status predict(ktrain_model *model, const kt_dataset *set, float *probabilities)
 {
-    const kt_linalg_mode before = enter(model, set->n);
+    const kt_linalg_mode before = enter(model);
     const kt_samples all = {set, NULL, set->n, model->model.head.config.data.scale};
     const kt_status status = kt_evaluate_probabilities(NULL, model->model.network, &all, probabilities);
     kt_linalg_leave(before);
@@ -143,7 +141,7 @@ static kt_status evaluate(ktrain_model *model, const kt_dataset *set, kt_scores 
     kt_metrics metrics = {0};
     kt_status status = kt_metrics_create(&metrics, model->model.head.data.n_classes);
     if (status == KT_OK) {
-        const kt_linalg_mode before = enter(model, set->n);
+        const kt_linalg_mode before = enter(model);
         status = kt_evaluate(NULL, model->model.network, &all, &metrics);
         kt_linalg_leave(before);
     }

@@ -24,24 +24,34 @@ static kt_status open_model(const char *path, kt_log *log, kt_model *model, kt_h
 
 static kt_status read_tensors(kt_hdf5 *file, kt_network *network)
 {
-    return kt_checkpoint_read_tensors(file, "/model", network, kt_network_parameters(network),
-                                      kt_network_state(network));
+    return kt_checkpoint_read_tensors(file, "/model", network, kt_network_parameters(network)->vector[0],
+                                      kt_network_state(network)->vector[0]);
+}
+
+/* The network as it is used: nothing for training, and the best instructions of this processor. */
+static kt_network_spec spec_of(const kt_model *model, size_t max_rows)
+{
+    const kt_checkpoint_head *head = &model->head;
+    kt_network_spec spec = kt_config_network(&head->config, head->data.n_in, head->data.n_classes);
+    spec.kernels = 0;
+    spec.n_slots = 0;
+    spec.max_rows = max_rows;
+    return spec;
 }
 
 static kt_status create_network(kt_comm *comm, size_t max_rows, kt_model *model)
 {
-    const kt_checkpoint_head *head = &model->head;
-    kt_network_spec spec = kt_config_network(&head->config, head->data.n_in, head->data.n_classes);
-    size_t n_bytes;
-    spec.kernels = 0; /* a model may be used on other processors than those that trained it */
-    KT_TRY(kt_replica_agree_on_kernels(comm, &spec));
+    const kt_network_spec spec = spec_of(model, max_rows);
+    kt_network_room room;
     KT_TRY(kt_replica_create(&model->replica, comm, SIZE_MAX));
-    kt_status status = kt_network_pool_bytes(&spec, max_rows, &n_bytes, NULL);
+    kt_status status = kt_network_measure(&spec, &model->replica.team, &room);
     if (status != KT_OK)
         kt_fail_context(status, "%s", model->path);
     KT_TRY(kt_comm_agree(comm, status));
-    KT_TRY(kt_replica_allocate(&model->replica, n_bytes, 0));
-    return kt_comm_agree(comm, kt_network_create_in_pool(&model->network, &spec, max_rows, &model->replica.team,
+    KT_TRY(kt_replica_allocate(&model->replica, &(kt_replica_room){.n_bytes = room.shared_bytes,
+                                                                   .letter_bytes = room.letter_bytes,
+                                                                   .rank_bytes = room.rank_bytes}));
+    return kt_comm_agree(comm, kt_network_create_in_team(&model->network, &spec, &model->replica.team,
                                                          kt_replica_memory(&model->replica)));
 }
 
@@ -79,9 +89,8 @@ kt_status kt_model_table_rules(const kt_model *model, const char *header, kt_tab
 static kt_status open_alone(const char *path, size_t max_rows, kt_log *log, kt_model *model, kt_hdf5 **file)
 {
     KT_TRY(open_model(path, log, model, file));
-    kt_network_spec spec = kt_config_network(&model->head.config, model->head.data.n_in, model->head.data.n_classes);
-    spec.kernels = 0; /* the best of this processor */
-    const kt_status status = kt_network_create(&model->network, &spec, max_rows);
+    const kt_network_spec spec = spec_of(model, max_rows);
+    const kt_status status = kt_network_create(&model->network, &spec);
     return status == KT_OK ? read_tensors(*file, model->network) : kt_fail_context(status, "%s", model->path);
 }
 

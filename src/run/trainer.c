@@ -57,8 +57,9 @@ static void keep_best(kt_trainer *t)
 {
     if (!t->root)
         return;
-    memcpy(t->best_parameters, kt_network_parameters(t->network), kt_network_n_parameters(t->network) * sizeof(float));
-    memcpy(t->best_state, kt_network_state(t->network), kt_network_n_state(t->network) * sizeof(float));
+    const kt_tensors *parameters = kt_network_parameters(t->network), *state = kt_network_state(t->network);
+    memcpy(t->best_parameters, parameters->vector[0], parameters->room * sizeof(float));
+    memcpy(t->best_state, state->vector[0], state->room * sizeof(float));
 }
 
 /* The steps that are left of the epoch under way. Ends early, within the epoch, when max_steps is reached or the run

@@ -17,10 +17,10 @@ typedef struct kt_pulse {
     void *context;               /* borrowed */
 } kt_pulse;
 
-/* What the ranks tell each other of every shard of a batch. */
+/* What the replicas tell each other of every shard of a batch. */
 typedef struct kt_shard_result {
     kt_loss_sums sums;
-    int64_t asked; /* to stop; also of ranks that scored no shard */
+    int64_t asked; /* to stop: a rank of the replica that scored it was */
 } kt_shard_result;
 
 /* A trainer at step 0, weights initialized. comm, config, data and log are borrowed for its lifetime; dir is where

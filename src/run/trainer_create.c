@@ -48,48 +48,48 @@ static kt_status prepare_batches(kt_trainer *t)
     return KT_NEW(t->labels, t->batches.sizes.largest);
 }
 
-/* The network that is wanted, whatever the ranks' groups. */
-typedef struct wanted {
-    kt_network_spec spec;
-    size_t max_rows, network_bytes;
-} wanted;
-
 /* What the ranks of a replica share. */
 typedef struct shared {
     kt_board *board;
     void *network, *exchange;
 } shared;
 
-static shared lay_out(const kt_trainer *t, size_t network_bytes, kt_arena *arena)
+static shared lay_out(const kt_trainer *t, const kt_network_room *room, kt_arena *arena)
 {
     shared s;
     s.board = kt_arena_take(arena, 1, sizeof *s.board);
-    s.network = kt_arena_take(arena, network_bytes, 1);
+    s.network = kt_arena_take(arena, room->shared_bytes, 1);
     s.exchange = kt_arena_take(arena, kt_exchange_pool_bytes(&t->plan), 1);
     return s;
 }
 
-static kt_status allocate(kt_trainer *t, const wanted *w)
+static kt_status allocate(kt_trainer *t, const kt_network_spec *spec)
 {
     kt_arena count = {0};
-    lay_out(t, w->network_bytes, &count);
-    KT_TRY(kt_comm_agree(t->comm, check_memory(count.used)));
+    kt_network_room room;
+    KT_TRY(kt_comm_agree(t->comm, kt_network_measure(spec, &t->replica.team, &room)));
+    lay_out(t, &room, &count);
+    KT_TRY(kt_comm_agree(t->comm, check_memory(count.used + room.rank_bytes)));
     /* rank 0's best weights; and while a checkpoint is written, all tensors once as HDF5 has them, once as a file */
-    const size_t root_bytes = (1 + 2 * (2 + t->plan.job.n_slots)) * t->plan.n_parameters * sizeof(float);
-    KT_TRY(kt_replica_allocate(&t->replica, count.used, root_bytes));
-    const shared memory = lay_out(t, w->network_bytes, &(kt_arena){.base = kt_replica_memory(&t->replica)});
+    const size_t root_bytes = (1 + 2 * (2 + t->plan.job.n_slots)) * t->plan.n_floats * sizeof(float);
+    KT_TRY(kt_replica_allocate(
+        &t->replica,
+        &(kt_replica_room){.n_bytes = count.used,
+                           .letter_bytes = kt_larger(room.letter_bytes, kt_exchange_letter_bytes(&t->plan)),
+                           .rank_bytes = room.rank_bytes,
+                           .root_bytes = root_bytes}));
+    const shared memory = lay_out(t, &room, &(kt_arena){.base = kt_replica_memory(&t->replica)});
     t->board = memory.board;
-    kt_status status = kt_network_create_in_pool(&t->network, &w->spec, w->max_rows, &t->replica.team, memory.network);
+    kt_status status = kt_network_create_in_team(&t->network, spec, &t->replica.team, memory.network);
     KT_TRY(kt_comm_agree(t->comm, status));
     return kt_exchange_create(&t->exchange, &t->replica, &t->plan, t->network, memory.exchange);
 }
 
-static kt_status group_ranks(kt_trainer *t, const wanted *w, size_t ranks_per_replica)
+static kt_status group_ranks(kt_trainer *t, const kt_network_spec *spec, size_t ranks_per_replica)
 {
     KT_TRY(kt_replica_create(&t->replica, t->comm, ranks_per_replica));
-    KT_TRY(kt_exchange_choose(&t->plan, &t->replica, &t->config->exchange, &t->config->optimizer, &w->spec,
-                              t->batches.sizes.largest));
-    return allocate(t, w);
+    KT_TRY(kt_exchange_choose(&t->plan, &t->replica, &t->config->exchange, &t->config->optimizer, spec));
+    return allocate(t, spec);
 }
 
 static void free_layout(kt_trainer *t)
@@ -105,29 +105,24 @@ static void free_layout(kt_trainer *t)
 static kt_status build(kt_trainer *t)
 {
     const kt_dataset *set = &t->data->set;
-    wanted w = {.spec = kt_config_network(t->config, set->d, set->n_classes)};
+    kt_network_spec spec = kt_config_network(t->config, set->d, set->n_classes);
     KT_TRY(kt_comm_agree(t->comm, prepare_batches(t)));
     KT_TRY(kt_comm_agree(t->comm, prepare_loss(t)));
-    KT_TRY(kt_replica_agree_on_kernels(t->comm, &w.spec));
-    w.max_rows = kt_evaluate_max_rows(t->batches.sizes.largest, &t->data->split);
-    const bool thin = t->batches.sizes.each <= (size_t)w.spec.thin_rows;
-    const size_t together = kt_replica_ranks_wanted(t->config->parallel.ranks_per_replica, thin);
-    kt_status status = kt_network_pool_bytes(&w.spec, w.max_rows, &w.network_bytes, NULL);
-    if (status == KT_OK)
-        status = check_memory(w.network_bytes);
-    KT_TRY(kt_comm_agree(t->comm, status));
-    status = group_ranks(t, &w, together);
+    spec.max_batch = t->batches.sizes.largest;
+    spec.max_rows = kt_evaluate_max_rows(t->batches.sizes.largest, &t->data->split);
+    const size_t together = kt_replica_ranks_wanted(t->config->parallel.ranks_per_replica, t->batches.sizes.each);
+    kt_status status = group_ranks(t, &spec, together);
     if (status == KT_NO_MEMORY && together > 1 && t->config->parallel.ranks_per_replica == KT_RANKS_AUTO &&
         kt_comm_size(t->comm) > 1) {
         kt_log_warning(t->log, "every rank gets a copy of the weights: %s", kt_error_message());
         free_layout(t);
-        status = group_ranks(t, &w, 1);
+        status = group_ranks(t, &spec, 1);
     }
     KT_TRY(status);
     if (t->root) {
-        status = KT_NEW(t->best_parameters, kt_network_n_parameters(t->network));
+        status = KT_NEW(t->best_parameters, kt_network_parameters(t->network)->room);
         if (status == KT_OK)
-            status = KT_NEW(t->best_state, kt_network_n_state(t->network));
+            status = KT_NEW(t->best_state, kt_network_state(t->network)->room);
     }
     KT_TRY(kt_comm_agree(t->comm, status));
     kt_network_initialize(t->network, (uint64_t)t->config->run.seed);

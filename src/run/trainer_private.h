@@ -3,17 +3,13 @@
 #ifndef KTRAIN_TRAINER_PRIVATE_H
 #define KTRAIN_TRAINER_PRIVATE_H
 
-#include <stdatomic.h>
-
 #include "base/shards.h"
 #include "input/batches.h"
 #include "run/trainer.h"
 
-/* What the ranks of a replica write for each other. */
+/* Of every shard of the batch under way: in the replica's memory, since leaders tell each other of them. */
 typedef struct kt_board {
-    kt_shard_result
-        shards[KT_MAX_SHARDS];     /* plan.job.n_shards of the batch under way, of all replicas once they are told */
-    _Alignas(64) atomic_int asked; /* one of the ranks was, to stop; stays set */
+    kt_shard_result shards[KT_MAX_SHARDS];
 } kt_board;
 
 struct kt_trainer {

@@ -10,8 +10,8 @@ static void report_model(const kt_trainer *t)
 {
     kt_text_buffer hidden = {0};
     kt_options_format(kt_options_find(kt_config_options(), "model", "hidden"), t->config, &hidden);
-    kt_log_line(t->log, "model  %zu-%s-%zu, %zu parameters", kt_network_n_in(t->network), hidden.bytes,
-                kt_network_n_classes(t->network), kt_network_n_parameters(t->network));
+    kt_log_line(t->log, "model  %zu-%s-%zu, %zu parameters", kt_network_spec_of(t->network)->n_in, hidden.bytes,
+                kt_network_spec_of(t->network)->n_classes, kt_network_parameters(t->network)->n_elements);
     kt_memory_free(hidden.bytes);
 }
 
@@ -20,12 +20,12 @@ void kt_trainer_report(const kt_trainer *t)
     report_model(t);
     const kt_replica *r = &t->replica;
     const kt_batch_sizes *sizes = &t->batches.sizes;
-    const kt_kernels *kernels = kt_network_pass(t->network, (kt_rows){.M = sizes->each}).kernels;
     char exchange[128], last[80];
+    const bool own = kt_network_products(t->network) != &kt_products_openblas;
     kt_batches_describe_last(sizes, last, sizeof last);
     kt_log_line(t->log, "work   batch of %zu%s, products by %s%s", sizes->each, last,
-                kernels != NULL ? "own kernels, " : "OpenBLAS, ",
-                kernels != NULL ? kt_simd_rows[kernels->simd].name : kt_linalg_core());
+                own ? "own kernels, " : "OpenBLAS, ",
+                own ? kt_simd_rows[kt_network_simd(t->network)].name : kt_linalg_core());
     if (kt_comm_size(t->comm) == 1)
         return;
     if (r->n_replicas == 1) {
@@ -78,11 +78,9 @@ kt_status kt_trainer_record_epoch(kt_trainer *t, const kt_scores *validation, do
     const kt_progress *p = &t->state.progress;
     if (!t->root)
         return KT_OK;
-    size_t n_tensors;
-    const kt_tensor *tensors = kt_network_parameter_tensors(t->network, &n_tensors);
     double n = (double)p->sums.samples;
-    double penalty = kt_optimizer_penalty(&t->config->optimizer, tensors, n_tensors, kt_network_parameters(t->network),
-                                          t->batches.sizes.each);
+    double penalty =
+        kt_optimizer_penalty(&t->config->optimizer, kt_network_parameters(t->network), t->batches.sizes.each);
     kt_epoch_record record = {
         .epoch = (double)p->epoch,
         .step = (double)p->step,

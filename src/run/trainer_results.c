@@ -16,8 +16,9 @@ static void swap(float *a, float *b, size_t n)
 static void swap_best(kt_trainer *t)
 {
     if (t->root) {
-        swap(kt_network_parameters(t->network), t->best_parameters, kt_network_n_parameters(t->network));
-        swap(kt_network_state(t->network), t->best_state, kt_network_n_state(t->network));
+        const kt_tensors *parameters = kt_network_parameters(t->network), *state = kt_network_state(t->network);
+        swap(parameters->vector[0], t->best_parameters, parameters->room);
+        swap(state->vector[0], t->best_state, state->room);
     }
     kt_replica_spread_network(&t->replica, t->network);
 }
@@ -60,7 +61,7 @@ kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
     r->steps = p->step;
     r->seconds = p->seconds;
     r->ranks = p->ranks;
-    r->n_parameters = kt_network_n_parameters(t->network);
+    r->n_parameters = kt_network_parameters(t->network)->n_elements;
     KT_TRY(kt_comm_agree(t->comm, kt_metrics_create(&r->detail, t->data->set.n_classes)));
     return score_both(t, r);
 }

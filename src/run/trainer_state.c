@@ -27,7 +27,7 @@ static kt_snapshot view(kt_trainer *t)
     };
     for (size_t k = 0; k < snapshot.n_slots; k++) {
         snapshot.slot_names[k] = kt_exchange_slot_name(t->exchange, k);
-        snapshot.slots[k] = kt_exchange_slot(t->exchange, k);
+        snapshot.slots[k] = kt_network_parameters(t->network)->vector[1 + k];
     }
     return snapshot;
 }
@@ -59,7 +59,8 @@ static kt_status write_checkpoint(kt_trainer *t)
  * */
 static kt_status check_finite(kt_trainer *t)
 {
-    if (isfinite(kt_linalg_sum_squares(kt_network_n_parameters(t->network), kt_network_parameters(t->network))))
+    const kt_tensors *parameters = kt_network_parameters(t->network);
+    if (isfinite(kt_linalg_sum_squares(parameters->room, parameters->vector[0])))
         return KT_OK;
     return kt_fail(KT_DIVERGED,
                    "training diverged: weights are no longer finite after step %lld; a smaller optimizer.learning_rate "
@@ -108,7 +109,6 @@ kt_status kt_trainer_resume(kt_trainer *t, kt_hdf5 *file)
     KT_TRY(kt_comm_agree(t->comm, find_saved_step(t)));
     kt_comm_broadcast(t->comm, 0, &t->saved_step, sizeof t->saved_step);
     kt_comm_broadcast(t->comm, 0, &t->state, sizeof t->state);
-    kt_exchange_scatter_state(t->exchange);
     kt_replica_spread_network(&t->replica, t->network);
     t->seconds_before = t->state.progress.seconds;
     return KT_OK;

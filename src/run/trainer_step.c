@@ -2,43 +2,51 @@
 #include <math.h>
 
 #include "base/share.h"
-#include "engine/rank_rows.h"
 #include "run/stop.h"
 #include "run/trainer_private.h"
 
-/* Own shards' inputs and labels. */
+/* Inputs and labels of all rows that are computed here: every rank gathers them for itself. */
 static void gather_batch(kt_trainer *t, const kt_pass *pass)
 {
     const kt_dataset *set = &t->data->set;
-    const kt_range own = kt_rank_rows_own_shards(&t->replica, &pass->rows);
-    if (kt_stop_asked())
-        atomic_store_explicit(&t->board->asked, 1, memory_order_relaxed);
-    for (size_t v = own.begin; v < own.end; v++) {
-        const kt_range rows = kt_share(pass->rows.M, v, pass->rows.shards);
-        kt_dataset_gather(set, pass->sample + rows.begin, rows.end - rows.begin, (float)t->config->data.scale,
-                          kt_network_input(t->network) + rows.begin * set->d);
-        for (size_t i = rows.begin; i < rows.end; i++)
-            t->labels[i] = set->labels[pass->sample[i]];
+    const kt_range rows = kt_rows_range(&pass->rows);
+    for (size_t r = rows.begin; r < rows.end; r++) {
+        kt_dataset_gather(set, pass->sample + r, 1, (float)t->config->data.scale, kt_network_input(t->network, r));
+        t->labels[r] = set->labels[pass->sample[r]];
     }
-    kt_team_barrier(&t->replica.team);
 }
 
-/* Own shards' loss and its derivative, then the sums of the whole batch: shard by shard, added along the tree. The word
- * of a stop travels with them, so that all ranks know of it in the same step. */
-static void score_batch(kt_trainer *t, const kt_pass *pass, const float *logits, kt_loss_sums *sums)
+/* The loss of every shard that is computed here, and its derivative. */
+static void score_shards(kt_trainer *t, const kt_pass *pass, kt_shard_result *shards)
 {
     const size_t C = t->data->set.n_classes, V = pass->rows.shards;
-    kt_shard_result *shards = t->board->shards;
-    const kt_range own = kt_rank_rows_own_shards(&t->replica, &pass->rows);
-    for (size_t v = own.begin; v < own.end; v++) {
+    for (size_t v = pass->rows.first; v < pass->rows.end; v++) {
         const kt_range rows = kt_share(pass->rows.M, v, V);
-        const size_t begin = rows.begin;
-        shards[v] = (kt_shard_result){.asked = atomic_load_explicit(&t->board->asked, memory_order_relaxed)};
-        kt_loss_softmax(&t->loss, &(kt_logits){rows.end - begin, pass->rows.M, logits + begin * C, t->labels + begin},
-                        &shards[v].sums, kt_network_d_logits(t->network) + begin * C);
+        const kt_logits logits = {rows.end - rows.begin, pass->rows.M, kt_network_logits(t->network) + rows.begin * C,
+                                  t->labels + rows.begin};
+        shards[v] = (kt_shard_result){0};
+        kt_loss_softmax(&t->loss, &logits, &shards[v].sums, kt_network_d_logits(t->network) + rows.begin * C);
     }
-    kt_team_gather_all(&t->replica.team, shards, V, sizeof *shards);
+}
+
+/* Sums of the whole batch: shard by shard, added along the tree. The word of a stop travels with them, so that all ranks know
+ * of it in the same step. */
+static void score_batch(kt_trainer *t, const kt_pass *pass, kt_loss_sums *sums)
+{
+    const size_t V = pass->rows.shards;
+    const bool asked = kt_replica_is_asked(&t->replica);
     double shard_sums[2 * KT_MAX_SHARDS], total[2];
+    kt_shard_result own[KT_MAX_SHARDS], *shards = own;
+    score_shards(t, pass, own);
+    if (t->replica.n_replicas > 1) {
+        shards = t->board->shards;
+        for (size_t v = pass->rows.first; v < pass->rows.end && t->replica.leaders != NULL; v++) {
+            shards[v] = own[v];
+            shards[v].asked = asked;
+        }
+        kt_team_gather_all(&t->replica.team, shards, V, sizeof *shards);
+    }
+    t->asked |= asked && t->replica.n_replicas == 1;
     for (size_t v = 0; v < V; v++) {
         shard_sums[2 * v] = shards[v].sums.loss;
         shard_sums[2 * v + 1] = shards[v].sums.cross_entropy;
@@ -51,32 +59,25 @@ static void score_batch(kt_trainer *t, const kt_pass *pass, const float *logits,
     sums->cross_entropy = total[1];
 }
 
-/* This replica's rows of a batch through the network and back. */
-static void compute_factors(kt_trainer *t, const kt_pass *pass, kt_loss_sums *sums)
-{
-    gather_batch(t, pass);
-    score_batch(t, pass, kt_network_forward(t->network, pass), sums);
-    kt_network_backward(t->network, pass);
-}
-
 kt_status kt_trainer_step(kt_trainer *t, size_t step)
 {
     kt_progress *p = &t->state.progress;
     const uint32_t *samples;
     size_t M = kt_batches_step(&t->batches, step, &samples);
     kt_loss_sums sums = {0};
-    kt_pass pass =
-        kt_network_pass(t->network, kt_rank_rows_of_replica(&t->replica, t->replica.number, M, t->plan.job.n_shards));
-    pass.training = true;
-    pass.seed = (uint64_t)t->config->run.seed;
-    pass.epoch = (uint32_t)p->epoch;
-    pass.sample = samples;
-    kt_exchange_listen(t->exchange, &pass);
-    compute_factors(t, &pass, &sums);
-    if (!isfinite(sums.loss)) {
-        kt_exchange_finish_transfers(t->exchange);
+    kt_pass pass = {.rows = kt_replica_rows(&t->replica, t->replica.number, M, t->plan.job.n_shards),
+                    .training = true,
+                    .seed = (uint64_t)t->config->run.seed,
+                    .epoch = (uint32_t)p->epoch,
+                    .sample = samples};
+    if (kt_stop_asked())
+        kt_replica_ask(&t->replica);
+    gather_batch(t, &pass);
+    kt_network_forward(t->network, &pass);
+    score_batch(t, &pass, &sums);
+    if (!isfinite(sums.loss))
         return kt_trainer_diverged(t, "training loss", sums.loss / (double)M);
-    }
+    kt_network_backward(t->network, &pass);
     const double rate = kt_schedule_rate(&t->config->schedule, &t->state.schedule, p->epoch, p->step);
     kt_exchange_apply(t->exchange, p->step + 1, rate, &pass);
     p->step++;
