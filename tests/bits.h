@@ -48,6 +48,21 @@ static inline void bits_add_double(double x, uint64_t *sum)
     bits_add_word(bits, sum);
 }
 
+/* The sums of some rows of a table. */
+typedef struct bits_known {
+    const char *name;
+    uint64_t sum;
+} bits_known;
+
+/* The sum that row `name` always had; `sum` for a row that is not among those known[n]. */
+static inline uint64_t bits_expected(size_t n, const bits_known *known, const char *name, uint64_t sum)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(known[i].name, name) == 0)
+            return known[i].sum;
+    return sum;
+}
+
 /* True when the sum is the expected one; says which it is when not. */
 static inline bool bits_are(uint64_t expected, uint64_t sum, const char *row)
 {

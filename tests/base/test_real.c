@@ -12,6 +12,8 @@ const char *const kt_test_suite = "real";
 /* |actual - expected| in units of the last place of `expected`. */
 static double units(double actual, long double expected)
 {
+    if (expected == 0)
+        return actual == 0 ? 0 : INFINITY;
     const int exponent = ilogbl(expected);
     return (double)(fabsl((long double)actual - expected) / ldexpl(1, exponent - 52));
 }

@@ -1,6 +1,8 @@
 /* optimizer.h against double precision, one element at a time: Adam and its like divide by roots that may be anything. */
 #include "net/optimizer.h"
 
+#include "edge/linalg.h"
+
 #include "bits.h"
 #include "test.h"
 
@@ -129,31 +131,55 @@ static void overflow_and_nan(void)
     }
 }
 
-static void same_bits(void)
+/* What the loop of one row of kt_simd_rows does to everything. */
+static uint64_t bits_of(const kt_optimizer_kind *kind)
 {
     enum { MOST = 500 };
-    static const kt_optimizer_kind *const rows[KT_N_SIMD] = KT_SIMD_EACH(kt_optimizers);
     static float w[MOST], g[MOST], first[MOST], second[MOST];
-    for (size_t row = 0; row < KT_N_SIMD; row++) {
-        uint64_t sum = 0;
-        if (!kt_simd_rows[row].supported())
-            continue;
-        for (size_t kind = 0; kind < kt_n_optimizers; kind++)
-            for (size_t n = 0; n <= MOST; n += n < 50 ? 1 : 90) {
-                const float decay = n % 2 ? 0.01f : 0, epsilon = n % 3 ? 1e-8f : 0;
-                const kt_update u = {0.7f, decay, 1 - decay, 0.1f, 0.9f, 0.9f, 0.1f, 0.999f, 0.001f, epsilon};
-                bits_fill(n, (uint32_t)n, w);
-                bits_fill(n, (uint32_t)n + 1, g);
-                bits_fill(n, (uint32_t)n + 2, first);
-                bits_fill(n, (uint32_t)n + 3, second);
-                for (int step = 0; step < 2; step++)
-                    rows[row][kind].update(&u, n, w, g, (float *const[]){first, second});
-                bits_add(n, w, &sum);
-                bits_add(n, first, &sum);
-                bits_add(n, second, &sum);
-            }
-        CU_ASSERT(bits_are(UINT64_C(0x0ec43b613c094f4d), sum, kt_simd_rows[row].name));
+    uint64_t sum = 0;
+    for (size_t n = 0; n <= MOST; n += n < 50 ? 1 : 90) {
+        const float decay = n % 2 ? 0.01f : 0, epsilon = n % 3 ? 1e-8f : 0;
+        const kt_update u = {0.7f, decay, 1 - decay, 0.1f, 0.9f, 0.9f, 0.1f, 0.999f, 0.001f, epsilon};
+        bits_fill(n, (uint32_t)n, w);
+        bits_fill(n, (uint32_t)n + 1, g);
+        bits_fill(n, (uint32_t)n + 2, first);
+        bits_fill(n, (uint32_t)n + 3, second);
+        for (int step = 0; step < 2; step++)
+            kind->update(&u, n, w, g, (float *const[]){first, second});
+        bits_add(n, w, &sum);
+        bits_add(n, first, &sum);
+        bits_add(n, second, &sum);
     }
+    return sum;
+}
+
+static void same_bits(void)
+{
+    static const kt_optimizer_kind *const rows[KT_N_SIMD] = KT_SIMD_EACH(kt_optimizers);
+    static const bits_known known[] = {
+        {"sgd", UINT64_C(0x33dc8078aa30c7ad)},      {"momentum", UINT64_C(0x2bae2fca53b98dea)},
+        {"nesterov", UINT64_C(0xd24d286b259ca8b4)}, {"rmsprop", UINT64_C(0x7306467a389549c2)},
+        {"adam", UINT64_C(0x7f005dda8713c236)},     {"adamw", UINT64_C(0x7f005dda8713c236)},
+    };
+    for (size_t kind = 0; kind < kt_n_optimizers; kind++) {
+        const char *name = kt_optimizers[kind].name;
+        const uint64_t expected =
+            bits_expected(sizeof known / sizeof known[0], known, name, bits_of(&kt_optimizers[kind]));
+        for (size_t row = 0; row < KT_N_SIMD; row++)
+            if (kt_simd_rows[row].supported())
+                CU_ASSERT(bits_are(expected, bits_of(&rows[row][kind]), name));
+    }
+}
+
+static void same_bits_without_denormals(void)
+{
+    static const kt_optimizer_kind *const rows[KT_N_SIMD] = KT_SIMD_EACH(kt_optimizers);
+    const kt_linalg_mode before = kt_linalg_enter(0);
+    for (size_t kind = 0; kind < kt_n_optimizers; kind++)
+        for (size_t row = 0; row < KT_N_SIMD; row++)
+            if (kt_simd_rows[row].supported())
+                CU_ASSERT(bits_of(&rows[row][kind]) == bits_of(&kt_optimizers[kind]));
+    kt_linalg_leave(before);
 }
 
 const kt_test kt_tests[] = {
@@ -162,5 +188,6 @@ const kt_test kt_tests[] = {
     {"an element that never had a gradient stays as it is", without_gradient},
     {"a square that overflows stays finite, a gradient that is not a number shows", overflow_and_nan},
     {"every instruction set gives the same bits, the ones that they always were", same_bits},
+    {"so they do where denormals are flushed to 0", same_bits_without_denormals},
     {NULL, NULL},
 };
