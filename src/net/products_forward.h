@@ -1,31 +1,76 @@
-/* Forward: lists of nonzeros, and dense tiles where there are few zeros. Part of a source that is built for one
- * instruction set. */
+/* Forward: lists of nonzeros, and dense tiles where there are few zeros. Part
+ * of a source that is built for one instruction set. */
 #ifndef KTRAIN_PRODUCTS_FORWARD_H
 #define KTRAIN_PRODUCTS_FORWARD_H
 
+#include <string.h>
+
 #include "net/products_vector.h"
 
-/* A few panels and a few inputs, whose weights stay in the first-level cache while samples pass. Sums wait in y. */
+/* A few panels and a few inputs, whose weights stay in the first-level cache
+ * while samples pass. Sums wait in y. */
 typedef struct forward_block {
     const kt_inputs *in;
-    const float *w, *from; /* of the first panel, from input 0 on; where sums begin: the bias or y */
+    const float *w; /* of the first panel and input `begin` */
+    size_t stride_w;
+    const float *from;             /* where sums begin: the bias or y, of the first panel */
+    size_t stride_from, step_from; /* floats to the next panel's, and to the next sample's */
     float *y;
-    size_t stride_w, stride_from, stride_y;
-    size_t step_from;  /* floats to the next sample's */
-    size_t begin, end; /* of inputs, begin a multiple of 16 */
+    size_t stride_y;
+    size_t begin, end; /* of inputs; begin is a multiple of 16 */
+    /* What comes next in memory is fetched meanwhile: n_ahead lines of each panel
+   * for each sample from `first` on. */
+    const float *next;
+    size_t first, n_ahead;
 } forward_block;
 
 enum { MOST_LISTS = 4 };
 
-/* Samples s ... s + n_lists - 1 and n panels. The lists are walked side by side as long as all of them last. */
-KT_INLINE void forward_lists(size_t n, size_t n_lists, const forward_block *b, size_t s)
+KT_INLINE void forward_entry(size_t n, const forward_block *b, size_t i, vector factor, vector *sum)
+{
+    const float *row = b->w + i * KT_PANEL;
+    KT_UNROLL
+    for (size_t v = 0; v < n * PARTS; v++)
+        sum[v] = multiply_add(factor, load(row + vector_at(v, b->stride_w)), sum[v]);
+}
+
+/* What is left of a list from entry k on. A load for four is less work than
+ * four. */
+KT_INLINE void forward_list(size_t n, const forward_block *b, const uint32_t *index, const float *value, size_t k,
+                            size_t end, vector *sum)
+{
+    for (; k + 4 <= end; k += 4) {
+        const vector four = load_4(value + k);
+        uint64_t two[2];
+        memcpy(two, index + k, sizeof two);
+        forward_entry(n, b, (uint32_t)two[0], splat_of(four, 0), sum);
+        forward_entry(n, b, two[0] >> 32, splat_of(four, 1), sum);
+        forward_entry(n, b, (uint32_t)two[1], splat_of(four, 2), sum);
+        forward_entry(n, b, two[1] >> 32, splat_of(four, 3), sum);
+    }
+    for (; k < end; k++)
+        forward_entry(n, b, index[k], splat(value[k]), sum);
+}
+
+KT_INLINE void fetch_ahead(size_t n, const forward_block *b, size_t s, size_t n_samples)
+{
+    const size_t begin = (s - b->first) * b->n_ahead;
+    for (size_t i = begin; i < begin + b->n_ahead * n_samples; i++)
+        KT_UNROLL
+    for (size_t p = 0; p < n; p++)
+        __builtin_prefetch(b->next + p * b->stride_w + i * KT_PANEL, 0, 3);
+}
+
+/* Samples s ... s + n_lists - 1 and n panels. The lists are walked side by side
+ * as long as all of them last. */
+KT_INLINE void forward_visit(size_t n, size_t n_lists, const forward_block *b, size_t s)
 {
     const kt_inputs *in = b->in;
-    const float *w = b->w, *value[MOST_LISTS];
+    const float *value[MOST_LISTS];
     const uint32_t *index[MOST_LISTS];
-    const size_t stride = b->stride_w;
     vector sum[MOST_LISTS][LIST_PANELS * PARTS];
     size_t left[MOST_LISTS], common = SIZE_MAX, k = 0;
+    fetch_ahead(n, b, s, n_lists);
     KT_UNROLL
     for (size_t j = 0; j < n_lists; j++) {
         const uint32_t *start = in->start + (s + j) * in->n_starts + b->begin / 16;
@@ -39,32 +84,35 @@ KT_INLINE void forward_lists(size_t n, size_t n_lists, const forward_block *b, s
     }
     for (; n_lists > 1 && k < common; k++)
         KT_UNROLL
-    for (size_t j = 0; j < n_lists; j++) {
-        const float *row = w + index[j][k] * (size_t)KT_PANEL;
-        const vector factor = splat(value[j][k]);
-        KT_UNROLL
-        for (size_t v = 0; v < n * PARTS; v++)
-            sum[j][v] = multiply_add(factor, load(row + vector_at(v, stride)), sum[j][v]);
-    }
+    for (size_t j = 0; j < n_lists; j++)
+        forward_entry(n, b, index[j][k], splat(value[j][k]), sum[j]);
     KT_UNROLL
     for (size_t j = 0; j < n_lists; j++) {
-        for (size_t i = k; i < left[j]; i++) {
-            const float *row = w + index[j][i] * (size_t)KT_PANEL;
-            const vector factor = splat(value[j][i]);
-            KT_UNROLL
-            for (size_t v = 0; v < n * PARTS; v++)
-                sum[j][v] = multiply_add(factor, load(row + vector_at(v, stride)), sum[j][v]);
-        }
+        forward_list(n, b, index[j], value[j], k, left[j], sum[j]);
         KT_UNROLL
         for (size_t v = 0; v < n * PARTS; v++)
             store(b->y + (s + j) * KT_PANEL + vector_at(v, b->stride_y), sum[j][v]);
     }
 }
 
+/* Few panels alone are too few chains: so many lists at a time. */
+#define KT_LISTS_OF(panels) (2 * (panels) > LIST_PANELS ? 1 : 4 * (panels) > LIST_PANELS ? 2 : 4)
+
+KT_INLINE void forward_lists(size_t n, const forward_block *block, kt_range samples)
+{
+    forward_block b = *block; /* a copy that no store can change: it stays in registers */
+    size_t s = samples.begin;
+    b.w -= b.begin * KT_PANEL;
+    for (; s + KT_LISTS_OF(n) <= samples.end; s += KT_LISTS_OF(n))
+        forward_visit(n, KT_LISTS_OF(n), &b, s);
+    for (; KT_LISTS_OF(n) > 1 && s < samples.end; s++)
+        forward_visit(n, 1, &b, s);
+}
+
 /* Samples s ... s + n_rows - 1 and n panels. */
 KT_INLINE void forward_tile(size_t n, size_t n_rows, const forward_block *b, size_t s)
 {
-    const float *w = b->w + b->begin * KT_PANEL, *x[TILE_ROWS];
+    const float *w = b->w, *x[TILE_ROWS];
     const size_t stride = b->stride_w;
     vector sum[TILE_ROWS][TILE_PANELS * PARTS];
     KT_UNROLL
@@ -74,11 +122,11 @@ KT_INLINE void forward_tile(size_t n, size_t n_rows, const forward_block *b, siz
         for (size_t v = 0; v < n * PARTS; v++)
             sum[r][v] = load(b->from + (s + r) * b->step_from + vector_at(v, b->stride_from));
     }
-    for (size_t i = 0; i < b->end - b->begin; i++) {
+    for (size_t i = 0; i < b->end - b->begin; i++, w += KT_PANEL) {
         vector row[TILE_PANELS * PARTS];
         KT_UNROLL
         for (size_t v = 0; v < n * PARTS; v++)
-            row[v] = load(w + i * KT_PANEL + vector_at(v, stride));
+            row[v] = load(w + vector_at(v, stride));
         KT_UNROLL
         for (size_t r = 0; r < n_rows; r++) {
             const vector factor = splat(x[r][i]);
@@ -94,18 +142,13 @@ KT_INLINE void forward_tile(size_t n, size_t n_rows, const forward_block *b, siz
         store(b->y + (s + r) * KT_PANEL + vector_at(v, b->stride_y), sum[r][v]);
 }
 
-typedef void forward_function(const forward_block *b, size_t s);
+typedef void forward_lists_function(const forward_block *b, kt_range samples);
+typedef void forward_tile_function(const forward_block *b, size_t s);
 
-/* Few panels alone are too few chains: so many lists at a time. */
-#define KT_LISTS_OF(panels) (2 * (panels) > LIST_PANELS ? 1 : 4 * (panels) > LIST_PANELS ? 2 : 4)
-#define KT_FORWARD_LISTS(panels)                                         \
-    static void forward_list_##panels(const forward_block *b, size_t s)  \
-    {                                                                    \
-        forward_lists(panels, 1, b, s);                                  \
-    }                                                                    \
-    static void forward_lists_##panels(const forward_block *b, size_t s) \
-    {                                                                    \
-        forward_lists(panels, KT_LISTS_OF(panels), b, s);                \
+#define KT_FORWARD_LISTS(panels)                                                 \
+    static void forward_lists_##panels(const forward_block *b, kt_range samples) \
+    {                                                                            \
+        forward_lists(panels, b, samples);                                       \
     }
 #define KT_FORWARD_TILE(panels, rows)                                            \
     static void forward_tile_##panels##_##rows(const forward_block *b, size_t s) \
@@ -115,11 +158,11 @@ typedef void forward_function(const forward_block *b, size_t s);
 KT_EACH_LIST(KT_FORWARD_LISTS)
 KT_EACH_TILE(KT_FORWARD_TILE)
 
-/* [panels - 1][one or several], [panels - 1][rows - 1] */
-#define KT_LISTS_ROW(panels)       [(panels)-1] = {forward_list_##panels, forward_lists_##panels},
+/* [panels - 1], [panels - 1][rows - 1] */
+#define KT_LISTS_ROW(panels)       [(panels)-1] = forward_lists_##panels,
 #define KT_TILES_ROW(panels, rows) [(panels)-1][(rows)-1] = forward_tile_##panels##_##rows,
-static forward_function *const forward_lists_of[LIST_PANELS][2] = {KT_EACH_LIST(KT_LISTS_ROW)};
-static forward_function *const forward_tiles[TILE_PANELS][TILE_ROWS] = {KT_EACH_TILE(KT_TILES_ROW)};
+static forward_lists_function *const forward_lists_of[LIST_PANELS] = {KT_EACH_LIST(KT_LISTS_ROW)};
+static forward_tile_function *const forward_tiles[TILE_PANELS][TILE_ROWS] = {KT_EACH_TILE(KT_TILES_ROW)};
 
 /* Where at least so many of 100 inputs are not 0, a dense tile is faster. */
 enum { DENSE_PERCENT = 70 };
@@ -138,47 +181,55 @@ static bool is_dense(const forward_block *b, kt_range samples)
 /* n panels, at most TILE_ROWS samples. */
 static void forward_samples(const forward_block *block, size_t n, kt_range samples)
 {
-    const size_t together = (size_t)KT_LISTS_OF(n);
-    if (is_dense(block, samples)) {
-        for (size_t p = 0; p < n; p += TILE_PANELS) {
-            forward_block b = *block;
-            b.w += p * b.stride_w, b.from += p * b.stride_from, b.y += p * b.stride_y;
-            forward_tiles[kt_smaller(n - p, TILE_PANELS) - 1][samples.end - samples.begin - 1](&b, samples.begin);
-        }
+    if (!is_dense(block, samples)) {
+        forward_lists_of[n - 1](block, samples);
         return;
     }
-    size_t s = samples.begin;
-    for (; s + together <= samples.end; s += together)
-        forward_lists_of[n - 1][1](block, s);
-    for (; s < samples.end; s++)
-        forward_lists_of[n - 1][0](block, s);
+    forward_block b = *block;
+    fetch_ahead(n, block, samples.begin, samples.end - samples.begin);
+    for (size_t p = 0; p < n; p += TILE_PANELS) {
+        forward_tiles[kt_smaller(n - p, TILE_PANELS) - 1][samples.end - samples.begin - 1](&b, samples.begin);
+        b.w += TILE_PANELS * b.stride_w, b.from += TILE_PANELS * b.stride_from, b.y += TILE_PANELS * b.stride_y;
+    }
 }
 
-/* Weights of a block: half of the smallest first-level cache. */
-enum { BLOCK_LINES = 384 };
+/* All samples of a few panels. far: their weights come from beyond the
+ * second-level cache, and the next block of them is fetched while the samples
+ * pass one; it finds room beside it. */
+static void forward_group(const kt_panels *w, bool far, forward_block b, kt_range rows)
+{
+    const size_t lines = first_cache_lines() / 4 * (far ? 2 : 3), n_inputs = kt_larger(lines / w->n / 16, 1) * 16;
+    const size_t n_rows = rows.end - rows.begin, n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
+    for (; b.begin < w->rows; b.begin = b.end) {
+        b.end = kt_smaller(b.begin + n_inputs, w->rows);
+        b.w = w->at + b.begin * KT_PANEL;
+        b.next = b.end < w->rows ? w->at + b.end * KT_PANEL : w->at + w->n * w->stride;
+        b.n_ahead = far ? (n_inputs + n_rows - 1) / n_rows : 0;
+        for (size_t t = 0; t < n_tiles; t++) {
+            const kt_range tile = kt_share(n_rows, t, n_tiles);
+            forward_samples(&b, w->n, (kt_range){rows.begin + tile.begin, rows.begin + tile.end});
+        }
+        b.from = b.y, b.stride_from = b.stride_y, b.step_from = KT_PANEL;
+    }
+}
+
+enum { FAR_LINES = 16384, FAR_ROWS = 48 };
 
 static void forward(const kt_panels *w, const float *bias, const kt_inputs *x, kt_range rows, const kt_panels *y)
 {
     const size_t n_groups = (w->n + LIST_PANELS - 1) / LIST_PANELS;
-    const size_t n_rows = rows.end - rows.begin, n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
     for (size_t g = 0; g < n_groups; g++) {
         const kt_range panels = kt_share(w->n, g, n_groups);
-        const size_t p = panels.begin, n = panels.end - p, n_inputs = BLOCK_LINES / n / 16 * 16;
-        forward_block b = {.in = x,
-                           .w = w->at + p * w->stride,
-                           .stride_w = w->stride,
-                           .from = bias + p * KT_PANEL,
-                           .stride_from = KT_PANEL,
-                           .y = y->at + p * y->stride,
-                           .stride_y = y->stride};
-        for (; b.begin < w->rows; b.begin = b.end) {
-            b.end = kt_smaller(b.begin + n_inputs, w->rows);
-            for (size_t t = 0; t < n_tiles; t++) {
-                const kt_range tile = kt_share(n_rows, t, n_tiles);
-                forward_samples(&b, n, (kt_range){rows.begin + tile.begin, rows.begin + tile.end});
-            }
-            b.from = b.y, b.stride_from = b.stride_y, b.step_from = KT_PANEL;
-        }
+        const kt_panels some = kt_panels_some(w, panels);
+        forward_group(&some, w->n * w->rows >= FAR_LINES && rows.end - rows.begin <= FAR_ROWS,
+                      (forward_block){.in = x,
+                                      .stride_w = w->stride,
+                                      .from = bias + panels.begin * KT_PANEL,
+                                      .stride_from = KT_PANEL,
+                                      .y = y->at + panels.begin * y->stride,
+                                      .stride_y = y->stride,
+                                      .first = rows.begin},
+                      rows);
     }
 }
 

@@ -17,14 +17,15 @@ typedef struct gradient_block {
     bool adds;        /* the chains go on, and do not begin */
 } gradient_block;
 
-enum { GRADIENT_PANELS = LIST_PANELS < 4 ? LIST_PANELS : 4, GRADIENT_DENSE_PERCENT = 70 };
+/* Where at least so many of 100 inputs are not 0, a dense tile is faster. */
+enum { FEW_ZEROS_PERCENT = 75 };
 
 /* Sums of input i and n panels. */
 KT_INLINE void gradient_line(size_t n, const gradient_block *b, size_t i, float *to, size_t stride_to)
 {
     const float *x = b->in->x + b->word * 64 * b->in->ld + i, *d = b->d;
     const size_t stride = b->stride_d, ld = b->in->ld;
-    vector sum[GRADIENT_PANELS * PARTS];
+    vector sum[LIST_PANELS * PARTS];
     KT_UNROLL
     for (size_t v = 0; v < n * PARTS; v++)
         sum[v] = b->adds ? load(to + vector_at(v, stride_to)) : splat(0);
@@ -86,13 +87,13 @@ typedef void gradient_tile_function(const gradient_block *b, size_t i, kt_panels
     {                                                                                            \
         gradient_tile(panels, rows, b, i, to);                                                   \
     }
-KT_EACH_GRADIENT(KT_GRADIENT_LINES)
+KT_EACH_LIST(KT_GRADIENT_LINES)
 KT_EACH_TILE(KT_GRADIENT_TILE)
 
 /* [panels - 1], [panels - 1][rows - 1] */
 #define KT_GRADIENT_LINES_ROW(panels)      [(panels)-1] = gradient_lines_##panels,
 #define KT_GRADIENT_TILE_ROW(panels, rows) [(panels)-1][(rows)-1] = gradient_tile_##panels##_##rows,
-static gradient_lines_function *const gradient_lines[GRADIENT_PANELS] = {KT_EACH_GRADIENT(KT_GRADIENT_LINES_ROW)};
+static gradient_lines_function *const gradient_lines[LIST_PANELS] = {KT_EACH_LIST(KT_GRADIENT_LINES_ROW)};
 static gradient_tile_function *const gradient_tiles[TILE_PANELS][TILE_ROWS] = {KT_EACH_TILE(KT_GRADIENT_TILE_ROW)};
 
 static bool has_few_zeros(const gradient_block *b, kt_range inputs)
@@ -100,7 +101,7 @@ static bool has_few_zeros(const gradient_block *b, kt_range inputs)
     size_t n = 0;
     for (size_t i = inputs.begin; i < inputs.end; i++)
         n += (size_t)__builtin_popcountll(b->in->mask[i * b->in->words + b->word] & b->samples);
-    return n * 100 >= (inputs.end - inputs.begin) * (size_t)__builtin_popcountll(b->samples) * GRADIENT_DENSE_PERCENT;
+    return n * 100 >= (inputs.end - inputs.begin) * (size_t)__builtin_popcountll(b->samples) * FEW_ZEROS_PERCENT;
 }
 
 /* to: row 0 is the first of the inputs. */
@@ -128,8 +129,9 @@ static void gradient_shard(const kt_inputs *in, const float *d, size_t stride_d,
                            kt_panels to)
 {
     gradient_block b = {.in = in, .stride_d = stride_d};
+    const size_t n_together = LIST_PANELS * 64 > first_cache_lines() / 4 * 3 ? 32 : 64;
     for (size_t s = rows.begin, e; s < rows.end; s = e) {
-        e = kt_smaller(s / 64 * 64 + 64, rows.end);
+        e = kt_smaller((s / n_together + 1) * n_together, rows.end);
         b.word = s / 64;
         b.d = d + b.word * 64 * KT_PANEL;
         b.samples = bits_between(s, e);
@@ -153,11 +155,11 @@ static void add_panels(size_t n_rows, kt_panels from, kt_panels to)
 /* Inputs whose sums wait in memory, at each level of the tree, while shards are added. */
 enum { WAITING_LINES = 64 };
 
-/* A few panels. Level 0 of the tree is g itself. */
-static void gradient_group(const kt_inputs *x, size_t first, const kt_shard_rows *shards, const kt_panels *d,
-                           kt_panels g)
+/* A few panels and several shards. Level 0 of the tree is g itself. */
+static void gradient_tree(const kt_inputs *x, size_t first, const kt_shard_rows *shards, const kt_panels *d,
+                          kt_panels g)
 {
-    _Alignas(64) float waiting[KT_SHARD_LEVELS - 1][GRADIENT_PANELS][WAITING_LINES][KT_PANEL];
+    _Alignas(64) float waiting[KT_SHARD_LEVELS - 1][LIST_PANELS][WAITING_LINES][KT_PANEL];
     for (size_t i = 0; i < g.rows; i += WAITING_LINES) {
         const kt_range inputs = kt_range_from(first + i, WAITING_LINES, first + g.rows);
         kt_panels level[KT_SHARD_LEVELS] = {{g.at + i * KT_PANEL, g.n, g.rows, g.stride}};
@@ -175,10 +177,14 @@ static void gradient_group(const kt_inputs *x, size_t first, const kt_shard_rows
 static void gradient(const kt_inputs *x, size_t first, const kt_shard_rows *shards, const kt_panels *d,
                      const kt_panels *g)
 {
-    for (size_t p = 0; p < d->n; p += GRADIENT_PANELS) {
-        const kt_range panels = kt_range_from(p, GRADIENT_PANELS, d->n);
+    for (size_t p = 0; p < d->n; p += LIST_PANELS) {
+        const kt_range panels = kt_range_from(p, LIST_PANELS, d->n);
         const kt_panels some = kt_panels_some(d, panels);
-        gradient_group(x, first, shards, &some, kt_panels_some(g, panels));
+        if (shards->n == 1)
+            gradient_shard(x, some.at, d->stride, (kt_range){shards->row[0], shards->row[1]},
+                           (kt_range){first, first + g->rows}, kt_panels_some(g, panels));
+        else
+            gradient_tree(x, first, shards, &some, kt_panels_some(g, panels));
     }
 }
 

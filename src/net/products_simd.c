@@ -18,8 +18,8 @@ extern const kt_products KT_SIMD_NAME(kt_products);
 #define KT_QUOTED_VALUE(x) KT_QUOTED(x)
 
 const kt_products KT_SIMD_NAME(kt_products) = {.name = KT_QUOTED_VALUE(KT_SIMD),
-                                               .tile_panels = GRADIENT_PANELS,
-                                               .tile_inputs = 12,
+                                               .tile_panels = LIST_PANELS,
+                                               .tile_inputs = 32,
                                                .note = note,
                                                .forward = forward,
                                                .backward = backward,

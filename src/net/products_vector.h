@@ -3,7 +3,9 @@
 #define KTRAIN_PRODUCTS_VECTOR_H
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include "net/panels.h"
 
@@ -20,10 +22,10 @@
 /* LANES of a vector. LIST_PANELS: so many panels of one sample are chains enough to keep the multiply-adds busy.
  * TILE_PANELS times TILE_ROWS (samples, or inputs) are the sums of a dense tile, and leave registers for its operands.
  * KT_EACH_LIST and KT_EACH_TILE: f for every number of panels, and of panels and rows.
+ * load_4 and splat_of: four floats from anywhere, and the l-th of them in all lanes.
  * Multiply-adds are asked for by name: left to the compiler, a * b + c may be fused in one place and not in another. */
 #if defined(KT_SIMD_LAST)
 #define KT_EACH_BACKWARD(f) f(1, 1)
-#define KT_EACH_GRADIENT(f) f(1)
 enum { LANES = 16, LIST_PANELS = 1, TILE_PANELS = 1, TILE_ROWS = 1 };
 #define KT_EACH_LIST(f) f(1)
 #define KT_EACH_TILE(f) f(1, 1)
@@ -50,6 +52,17 @@ KT_INLINE void store(float *p, vector v)
     for (size_t l = 0; l < LANES; l++)
         p[l] = v.lane[l];
 }
+KT_INLINE vector load_4(const float *p)
+{
+    vector v;
+    for (size_t l = 0; l < 4; l++)
+        v.lane[l] = p[l];
+    return v;
+}
+KT_INLINE vector splat_of(vector v, int l)
+{
+    return splat(v.lane[l]);
+}
 KT_INLINE vector add(vector a, vector b)
 {
     for (size_t l = 0; l < LANES; l++)
@@ -66,7 +79,6 @@ KT_INLINE vector multiply_add(vector a, vector b, vector c)
 #elif defined(__AVX512F__)
 #include <immintrin.h>
 #define KT_EACH_BACKWARD(f)        f(1, 12) f(2, 12) f(4, 6)
-#define KT_EACH_GRADIENT(f)        f(1) f(2) f(3) f(4)
 enum { LANES = 16, LIST_PANELS = 8, TILE_PANELS = 4, TILE_ROWS = 6 };
 #define KT_EACH_LIST(f)            f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8)
 #define KT_EACH_TILE_OF(f, panels) f(panels, 1) f(panels, 2) f(panels, 3) f(panels, 4) f(panels, 5) f(panels, 6)
@@ -88,6 +100,14 @@ KT_INLINE void store(float *p, vector v)
 {
     _mm512_store_ps(p, v);
 }
+KT_INLINE vector load_4(const float *p)
+{
+    return _mm512_castps128_ps512(_mm_loadu_ps(p));
+}
+KT_INLINE vector splat_of(vector v, int l)
+{
+    return _mm512_permutexvar_ps(_mm512_set1_epi32(l), v);
+}
 KT_INLINE vector add(vector a, vector b)
 {
     return _mm512_add_ps(a, b);
@@ -100,7 +120,6 @@ KT_INLINE vector multiply_add(vector a, vector b, vector c)
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 #define KT_EACH_BACKWARD(f) f(1, 6) f(2, 3)
-#define KT_EACH_GRADIENT(f) f(1) f(2) f(3) f(4)
 enum { LANES = 8, LIST_PANELS = 4, TILE_PANELS = 2, TILE_ROWS = 3 };
 #define KT_EACH_LANE(f, h)  f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h)
 typedef __m256 vector;
@@ -117,6 +136,14 @@ KT_INLINE void store(float *p, vector v)
 {
     _mm256_store_ps(p, v);
 }
+KT_INLINE vector load_4(const float *p)
+{
+    return _mm256_castps128_ps256(_mm_loadu_ps(p));
+}
+KT_INLINE vector splat_of(vector v, int l)
+{
+    return _mm256_permutevar8x32_ps(v, _mm256_set1_epi32(l));
+}
 KT_INLINE vector add(vector a, vector b)
 {
     return _mm256_add_ps(a, b);
@@ -129,7 +156,6 @@ KT_INLINE vector multiply_add(vector a, vector b, vector c)
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #define KT_EACH_BACKWARD(f) f(1, 6)
-#define KT_EACH_GRADIENT(f) f(1) f(2) f(3) f(4)
 enum { LANES = 4, LIST_PANELS = 4, TILE_PANELS = 2, TILE_ROWS = 3 };
 #define KT_EACH_LANE(f, h)  f(0, h), f(1, h), f(2, h), f(3, h)
 typedef float32x4_t vector;
@@ -145,6 +171,14 @@ KT_INLINE vector load(const float *p)
 KT_INLINE void store(float *p, vector v)
 {
     vst1q_f32(p, v);
+}
+KT_INLINE vector load_4(const float *p)
+{
+    return vld1q_f32(p);
+}
+KT_INLINE vector splat_of(vector v, int l)
+{
+    return splat(v[l]);
 }
 KT_INLINE vector add(vector a, vector b)
 {
@@ -162,6 +196,23 @@ KT_INLINE vector multiply_add(vector a, vector b, vector c)
 #define KT_EACH_LIST(f) f(1) f(2) f(3) f(4)
 #define KT_EACH_TILE(f) f(1, 1) f(1, 2) f(1, 3) f(2, 1) f(2, 2) f(2, 3)
 #endif
+
+/* Lines of the first-level cache; where the system does not say, of a small one. Asked once: a virtual machine may take
+ * microseconds for it. */
+static inline size_t first_cache_lines(void)
+{
+    static _Atomic size_t lines;
+    size_t n = atomic_load_explicit(&lines, memory_order_relaxed);
+    if (n == 0) {
+        long bytes = 0;
+#if defined(_SC_LEVEL1_DCACHE_SIZE)
+        bytes = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+#endif
+        n = bytes >= 16384 ? (size_t)bytes / 64 : 512;
+        atomic_store_explicit(&lines, n, memory_order_relaxed);
+    }
+    return n;
+}
 
 /* A line of a panel is PARTS vectors; n panels' lines are n PARTS vectors, of which the v-th lies so far from the first. */
 enum { PARTS = KT_PANEL / LANES };

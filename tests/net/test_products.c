@@ -154,6 +154,7 @@ static void check_shapes(const kt_products *row)
                 check_case(row, samples[m], inputs[n], panels[p], products_draw(11));
     check_case(row, 70, 784, 2, 7);
     check_case(row, 16, 784, 17, 0);
+    check_case(row, 5, 1100, 17, 5);
 }
 
 static void rows_are_their_definition_in_all_shapes(void)
