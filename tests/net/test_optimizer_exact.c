@@ -22,14 +22,15 @@ typedef struct element {
 /* One step of it without decay; *u: its constants. */
 static element step_of(const kt_optimizer_spec *spec, float g, element e, kt_update *u)
 {
-    static const kt_tensor one = {.count = 1};
-    float *slots[KT_MAX_SLOTS];
+    kt_tensor one = {.here = {&e.w}};
     kt_optimizer *optimizer;
     for (size_t k = 0; k < KT_MAX_SLOTS; k++)
-        slots[k] = &e.slot[k];
-    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, spec, kt_kernels_best(), &one, 1, slots));
-    *u = kt_optimizer_prepare(optimizer, 2, 0.25, 1, 1).others;
-    kt_optimizer_apply(optimizer, u, 0, 1, &e.w, &g);
+        one.here[1 + k] = &e.slot[k];
+    KT_CHECK_STATUS(KT_OK,
+                    kt_optimizer_create(&optimizer, spec, kt_simd_best(), &(kt_tensors){.n = 1, .tensor = &one}));
+    const kt_updates updates = kt_optimizer_prepare(optimizer, 2, 0.25, 1, 1);
+    kt_optimizer_apply(optimizer, &updates, &one, 0, 1, &g);
+    *u = updates.others;
     kt_optimizer_free(optimizer);
     return e;
 }
