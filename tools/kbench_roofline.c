@@ -5,20 +5,19 @@
  * backward. Each replica reads the weights once forward and once backward. By some exchanges every replica forms and
  * applies the whole gradient, by others a slice: w and the optimizer's vectors are read and written.
  * Activations, gradients that are kept, and what is sent are not counted: this is a floor. */
-static void count_layer(const kt_exchange_plan *plan, const kt_layout *layout, size_t l, const kt_factors *f,
-                        kt_bench_need *need)
+static void count_layer(const kt_exchange_plan *plan, const kt_layout *layout, size_t l, kt_bench_need *need)
 {
-    const double weights = (double)f->dense.n_in * (double)f->dense.n_out, R = (double)need->n_replicas;
+    const kt_layer_shape shape = plan->shape[l];
+    const double weights = (double)shape.n_in * (double)shape.n_out, R = (double)need->n_replicas;
     const double product = 2 * weights * (double)plan->job.batch_size, reading = R * weights * sizeof(float);
-    const kt_exchange_cost cost =
-        plan->kind[l]->cost(&kt_machine_typical, layout, &plan->job, (kt_layer_shape){f->dense.n_in, f->dense.n_out});
+    const kt_exchange_cost cost = plan->kind[l]->cost(&kt_machine_typical, layout, &plan->job, shape);
     need->flops[KT_BENCH_FORWARD] += product;
     need->bytes[KT_BENCH_FORWARD] += reading;
     need->flops[KT_BENCH_BACKWARD] += l > 0 ? product : 0;
     need->bytes[KT_BENCH_BACKWARD] += l > 0 ? reading : 0;
     need->flops[KT_BENCH_EXCHANGE] += cost.updates * product;
     need->bytes[KT_BENCH_EXCHANGE] +=
-        cost.updates * (weights + (double)f->dense.n_out) * (8 + 8 * (double)plan->job.n_slots);
+        cost.updates * (weights + (double)shape.n_out) * (8 + 8 * (double)plan->job.n_slots);
     need->sent_bytes += R > 1 ? cost.total_bytes : 0;
 }
 
@@ -26,19 +25,19 @@ kt_bench_need kt_bench_case_need(const kt_bench_case *c)
 {
     const kt_exchange_plan *plan = kt_trainer_plan(c->trainer);
     const kt_replica *replica = kt_trainer_replica(c->trainer);
-    kt_bench_need need = {.n_parameters = plan->n_parameters,
+    kt_bench_need need = {.n_parameters = kt_network_parameters(kt_trainer_network(c->trainer))->n_elements,
+                          .n_layers = plan->n_layers,
                           .n_replicas = replica->n_replicas,
                           .ranks_per_replica = replica->team.n_seats};
-    const kt_factors *factors = kt_network_factors(kt_trainer_network(c->trainer), &need.n_layers);
     const kt_layout layout = {.n_hosts = replica->n_hosts,
                               .n_ranks = (size_t)c->group->n_ranks,
                               .ranks_per_replica = replica->team.n_seats,
                               .n_replicas = replica->n_replicas};
     for (size_t l = 0; l < need.n_layers; l++)
-        count_layer(plan, &layout, l, &factors[l], &need);
+        count_layer(plan, &layout, l, &need);
     for (size_t k = 0; k < kt_n_exchange_kinds; k++)
         need.layers_by[k] = kt_exchange_plan_count(plan, kt_exchange_kinds[k]);
-    need.data_bytes = (double)(need.n_replicas * plan->n_parameters * (1 + plan->job.n_slots) * sizeof(float));
+    need.data_bytes = (double)(need.n_replicas * need.n_parameters * (1 + plan->job.n_slots) * sizeof(float));
     return need;
 }
 
