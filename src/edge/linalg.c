@@ -142,6 +142,15 @@ void kt_linalg_gradient(size_t m, size_t n_in, size_t n_out, const float *d, siz
         memset(g + o * ld_g, 0, n_in * sizeof *g);
 }
 
+void kt_linalg_add(kt_linalg_shape shape, const float *a, size_t ld_a, const float *b, size_t ld_b, float *c,
+                   size_t ld_c)
+{
+    if (shape.m > 0 && shape.n > 0 && shape.k > 0)
+        cblas_sgemm(CblasRowMajor, shape.a_transposed ? CblasTrans : CblasNoTrans, CblasNoTrans, (blasint)shape.m,
+                    (blasint)shape.n, (blasint)shape.k, 1.0f, a, (blasint)ld_a, b, (blasint)ld_b, 1.0f, c,
+                    (blasint)ld_c);
+}
+
 void kt_linalg_product(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
 {
     if (m > 0 && n > 0)

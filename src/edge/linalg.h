@@ -46,6 +46,14 @@ void kt_linalg_backward(size_t m, size_t n_in, size_t n_out, const float *d, siz
 void kt_linalg_gradient(size_t m, size_t n_in, size_t n_out, const float *d, size_t ld_d, const float *x, size_t ld_x,
                         float *g, size_t ld_g);
 
+/* c[m x n] += a b. a[m x k], or what it is the transpose of, [k x m]; b[k x n]. m, n or k may be 0. */
+typedef struct kt_linalg_shape {
+    size_t m, n, k;
+    bool a_transposed;
+} kt_linalg_shape;
+void kt_linalg_add(kt_linalg_shape shape, const float *a, size_t ld_a, const float *b, size_t ld_b, float *c,
+                   size_t ld_c);
+
 /* Sum of squares of x[n] in double: 16 sums, of elements l, l + 16, l + 32, ..., in ascending order; then sum l takes sum
  * l + 8, then l + 4, l + 2, l + 1. The same bits on every processor. */
 double kt_linalg_sum_squares(size_t n, const float *x);

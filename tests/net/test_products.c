@@ -8,10 +8,12 @@
 
 const char *const kt_test_suite = "products";
 
-/* Bits that differ, but for the sign of a zero. */
+/* Bits that differ, but for the sign of a zero; with a tolerance, numbers that are not near. */
+static float tolerance;
+
 static bool differ(float a, float b)
 {
-    return !(a == 0 && b == 0) && memcmp(&a, &b, sizeof a) != 0;
+    return tolerance > 0 ? !(fabsf(a - b) <= tolerance) : !(a == 0 && b == 0) && memcmp(&a, &b, sizeof a) != 0;
 }
 
 static float add_tree(size_t n, const float *sums)
@@ -211,10 +213,46 @@ static void notes_of_other_samples_stay(void)
     for_all_rows(check_renewal);
 }
 
+static void openblas_is_near_the_definition(void)
+{
+    tolerance = 1e-4f;
+    check_shapes(&kt_products_openblas);
+    tolerance = 0;
+}
+
+/* The same layer and batch in two parts, and its gradient in other tiles. */
+static void openblas_s_bits_do_not_depend_on_who_computes_what(void)
+{
+    const kt_products *row = &kt_products_openblas;
+    products_case c = products_new(70, 1100, 3, 5);
+    CU_ASSERT_FATAL(c.memory != NULL);
+    const size_t n_y = c.y.n * c.y.stride * sizeof *c.y.at, n_g = c.g.n * c.g.stride * sizeof *c.g.at;
+    float *y = malloc(n_y), *g = malloc(n_g);
+    CU_ASSERT_FATAL(y != NULL && g != NULL);
+    c.rows = (kt_range){0, 70};
+    products_run(row, &c);
+    memcpy(y, c.y.at, n_y);
+    memcpy(g, c.g.at, n_g);
+    for (size_t s = 1; s < 70; s += 9) {
+        memset(c.y.at, 0, n_y);
+        row->forward(&c.w, c.bias, &c.x, (kt_range){s, 70}, &c.y);
+        row->forward(&c.w, c.bias, &c.x, (kt_range){0, s}, &c.y);
+        products_gradient(row, &c, 1 + s % 3, s);
+        CU_ASSERT(memcmp(y, c.y.at, n_y) == 0);
+        CU_ASSERT(memcmp(g, c.g.at, n_g) == 0);
+    }
+    free(y);
+    free(g);
+    free(c.memory);
+}
+
 const kt_test kt_tests[] = {
     {"every row gives the bits of the definition, in all shapes", rows_are_their_definition_in_all_shapes},
     {"lists of nonzeros and dense tiles give the same", lists_and_dense_tiles_give_the_same},
     {"a gradient is the same in any tiles", a_gradient_is_the_same_in_any_tiles},
     {"notes of other samples stay as they are", notes_of_other_samples_stay},
+    {"OpenBLAS's products are near the definition", openblas_is_near_the_definition},
+    {"OpenBLAS's bits do not depend on who computes which samples and inputs",
+     openblas_s_bits_do_not_depend_on_who_computes_what},
     {NULL, NULL},
 };
