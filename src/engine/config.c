@@ -12,7 +12,7 @@
 #include "base/shards.h"
 
 KT_WORDS(full_word, "full")
-KT_WORDS(replica_word, "auto", "node")
+KT_WORDS(replica_word, "auto", "node", "all")
 
 #define AT(field) offsetof(kt_config, field)
 

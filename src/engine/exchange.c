@@ -161,6 +161,7 @@ const char *kt_exchange_slot_name(const kt_exchange *x, size_t slot)
 
 void kt_exchange_gather_state(kt_exchange *x)
 {
+    kt_replica_gather_network(x->replica, x->network);
     kt_replica_barrier(x->replica);
     for (size_t k = 0; k < x->n_used && x->replica->leaders != NULL; k++)
         if (x->used[k]->gather_state != NULL)

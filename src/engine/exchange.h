@@ -121,7 +121,8 @@ double kt_exchange_norm(const kt_exchange *x);
 size_t kt_exchange_n_slots(const kt_exchange *x);
 const char *kt_exchange_slot_name(const kt_exchange *x, size_t slot);
 
-/* Replica 0's state of the optimizer gets what other replicas own of it. Collective. */
+/* Rank 0's vectors get all parameters, statistics and state of the optimizer, also what other replicas or hosts own of
+ * them. Collective. */
 void kt_exchange_gather_state(kt_exchange *x);
 
 #endif

@@ -11,6 +11,8 @@ enum { SMALL_BATCH = 256 };
 
 size_t kt_replica_ranks_wanted(int64_t given, size_t batch_size)
 {
+    if (given == KT_RANKS_ALL)
+        return KT_RANKS_OF_ALL_HOSTS;
     if (given == KT_RANKS_NODE)
         return KT_RANKS_OF_A_HOST;
     if (given == KT_RANKS_AUTO)
@@ -67,6 +69,7 @@ static int group_of(size_t rank, size_t n_ranks, size_t n_groups)
     return (int)n_groups;
 }
 
+/* The ranks of this host, cut in groups; or all ranks, of which those of a host share memory. */
 static kt_status split_host(kt_replica *replica, size_t ranks_per_replica)
 {
     kt_comm *host;
@@ -74,29 +77,46 @@ static kt_status split_host(kt_replica *replica, size_t ranks_per_replica)
     const size_t n = (size_t)kt_comm_size(host), rank = (size_t)kt_comm_rank(host);
     const size_t most = ranks_per_replica < n ? ranks_per_replica : n;
     int64_t n_hosts = rank == 0;
-    replica->n_here = (n + most - 1) / most;
-    const kt_status status = kt_comm_group(host, group_of(rank, n, replica->n_here), &replica->ranks);
-    kt_comm_free(host);
-    KT_TRY(kt_comm_agree(replica->world, status)); /* hosts may differ */
     kt_comm_sum_i64(replica->world, &n_hosts, 1);
     replica->n_hosts = (size_t)n_hosts;
+    replica->spans = ranks_per_replica == KT_RANKS_OF_ALL_HOSTS && n_hosts > 1;
+    replica->n_here = (n + most - 1) / most;
+    const kt_status status = kt_comm_group(host, group_of(rank, n, replica->n_here), &replica->near);
+    kt_comm_free(host);
+    KT_TRY(kt_comm_agree(replica->world, status)); /* hosts may differ */
+    if (replica->spans)
+        return kt_comm_group(replica->world, 0, &replica->ranks);
+    replica->ranks = replica->near;
+    return KT_OK;
+}
+
+/* *out: the first ranks of all groups like `group`, or NULL on all others; and this group's place among them. */
+static kt_status join_first(kt_comm *world, kt_comm *group, kt_comm **out, uint64_t place[2])
+{
+    const bool leads = kt_comm_rank(group) == 0;
+    kt_comm *alike; /* the first ranks, or all the others */
+    KT_TRY(kt_comm_group(world, leads ? 0 : 1, &alike));
+    place[0] = (uint64_t)kt_comm_rank(alike);
+    place[1] = (uint64_t)kt_comm_size(alike);
+    if (leads)
+        *out = alike;
+    else
+        kt_comm_free(alike);
+    kt_comm_broadcast(group, 0, place, 2 * sizeof *place);
     return KT_OK;
 }
 
 static kt_status join_leaders(kt_replica *replica)
 {
-    const bool leads = kt_comm_rank(replica->ranks) == 0;
-    kt_comm *alike; /* the leaders, or all the others */
-    KT_TRY(kt_comm_group(replica->world, leads ? 0 : 1, &alike));
-    uint64_t place[2] = {(uint64_t)kt_comm_rank(alike), (uint64_t)kt_comm_size(alike)};
-    if (leads)
-        replica->leaders = alike;
-    else
-        kt_comm_free(alike);
-    kt_comm_broadcast(replica->ranks, 0, place, sizeof place);
+    uint64_t place[2];
+    KT_TRY(join_first(replica->world, replica->ranks, &replica->leaders, place));
     replica->number = place[0];
     replica->n_replicas = place[1];
-    kt_status status = KT_NEW(replica->bounds, replica->n_replicas + 1);
+    replica->heads = replica->leaders;
+    if (replica->spans)
+        KT_TRY(join_first(replica->world, replica->near, &replica->heads, place));
+    kt_status status =
+        KT_NEW(replica->bounds, kt_larger(replica->n_replicas, (size_t)kt_comm_size(replica->ranks)) + 1);
     if (status == KT_OK)
         status = KT_NEW(replica->no_bytes, (size_t)kt_comm_size(replica->ranks));
     return kt_comm_agree(replica->world, status);
@@ -122,8 +142,12 @@ void kt_replica_free(kt_replica *replica)
 {
     kt_mail_free(replica->mail);
     kt_pool_free(replica->pool);
+    if (replica->heads != replica->leaders)
+        kt_comm_free(replica->heads);
     kt_comm_free(replica->leaders);
-    kt_comm_free(replica->ranks);
+    if (replica->ranks != replica->near)
+        kt_comm_free(replica->ranks);
+    kt_comm_free(replica->near);
     kt_memory_free(replica->bounds);
     kt_memory_free(replica->no_bytes);
     memset(replica, 0, sizeof *replica);
@@ -135,24 +159,25 @@ enum { PAGE_BYTES = 4096 };
 /* The team's calls get the replica where it stands now: it must not move after this. */
 kt_status kt_replica_allocate(kt_replica *replica, const kt_replica_room *room)
 {
-    const size_t n_seats = replica->team.n_seats, begin = (room->n_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-    const size_t n_bytes = begin + (n_seats > 1 ? kt_mail_bytes(n_seats, room->letter_bytes) : 0);
+    const size_t n_seats = replica->team.n_seats, n_near = (size_t)kt_comm_size(replica->near);
+    const size_t begin = (room->n_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    const size_t mail_bytes = n_seats > 1 ? kt_mail_bytes(n_seats, room->letter_bytes) : 0;
+    const size_t n_bytes = begin + (replica->spans ? 0 : mail_bytes);
+    const size_t each_bytes = room->rank_bytes + (replica->spans ? mail_bytes : 0);
     const size_t root = kt_comm_rank(replica->world) == 0 ? room->root_bytes : 0;
-    KT_TRY(kt_comm_agree(replica->world, kt_pool_check_room(replica->ranks, n_bytes + n_seats * room->rank_bytes,
-                                                            replica->n_here, root)));
-    KT_TRY(kt_comm_agree(replica->world, kt_pool_create(replica->ranks, n_bytes, &replica->pool)));
+    KT_TRY(kt_comm_agree(replica->world,
+                         kt_pool_check_room(replica->near, n_bytes + n_near * each_bytes, replica->n_here, root)));
+    KT_TRY(kt_comm_agree(replica->world, kt_pool_create(replica->near, n_bytes, &replica->pool)));
     kt_status status = KT_OK;
+    char *letters = replica->spans ? NULL : (char *)kt_pool_memory(replica->pool) + begin;
     if (n_seats > 1)
-        status = kt_mail_create(replica->ranks, (char *)kt_pool_memory(replica->pool) + begin, room->letter_bytes,
-                                &replica->mail);
+        status = kt_mail_create(replica->ranks, letters, room->letter_bytes, &replica->mail);
     KT_TRY(kt_comm_agree(replica->world, status));
-    if (n_seats > 1) {
-        replica->team.outbox = outbox;
-        replica->team.send = send_letters;
-        replica->team.inbox = inbox;
-        replica->team.barrier = barrier;
-    }
     replica->team.context = replica;
+    replica->team.outbox = outbox;
+    replica->team.send = send_letters;
+    replica->team.inbox = inbox;
+    replica->team.barrier = n_seats > 1 ? barrier : NULL;
     replica->team.gather_all = replica->n_replicas > 1 ? gather_all : NULL;
     return KT_OK;
 }
@@ -170,15 +195,17 @@ kt_rows kt_replica_rows(const kt_replica *replica, size_t number, size_t M, size
 
 void kt_replica_barrier(kt_replica *replica)
 {
-    if (replica->team.n_seats > 1)
+    if (replica->spans)
+        kt_comm_barrier(replica->ranks);
+    else if (replica->team.n_seats > 1)
         kt_pool_barrier(replica->pool);
 }
 
 void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes)
 {
     kt_replica_barrier(replica);
-    if (replica->leaders != NULL)
-        kt_comm_broadcast(replica->leaders, 0, data, n_bytes);
+    if (replica->heads != NULL)
+        kt_comm_broadcast(replica->heads, 0, data, n_bytes);
     kt_replica_barrier(replica);
 }
 
@@ -190,6 +217,31 @@ void kt_replica_spread_network(kt_replica *replica, kt_network *network)
             kt_replica_spread(replica, all[i]->vector[k], all[i]->room * sizeof(float));
     kt_network_take_vectors(network);
     kt_replica_barrier(replica);
+}
+
+/* Each seat's panels of the tensors of a vector, of which rank 0 gets all. */
+static void gather_tensors(kt_replica *replica, kt_network *network, const kt_tensors *all)
+{
+    size_t n_layers;
+    const kt_dense *dense = kt_network_dense(network, &n_layers);
+    for (const kt_tensor *t = all->tensor; t < all->tensor + all->n; t++) {
+        const kt_dense *d = &dense[t->block];
+        const size_t n_seats = replica->team.n_seats;
+        for (size_t seat = 0; seat < n_seats; seat++)
+            replica->bounds[seat] =
+                kt_dense_share(kt_network_spec_of(network), d->n_in, d->n_out, seat, n_seats).begin * t->per_panel;
+        replica->bounds[n_seats] = t->room;
+        for (size_t k = 0; k < all->n_vectors && !t->whole; k++)
+            kt_comm_gather_slices(replica->ranks, replica->bounds, all->vector[k] + t->offset);
+    }
+}
+
+void kt_replica_gather_network(kt_replica *replica, kt_network *network)
+{
+    if (!replica->spans)
+        return;
+    gather_tensors(replica, network, kt_network_parameters(network));
+    gather_tensors(replica, network, kt_network_state(network));
 }
 
 void kt_replica_ask(kt_replica *replica)

@@ -2,7 +2,8 @@
  *
  * The ranks of a host are cut into groups of at most ranks_per_replica neighbours, of sizes that differ by one at most;
  * a group is a replica, and the first rank of each is its leader, which talks to the other leaders. Replica r of R
- * takes shards kt_share(V, r, R) of a batch (shards.h); inside, each rank computes its units (team.h). */
+ * takes shards kt_share(V, r, R) of a batch (shards.h); inside, each rank computes its panels (team.h). Or all ranks are one
+ * replica that spans the hosts: then each host has the panels of its ranks, and letters go by MPI. */
 #ifndef KTRAIN_REPLICA_H
 #define KTRAIN_REPLICA_H
 
@@ -15,7 +16,10 @@
 typedef struct kt_replica {
     kt_comm *world;   /* borrowed: all ranks of the run */
     kt_comm *ranks;   /* of this replica */
+    kt_comm *near;    /* those of them that share memory: the same group, or this host's when the replica spans hosts */
     kt_comm *leaders; /* the replicas' first ranks, in the replicas' order; NULL on all others */
+    kt_comm *heads;   /* the first ranks of all groups that share memory; NULL on all others */
+    bool spans;       /* several hosts */
     size_t number, n_replicas;
     size_t n_hosts;
     size_t n_here; /* replicas of this host */
@@ -31,10 +35,16 @@ typedef struct kt_replica {
 /* Ranks that share one copy of the weights, at most: as given (parallel.ranks_per_replica), or for batches of so many. Small
  * batches share the weights, since reading those is what they cost; for larger ones the arithmetic counts, and ranks with
  * samples of their own wait less for each other. Local. */
-enum { KT_RANKS_AUTO = KT_WORD(0), KT_RANKS_NODE = KT_WORD(1), KT_RANKS_OF_A_HOST = 1 << 20 };
+enum {
+    KT_RANKS_AUTO = KT_WORD(0),
+    KT_RANKS_NODE = KT_WORD(1),
+    KT_RANKS_ALL = KT_WORD(2),
+    KT_RANKS_OF_A_HOST = 1 << 20,
+    KT_RANKS_OF_ALL_HOSTS
+};
 size_t kt_replica_ranks_wanted(int64_t given, size_t batch_size);
 
-/* ranks_per_replica >= 1; larger than any host: one replica per host. Collective. *out is zeroed on failure. */
+/* ranks_per_replica >= 1; larger than any host: one replica per host; KT_RANKS_OF_ALL_HOSTS: one in all. Collective. *out is zeroed on failure. */
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
 void kt_replica_free(kt_replica *replica); /* collective; of a zeroed one a call without effect */
 
@@ -66,5 +76,8 @@ void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes);
 /* Copies replica 0's parameters, their state of the optimizer and running statistics to the networks of all ranks; as
  * kt_replica_spread. */
 void kt_replica_spread_network(kt_replica *replica, kt_network *network);
+
+/* Rank 0's vectors get the panels that other hosts have of its replica. Collective over the replica. */
+void kt_replica_gather_network(kt_replica *replica, kt_network *network);
 
 #endif

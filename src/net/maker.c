@@ -19,6 +19,7 @@ static float *add(kt_maker *maker, kt_tensors *to, const kt_tensor *like, const 
     kt_tensor tensor = *like;
     tensor.offset = to->room;
     tensor.whole = maker->whole;
+    tensor.block = maker->block;
     snprintf(tensor.name, sizeof tensor.name, "%s/%s", maker->layer, part);
     place(maker, to, &tensor);
     if (to->tensor != NULL)
@@ -35,13 +36,14 @@ float *kt_maker_weight(kt_maker *maker, size_t n_out, size_t n_in)
                               .dims = {n_out, n_in},
                               .n = n_out * n_in,
                               .room = kt_panels_count(n_out) * kt_panels_stride(n_in),
+                              .per_panel = kt_panels_stride(n_in),
                               .is_weight = true};
     return add(maker, &maker->parameters, &weight, "weight");
 }
 
 static kt_tensor units(size_t n)
 {
-    return (kt_tensor){.n_dims = 1, .dims = {n}, .n = n, .room = kt_memory_in_lines(n)};
+    return (kt_tensor){.n_dims = 1, .dims = {n}, .n = n, .room = kt_memory_in_lines(n), .per_panel = KT_PANEL};
 }
 
 float *kt_maker_parameter(kt_maker *maker, const char *part, size_t n)

@@ -18,7 +18,9 @@ typedef struct kt_tensor {
     size_t n_dims,
         dims[2];         /* in a file; a weight is [n_out, n_in] there, and panels [n_out / 16][n_in][16] in memory */
     size_t n;            /* elements in a file */
-    size_t offset, room; /* floats in its vector */
+    size_t offset, room; /* floats in its vector, */
+    size_t per_panel;    /* and of a panel of units */
+    size_t block;        /* number of the dense layer that it belongs to, from 0 */
     bool is_weight;      /* a dense layer's weight: what L2 applies to */
     bool whole;          /* each seat of a team has a copy of its own, of which seat 0's is the vector's */
     float *here[1 + KT_MAX_SLOTS]; /* this seat's values: parameter (or statistic), and the optimizer's state */

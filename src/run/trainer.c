@@ -95,6 +95,7 @@ static kt_status finish_epoch(kt_trainer *t)
     const double rate = kt_schedule_rate(&t->config->schedule, &t->state.schedule, p->epoch, p->step - 1);
     p->epoch++;
     p->step_in_epoch = 0;
+    kt_replica_gather_network(&t->replica, t->network);
     if (kt_early_stopping_observe(&t->config->stopping, &t->state.stopping, p->epoch, validation.cross_entropy))
         keep_best(t);
     kt_schedule_observe(&t->config->schedule, &t->state.schedule, validation.cross_entropy);
