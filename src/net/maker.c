@@ -62,7 +62,7 @@ float *kt_maker_gradient(kt_maker *maker, size_t n)
 {
     float *gradient = kt_arena_take(&maker->rank, kt_memory_in_lines(n), sizeof *gradient);
     if (maker->formed != NULL) {
-        const kt_range own = {maker->own.begin * KT_PANEL, kt_smaller(maker->own.end * KT_PANEL, n)};
+        const kt_range own = {kt_smaller(maker->own.begin * KT_PANEL, n), kt_smaller(maker->own.end * KT_PANEL, n)};
         maker->formed[maker->n_formed] = (kt_formed){maker->block, maker->parameters.n - 1, own, gradient};
     }
     maker->n_formed++;

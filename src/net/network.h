@@ -32,8 +32,8 @@ kt_status kt_network_create(kt_network **out, const kt_network_spec *spec);
 kt_status kt_network_create_in_team(kt_network **out, const kt_network_spec *spec, const kt_team *team, void *shared);
 void kt_network_free(kt_network *network);
 
-/* Weights by the initializer, biases and shifts 0, gains 1, running mean 0 and variance 1. Each rank its own panels, so
- * that memory lies near who updates it; ends with a barrier of the team. */
+/* Weights by the initializer, biases and shifts 0, gains 1, running mean 0 and variance 1, all else 0. Each
+ * rank its own panels, so that memory lies near who updates it; ends with a barrier of the team. */
 void kt_network_initialize(kt_network *network, uint64_t seed);
 
 /* Copies of their own get what was written into the vectors: parameters, state of the optimizer, statistics. Local, when no

@@ -8,6 +8,7 @@
 #include "base/simd.h"
 #include "net/activation.h"
 #include "net/initializer.h"
+#include "net/tensor.h"
 
 KT_WORDS_OF(activation_name, kt_n_activations, kt_activations[i].name)
 KT_WORDS_OF(initializer_name, kt_n_initializers, kt_initializers[i].name)
@@ -47,6 +48,26 @@ static const kt_option option_rows[] = {
 };
 const kt_option_rows kt_network_options = KT_OPTION_ROWS(option_rows);
 
+/* How it is computed and updated. */
+static kt_status check_work(const kt_network_spec *spec)
+{
+    if (spec->unit_shards < 1 || spec->unit_shards > KT_MAX_SHARDS ||
+        (spec->unit_shards & (spec->unit_shards - 1)) != 0)
+        return kt_fail(KT_CONFIG, "%lld runs of a layer's panels: they must be a power of two from 1 to %d",
+                       (long long)spec->unit_shards, KT_MAX_SHARDS);
+    if (spec->n_slots > KT_MAX_SLOTS)
+        return kt_fail(KT_CONFIG, "%zu vectors of the optimizer's state: at most %d are possible", spec->n_slots,
+                       KT_MAX_SLOTS);
+    if (spec->kernels < 0 || spec->kernels > KT_N_SIMD)
+        return kt_fail(KT_CONFIG, "no such kernels (%d)", spec->kernels);
+    if (spec->kernels > 0 && !kt_simd_rows[spec->kernels - 1].supported())
+        return kt_fail(
+            KT_CONFIG,
+            "parallel.kernels = %s: this processor has no such instructions: must be auto, or %s for what it has",
+            kt_simd_rows[spec->kernels - 1].name, kt_simd_rows[kt_simd_best()].name);
+    return KT_OK;
+}
+
 kt_status kt_network_check_spec(const kt_network_spec *spec)
 {
     /* OpenBLAS counts in int; a layer's number has 24 bits in the place of a draw. */
@@ -64,13 +85,7 @@ kt_status kt_network_check_spec(const kt_network_spec *spec)
     if (spec->activation < 0 || (size_t)spec->activation >= kt_n_activations || spec->initializer < 0 ||
         (size_t)spec->initializer >= kt_n_initializers)
         return kt_fail(KT_CONFIG, "no such activation (%d) or initializer (%d)", spec->activation, spec->initializer);
-    if (spec->kernels < 0 || spec->kernels > KT_N_SIMD)
-        return kt_fail(KT_CONFIG, "no such kernels (%d)", spec->kernels);
-    if (spec->kernels > 0 && !kt_simd_rows[spec->kernels - 1].supported())
-        return kt_fail(
-            KT_CONFIG,
-            "parallel.kernels = %s: this processor has no such instructions: must be auto, or %s for what it has",
-            kt_simd_rows[spec->kernels - 1].name, kt_simd_rows[kt_simd_best()].name);
+    KT_TRY(check_work(spec));
     if (!(spec->dropout >= 0 && spec->dropout < 1))
         return kt_fail(KT_CONFIG, "dropout %g: it must be at least 0 and below 1", spec->dropout);
     if (spec->batch_norm &&

@@ -1,174 +1,91 @@
-/* network.h against PyTorch's forward and backward, and difference quotients of whole networks. On several ranks:
- * test_network_teams.c. */
-#include "net/activation.h"
-#include "net/network.h"
-
+/* network.h against PyTorch's forward and backward, and difference quotients of whole networks. How it lies in memory:
+ * test_network_memory.c; on several ranks: test_network_teams.c. */
 #include <stdint.h>
 
-#include "edge/linalg.h"
-#include "net/loss.h"
-#include "net/optimizer.h"
+#include "net/activation.h"
 
-#include "golden.h"
 #include "net/gradient.h"
-#include "net/whole_gradient.h"
-#include "test.h"
+#include "net/network_bench.h"
 
 const char *const kt_test_suite = "network";
 
-enum { ROWS = 9, N_IN = 6, N_CLASSES = 4, N_X = ROWS * N_IN, SHARDS = 4, N_Z = ROWS * N_CLASSES, MOST = 256 };
-
-static const int64_t hidden[2] = {5, 8};
 static const double class_weights[N_CLASSES] = {0.5, 1, 2, 1.25};
-static const kt_network_spec plain_spec = {.n_in = N_IN,
-                                           .n_classes = N_CLASSES,
-                                           .hidden = {2, hidden},
-                                           .batch_norm_momentum = 0.1,
-                                           .batch_norm_epsilon = 1e-5,
-                                           .n_shards = SHARDS};
-
-/* A network, the batch of the golden file, and the whole objective: data loss and L2. */
-typedef struct bench {
-    kt_network *network;
-    kt_pass pass;
-    kt_loss_spec loss;
-    kt_optimizer_spec l2;
-    int32_t y[ROWS];
-    uint32_t sample[ROWS];
-} bench;
-
-static void prepare(bench *b, const kt_network_spec *spec)
-{
-    double labels[ROWS], samples[ROWS];
-    memset(b, 0, sizeof *b);
-    golden_read("network.txt", "labels", ROWS, labels);
-    golden_read("network.txt", "samples", ROWS, samples);
-    for (size_t r = 0; r < ROWS; r++) {
-        b->y[r] = (int32_t)labels[r];
-        b->sample[r] = (uint32_t)samples[r];
-    }
-    b->loss = (kt_loss_spec){.n_classes = N_CLASSES};
-    KT_CHECK_STATUS(KT_OK, kt_network_create(&b->network, spec, ROWS));
-    CU_ASSERT_FATAL(b->network != NULL);
-    b->pass = kt_network_pass(b->network, (kt_rows){ROWS, SHARDS, 0, SHARDS});
-    b->pass.training = true;
-    b->pass.seed = 42;
-    b->pass.epoch = 2;
-    b->pass.sample = b->sample;
-    kt_linalg_start(1);
-    kt_network_initialize(b->network, 42);
-    golden_read_float("network.txt", "x", N_X, kt_network_input(b->network));
-}
-
-/* Forward, loss, backward and the whole gradient [MOST]; returns the sums and the logits. */
-static kt_loss_sums step(bench *b, const float **logits, float *gradient)
-{
-    const size_t M = b->pass.rows.M;
-    kt_loss_sums sums = {0};
-    memset(gradient, 0xff, MOST * sizeof *gradient); /* what nobody writes is a NaN */
-    CU_ASSERT_FATAL(kt_network_n_parameters(b->network) <= MOST);
-    *logits = kt_network_forward(b->network, &b->pass);
-    kt_loss_softmax(&b->loss, &(kt_logits){M, M, *logits, b->y}, &sums, kt_network_d_logits(b->network));
-    kt_network_backward(b->network, &b->pass);
-    KT_CHECK_STATUS(KT_OK, network_whole_gradient(b->network, &b->pass, gradient));
-    return sums;
-}
 
 /* A bias that batch norm takes away has no gradient at all: not even rounding. */
-static bool lost_biases_are_still(const kt_network *network, const float *gradient)
+static bool lost_biases_are_still(const bench *b, const float *gradient)
 {
-    size_t n_factors, n_moved = 0;
-    const kt_factors *factors = kt_network_factors(network, &n_factors);
-    for (size_t l = 0; l < n_factors; l++)
-        for (size_t o = 0; o < factors[l].dense.n_out; o++)
-            n_moved += factors[l].lost_bias && gradient[factors[l].bias + o] != 0;
+    size_t n_layers, n_moved = 0;
+    const kt_dense *dense = kt_network_dense(b->network, &n_layers);
+    for (size_t l = 0; l < n_layers; l++)
+        for (size_t o = 0; o < dense[l].n_out; o++)
+            n_moved += dense[l].lost_bias && gradient[b->parameters->tensor[dense[l].bias].offset + o] != 0;
     return n_moved == 0;
 }
 
-/* v[n_parameters] with the first weight as [n_out, n_in], however it is kept. */
-static const float *as_in_files(const kt_network *network, const float *v, float out[MOST])
-{
-    size_t n_tensors;
-    const kt_tensor *w = kt_network_parameter_tensors(network, &n_tensors);
-    memcpy(out, v, kt_network_n_parameters(network) * sizeof *out);
-    for (size_t i = 0; i < w->count && w->transposed; i++)
-        out[i] = v[i % w->dims[1] * w->dims[0] + i / w->dims[1]];
-    return out;
-}
-
-static void check_torch(const char *activation, int row, bool full, bool transposed, int64_t thin_rows)
+static void check_torch(const char *activation, int row, bool full, int kernels)
 {
     bench b;
     kt_network_spec spec = plain_spec;
-    const float *logits;
-    float gradient[MOST], turned[MOST];
-    char name[5][64];
+    _Alignas(64) float gradient[MOST];
+    float file[MOST];
+    char name[6][64];
     double loss, cross_entropy;
-    static const char *const parts[5] = {"parameters", "logits", "gradients", "loss", "cross_entropy"};
-    for (size_t i = 0; i < 5; i++)
+    static const char *const parts[6] = {"parameters", "logits", "gradients", "loss", "cross_entropy", "state"};
+    for (size_t i = 0; i < 6; i++)
         snprintf(name[i], sizeof name[i], "%s/%s/%s", activation, full ? "full" : "plain", parts[i]);
     spec.activation = row;
     spec.batch_norm = full;
     spec.dropout = full ? 0.3 : 0;
-    spec.thin_rows = thin_rows;
-    spec.transposed_input = transposed;
+    spec.kernels = kernels;
     prepare(&b, &spec);
     if (full) {
         b.loss.label_smoothing = 0.1;
         b.loss.class_weights = class_weights;
     }
-    const size_t n = kt_network_n_parameters(b.network);
-    CU_ASSERT(golden_far("network.txt", name[0], n, as_in_files(b.network, kt_network_parameters(b.network), turned),
-                         2e-7) == 0);
-    const kt_loss_sums sums = step(&b, &logits, gradient);
-    CU_ASSERT((b.pass.kernels != NULL) == (thin_rows >= ROWS));
-    CU_ASSERT(golden_far("network.txt", name[1], N_Z, logits, 2e-6) == 0);
-    CU_ASSERT(golden_far("network.txt", name[2], n, as_in_files(b.network, gradient, turned), 2e-6) == 0);
+    const size_t n = b.parameters->n_elements;
+    const kt_tensors *state = kt_network_state(b.network);
+    vector_to_file(b.parameters, b.parameters->vector[0], file);
+    CU_ASSERT(golden_far("network.txt", name[0], n, file, 2e-7) == 0);
+    const kt_loss_sums sums = step(&b, gradient);
+    CU_ASSERT(golden_far("network.txt", name[1], N_Z, kt_network_logits(b.network), 2e-6) == 0);
+    CU_ASSERT(golden_far("network.txt", name[2], n, vector_to_file(b.parameters, gradient, file), 2e-6) == 0);
     golden_read("network.txt", name[3], 1, &loss);
     golden_read("network.txt", name[4], 1, &cross_entropy);
     CU_ASSERT(is_near(sums.loss / ROWS, loss, 1e-6) && is_near(sums.cross_entropy / ROWS, cross_entropy, 1e-6));
-    CU_ASSERT(lost_biases_are_still(b.network, gradient));
-    if (full) {
-        snprintf(name[0], sizeof name[0], "%s/full/state", activation);
-        CU_ASSERT(
-            golden_far("network.txt", name[0], kt_network_n_state(b.network), kt_network_state(b.network), 1e-6) == 0);
-    }
+    CU_ASSERT(lost_biases_are_still(&b, gradient));
+    if (full)
+        CU_ASSERT(golden_far("network.txt", name[5], state->n_elements, vector_to_file(state, state->vector[0], file),
+                             1e-6) == 0);
     kt_network_free(b.network);
 }
 
 static void torch_says_the_same(void)
 {
-    for (size_t a = 0; a < kt_n_activations; a++) {
-        for (int64_t thin_rows = ROWS - 1; thin_rows <= ROWS; thin_rows++)
-            for (int form = 0; form < 4; form++)
-                check_torch(kt_activations[a].name, (int)a, form & 1, form & 2, thin_rows);
-    }
+    for (int kernels = 0; kernels <= KT_N_SIMD; kernels++)
+        for (size_t a = 0; a < kt_n_activations; a++)
+            for (int full = 0; full <= 1 && (kernels == 0 || kt_simd_rows[kernels - 1].supported()); full++)
+                check_torch(kt_activations[a].name, (int)a, full, kernels);
 }
 
 static double objective(void *context)
 {
     bench *b = context;
-    kt_loss_sums sums = {0};
-    size_t n_tensors;
-    const kt_tensor *tensors = kt_network_parameter_tensors(b->network, &n_tensors);
-    kt_loss_softmax(&b->loss, &(kt_logits){ROWS, ROWS, kt_network_forward(b->network, &b->pass), b->y}, &sums, NULL);
-    return sums.loss / ROWS + kt_optimizer_penalty(&b->l2, tensors, n_tensors, kt_network_parameters(b->network), ROWS);
+    return loss_of(b).loss / ROWS + kt_optimizer_penalty(&b->l2, b->parameters, ROWS);
 }
 
 /* The gradient of the whole objective, as what one step of plain descent with rate 1 takes off the weights. */
-static void whole_gradient(bench *b, float *gradient)
+static void objective_gradient(bench *b, float *gradient)
 {
     kt_optimizer *optimizer;
-    const float *logits;
-    size_t n_tensors, n = kt_network_n_parameters(b->network);
-    const kt_tensor *tensors = kt_network_parameter_tensors(b->network, &n_tensors);
-    float w[MOST], data[MOST], *parameters = kt_network_parameters(b->network);
-    step(b, &logits, data);
-    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, &b->l2, kt_kernels_best(), tensors, n_tensors, NULL));
+    _Alignas(64) float data[MOST];
+    float w[MOST], *parameters = b->parameters->vector[0];
+    const size_t n = b->parameters->room;
+    step(b, data);
+    KT_CHECK_STATUS(KT_OK, kt_optimizer_create(&optimizer, &b->l2, kt_simd_best(), b->parameters));
     CU_ASSERT_FATAL(optimizer != NULL);
     memcpy(w, parameters, n * sizeof *w);
     const kt_updates updates = kt_optimizer_prepare(optimizer, 1, 1, 1, ROWS);
-    kt_optimizer_update(optimizer, &updates, 0, n, parameters, data);
+    kt_optimizer_update(optimizer, &updates, 0, n, data);
     for (size_t i = 0; i < n; i++) {
         gradient[i] = w[i] - parameters[i];
         parameters[i] = w[i];
@@ -176,20 +93,33 @@ static void whole_gradient(bench *b, float *gradient)
     kt_optimizer_free(optimizer);
 }
 
+/* Biases of 0 would put a row whose units are all dropped on relu's kink. */
+static void move_off_kinks(const kt_tensors *parameters)
+{
+    size_t at = 0;
+    for (const kt_tensor *t = parameters->tensor; t < parameters->tensor + parameters->n; t++) {
+        float file[MOST];
+        kt_tensor_to_file(t, t->here[0], file);
+        for (size_t i = 0; i < t->n; i++, at++)
+            file[i] += 0.03f * (float)((int)(at % 7) - 3) + 0.01f;
+        kt_tensor_from_file(t, file, t->here[0]);
+    }
+}
+
+/* Of all floats of the vector: what no file has must change nothing. */
 static void check_quotients(const kt_network_spec *spec, double smoothing, const double *weights, int l2_form,
                             double l2)
 {
     bench b;
-    float gradient[MOST];
+    _Alignas(64) float gradient[MOST];
     prepare(&b, spec);
     b.loss.label_smoothing = smoothing;
     b.loss.class_weights = weights;
     b.l2 = (kt_optimizer_spec){.kind = 0, .l2 = l2, .l2_form = l2_form, .l2_biases = smoothing > 0};
-    const size_t n = kt_network_n_parameters(b.network);
-    float *parameters = kt_network_parameters(b.network);
-    for (size_t i = 0; i < n; i++) /* with biases of 0, a row whose units are all dropped would sit on relu's kink */
-        parameters[i] += 0.03f * (float)((int)(i % 7) - 3) + 0.01f;
-    whole_gradient(&b, gradient);
+    const size_t n = b.parameters->room;
+    float *parameters = b.parameters->vector[0];
+    move_off_kinks(b.parameters);
+    objective_gradient(&b, gradient);
     CU_ASSERT(gradient_count_wrong(objective, &b, n, parameters, gradient) == 0);
     for (size_t i = 0; i < n; i += 7)
         gradient[i] += 0.01f;
@@ -207,7 +137,6 @@ static void quotients(void)
             spec.batch_norm_epsilon = 0.1; /* less curvature than with 1e-5, so that the quotients are good */
             spec.dropout = form & 2 ? 0.25 : 0;
             spec.hidden.n = form & 4 ? 1 : 2;
-            spec.thin_rows = form == 1 || form == 2 ? ROWS : 0;
             check_quotients(&spec, form & 2 ? 0.1 : 0, form & 1 ? class_weights : NULL, KT_L2_BATCH,
                             form & 4 ? 0.5 : 0);
         }
@@ -242,27 +171,29 @@ static void names(void)
     static const char *const expected_state[] = {"batch_norm1/running_mean", "batch_norm1/running_variance",
                                                  "batch_norm2/running_mean", "batch_norm2/running_variance"};
     bench b;
-    size_t n, offset = 0;
+    size_t offset = 0, n_elements = 0;
     kt_network_spec spec = plain_spec;
     spec.batch_norm = true;
     prepare(&b, &spec);
-    const kt_tensor *tensors = kt_network_parameter_tensors(b.network, &n);
-    CU_ASSERT_FATAL(n == 10);
-    for (size_t i = 0; i < n; i++) {
-        CU_ASSERT(strcmp(tensors[i].name, expected[i]) == 0 && tensors[i].offset == offset);
-        CU_ASSERT(tensors[i].is_weight == (i == 0 || i == 4 || i == 8) &&
-                  tensors[i].n_dims == (tensors[i].is_weight ? 2 : 1));
-        offset += tensors[i].count;
+    const kt_tensor *t = b.parameters->tensor;
+    CU_ASSERT_FATAL(b.parameters->n == 10);
+    for (size_t i = 0; i < 10; i++) {
+        CU_ASSERT(strcmp(t[i].name, expected[i]) == 0 && t[i].offset == offset && offset % KT_LINE_FLOATS == 0);
+        CU_ASSERT(t[i].is_weight == (i == 0 || i == 4 || i == 8) && t[i].n_dims == (t[i].is_weight ? 2 : 1));
+        CU_ASSERT(t[i].n == t[i].dims[0] * (t[i].is_weight ? t[i].dims[1] : 1) && t[i].room >= t[i].n);
+        CU_ASSERT(t[i].here[0] == b.parameters->vector[0] + offset);
+        offset += t[i].room;
+        n_elements += t[i].n;
     }
-    CU_ASSERT(offset == kt_network_n_parameters(b.network));
-    CU_ASSERT(tensors[4].dims[0] == 8 && tensors[4].dims[1] == 5 && tensors[4].count == 40);
-    tensors = kt_network_state_tensors(b.network, &n);
-    CU_ASSERT_FATAL(n == 4);
-    for (size_t i = 0; i < n; i++)
-        CU_ASSERT(strcmp(tensors[i].name, expected_state[i]) == 0);
-    CU_ASSERT(kt_network_n_state(b.network) == 26 && kt_network_state(b.network)[0] == 0 &&
-              kt_network_state(b.network)[5] == 1);
-    CU_ASSERT(kt_network_n_in(b.network) == N_IN && kt_network_n_classes(b.network) == N_CLASSES);
+    CU_ASSERT(offset == b.parameters->room && n_elements == b.parameters->n_elements);
+    CU_ASSERT(t[4].dims[0] == 8 && t[4].dims[1] == 5);
+    const kt_tensors *state = kt_network_state(b.network);
+    CU_ASSERT_FATAL(state->n == 4 && state->n_elements == 26);
+    for (size_t i = 0; i < 4; i++) {
+        CU_ASSERT(strcmp(state->tensor[i].name, expected_state[i]) == 0);
+        CU_ASSERT(state->tensor[i].here[0][0] == (float)(i % 2));
+    }
+    CU_ASSERT(kt_network_spec_of(b.network)->n_in == N_IN);
     kt_network_free(b.network);
 }
 
@@ -274,44 +205,42 @@ static bool is_aligned(const void *memory)
 static void gradients_are_made_of(void)
 {
     bench b;
-    size_t n_tensors, n_factors, n_formed;
+    size_t n_layers, n_formed;
     kt_network_spec spec = plain_spec;
     spec.batch_norm = true;
-    spec.thin_rows = 5;
+    spec.n_slots = 2;
     prepare(&b, &spec);
-    const kt_tensor *tensors = kt_network_parameter_tensors(b.network, &n_tensors);
-    const kt_factors *factors = kt_network_factors(b.network, &n_factors);
+    const kt_dense *dense = kt_network_dense(b.network, &n_layers);
     const kt_formed *formed = kt_network_formed(b.network, &n_formed);
-    CU_ASSERT_FATAL(n_tensors == 10 && n_factors == 3 && n_formed == 2);
+    CU_ASSERT_FATAL(n_layers == 3 && n_formed == 4 && b.parameters->n_vectors == 3);
     for (size_t l = 0; l < 3; l++) {
-        const kt_tensor *weight = &tensors[4 * l];
-        CU_ASSERT(factors[l].weight == weight->offset && factors[l].bias == weight[1].offset);
-        CU_ASSERT(factors[l].dense.n_out == weight->dims[0] && factors[l].dense.n_in == weight->dims[1]);
-        CU_ASSERT(factors[l].lost_bias == (l < 2));
-        CU_ASSERT(is_aligned(factors[l].x) && is_aligned(factors[l].delta));
+        const kt_tensor *weight = &b.parameters->tensor[4 * l];
+        CU_ASSERT(dense[l].weight == 4 * l && dense[l].bias == 4 * l + 1 && dense[l].lost_bias == (l < 2));
+        CU_ASSERT(dense[l].n_out == weight->dims[0] && dense[l].n_in == weight->dims[1]);
+        CU_ASSERT(dense[l].w.at == weight->here[0] && dense[l].b == weight[1].here[0]);
+        CU_ASSERT(is_aligned(dense[l].x.x) && is_aligned(dense[l].delta) && is_aligned(dense[l].w.at));
+        CU_ASSERT(is_aligned(b.parameters->vector[l]));
     }
-    CU_ASSERT(kt_network_pass(b.network, (kt_rows){.M = 5}).kernels == kt_network_kernels(b.network));
-    CU_ASSERT(kt_network_pass(b.network, (kt_rows){.M = 6}).kernels == NULL);
-    for (size_t l = 0; l < 2; l++)
-        CU_ASSERT(formed[l].offset == tensors[4 * l + 2].offset && formed[l].count == 2 * tensors[4 * l + 2].count);
-    CU_ASSERT(is_aligned(kt_network_parameters(b.network)) && is_aligned(kt_network_state(b.network)));
-    CU_ASSERT(kt_network_input(b.network) == factors[0].x && kt_network_d_logits(b.network) == factors[2].delta);
+    for (size_t k = 0; k < 4; k++) {
+        const size_t width = (size_t)hidden[k / 2];
+        CU_ASSERT(formed[k].block == k / 2 && formed[k].tensor == k / 2 * 4 + 2 + k % 2);
+        CU_ASSERT(formed[k].own.begin == 0 && formed[k].own.end == width);
+    }
+    CU_ASSERT(kt_network_input(b.network, 2) == dense[0].x.x + 2 * dense[0].x.ld);
     kt_network_free(b.network);
 }
 
 static void no_rows(void)
 {
     bench b;
-    const float *logits;
-    float gradient[MOST];
+    _Alignas(64) float gradient[MOST];
     kt_network_spec spec = plain_spec;
-    for (int form = 0; form < 4; form++) {
-        spec.batch_norm = form & 1;
-        spec.thin_rows = form & 2 ? ROWS : 0;
+    for (int form = 0; form < 2; form++) {
+        spec.batch_norm = form;
         prepare(&b, &spec);
         b.pass.rows.M = 0; /* a batch of none */
-        step(&b, &logits, gradient);
-        for (size_t i = 0; i < kt_network_n_parameters(b.network); i++)
+        step(&b, gradient);
+        for (size_t i = 0; i < b.parameters->room; i++)
             CU_ASSERT(gradient[i] == 0);
         b.pass.rows = (kt_rows){ROWS, SHARDS, 1, 1}; /* none of them here */
         kt_network_forward(b.network, &b.pass);
@@ -320,54 +249,66 @@ static void no_rows(void)
     }
 }
 
-static void check_refused(kt_status expected, const kt_network_spec *spec, size_t max_rows)
+static void check_refused(const kt_network_spec *spec)
 {
-    kt_network *network = (kt_network *)&expected;
-    size_t n_parameters = 7, n_bytes = 7;
-    KT_CHECK_STATUS(expected, kt_network_create(&network, spec, max_rows));
+    kt_network *network = (kt_network *)(void *)&spec;
+    kt_network_room room = {7, 7, 7, 7, 7};
+    static const kt_network_room none = {0};
+    KT_CHECK_STATUS(KT_CONFIG, kt_network_create(&network, spec));
     CU_ASSERT(network == NULL && kt_error_message()[0] != '\0');
-    KT_CHECK_STATUS(expected, kt_network_pool_bytes(spec, max_rows, &n_bytes, &n_parameters));
-    CU_ASSERT(n_bytes == 0 && n_parameters == 0 && kt_error_message()[0] != '\0');
+    KT_CHECK_STATUS(KT_CONFIG, kt_network_measure(spec, &kt_team_alone, &room));
+    CU_ASSERT(memcmp(&room, &none, sizeof room) == 0 && kt_error_message()[0] != '\0');
 }
+
+#define REFUSED(...)                       \
+    do {                                   \
+        kt_network_spec spec = plain_spec; \
+        __VA_ARGS__;                       \
+        check_refused(&spec);              \
+    } while (0)
 
 static void hostile_specs(void)
 {
     static const int64_t huge[4] = {2147483647, 2147483647, 2147483647, 2147483647}, zero[1] = {0}, negative[1] = {-1};
     static const int64_t beyond[1] = {INT64_MAX};
-    kt_network_spec spec = plain_spec;
-    spec.hidden.n = 4, spec.hidden.values = huge;
-    check_refused(KT_CONFIG, &spec, 2147483647);
-    check_refused(KT_CONFIG, &spec, 1);
-    spec.hidden.n = 1, spec.hidden.values = zero;
-    check_refused(KT_CONFIG, &spec, 1);
-    spec.hidden.values = negative;
-    check_refused(KT_CONFIG, &spec, 1);
-    spec.hidden.values = beyond;
-    check_refused(KT_CONFIG, &spec, 1);
-    spec = plain_spec, spec.n_in = 0;
-    check_refused(KT_CONFIG, &spec, 1);
-    spec = plain_spec, spec.n_classes = SIZE_MAX;
-    check_refused(KT_CONFIG, &spec, 1);
-    spec = plain_spec, spec.dropout = 1;
-    check_refused(KT_CONFIG, &spec, 1);
-    spec.dropout = NAN;
-    check_refused(KT_CONFIG, &spec, 1);
-    spec = plain_spec, spec.activation = (int)kt_n_activations;
-    check_refused(KT_CONFIG, &spec, 1);
-    check_refused(KT_CONFIG, &plain_spec, SIZE_MAX);
+    REFUSED(spec.hidden = ((kt_int_list){4, huge}), spec.max_rows = spec.max_batch = 2147483647);
+    REFUSED(spec.hidden = ((kt_int_list){4, huge}), spec.max_rows = 1);
+    REFUSED(spec.hidden = ((kt_int_list){1, zero}));
+    REFUSED(spec.hidden = ((kt_int_list){1, negative}));
+    REFUSED(spec.hidden = ((kt_int_list){1, beyond}));
+    REFUSED(spec.n_in = 0);
+    REFUSED(spec.n_classes = SIZE_MAX);
+    REFUSED(spec.dropout = 1);
+    REFUSED(spec.dropout = NAN);
+    REFUSED(spec.activation = (int)kt_n_activations);
+    REFUSED(spec.max_rows = SIZE_MAX);
+    REFUSED(spec.unit_shards = 0);
+    REFUSED(spec.unit_shards = 3);
+    REFUSED(spec.unit_shards = 2 * KT_MAX_SHARDS);
+    REFUSED(spec.n_slots = KT_MAX_SLOTS + 1);
 }
 
 static void bytes(void)
 {
     static const int64_t wide[2] = {5000, 5000};
-    kt_network_spec spec = {.n_in = 784, .n_classes = 49, .hidden = {2, wide}};
-    size_t n_bytes, again, n_parameters, n = (784 + 1 + 5000 + 1) * 5000 + 5001 * 49;
-    KT_CHECK_STATUS(KT_OK, kt_network_pool_bytes(&spec, 16, &n_bytes, &n_parameters));
-    CU_ASSERT(n_parameters == n && n_bytes > 4 * n && n_bytes < 5 * n);
-    CU_ASSERT(kt_network_pool_bytes(&spec, 16, &again, NULL) == KT_OK && again == n_bytes);
-    spec.batch_norm = true, spec.batch_norm_epsilon = 1, spec.n_shards = KT_MAX_SHARDS;
-    KT_CHECK_STATUS(KT_OK, kt_network_pool_bytes(&spec, 16, &again, NULL));
-    CU_ASSERT(again > n_bytes + (4 + 2 * KT_MAX_SHARDS) * 10000 * sizeof(double));
+    kt_network_spec spec = {.n_in = 784,
+                            .n_classes = 49,
+                            .hidden = {2, wide},
+                            .batch_norm_epsilon = 1,
+                            .unit_shards = 16,
+                            .n_slots = 2,
+                            .max_rows = 16,
+                            .max_batch = 16};
+    kt_network_room room, again;
+    const size_t n = (784 + 1 + 5000 + 1) * 5000 + 5001 * 49;
+    KT_CHECK_STATUS(KT_OK, kt_network_measure(&spec, &kt_team_alone, &room));
+    CU_ASSERT(room.n_parameters == n && room.n_floats > n && room.n_floats < n + n / 20);
+    CU_ASSERT(room.shared_bytes >= 3 * room.n_floats * sizeof(float) && room.rank_bytes < room.shared_bytes / 10);
+    CU_ASSERT(kt_network_measure(&spec, &kt_team_alone, &again) == KT_OK && memcmp(&room, &again, sizeof room) == 0);
+    spec.batch_norm = true, spec.n_shards = KT_MAX_SHARDS;
+    KT_CHECK_STATUS(KT_OK, kt_network_measure(&spec, &kt_team_alone, &again));
+    CU_ASSERT(again.rank_bytes > room.rank_bytes + (4 + 2 * KT_MAX_SHARDS) * 10000 * sizeof(double));
+    CU_ASSERT(again.n_parameters == n + 20000);
 }
 
 const kt_test kt_tests[] = {
@@ -377,7 +318,7 @@ const kt_test kt_tests[] = {
     {"the penalty's gradient is its difference quotient in every form that has one", quotients_l2},
     {"a network without hidden layers is softmax regression", softmax_regression},
     {"tensors have their names, shapes and places", names},
-    {"gradients are made of factors, and batch norm's are formed", gradients_are_made_of},
+    {"gradients are made of inputs and deltas, and batch norm's are formed", gradients_are_made_of},
     {"without rows all gradients are zero, and all calls are there", no_rows},
     {"impossible sizes are refused before anything is allocated", hostile_specs},
     {"the bytes of a network are known without making it", bytes},
