@@ -204,11 +204,11 @@ static void powers(void)
             /* y ln x within 2^-64 of itself: the exact power has 53 digits where that is small */
             const long double expected = expl((long double)n * logl((long double)x));
             if (n == 0 || x == 1)
-                CU_ASSERT_EQUAL(y, 1)
-            else if (x == 0 || expected < 0x1p-900L)
-                CU_ASSERT_EQUAL(y, 0)
-            else
-                CU_ASSERT(is_below(0.51 + (double)-logl(expected) * 0x1p-9, units(y, expected)))
+                CU_ASSERT(y == 1);
+            if (n > 0 && (x == 0 || expected < 0x1p-900L))
+                CU_ASSERT(y == 0);
+            if (n > 0 && x > 0 && x < 1 && expected >= 0x1p-900L)
+                CU_ASSERT(is_below(0.51 + (double)-logl(expected) * 0x1p-9, units(y, expected)));
         }
     CU_ASSERT(kt_real_power(0.99, 3) == (double)(0.99L * 0.99L * 0.99L));
     CU_ASSERT(kt_real_power(1 - 0x1p-53, UINT64_MAX) == 0 && kt_real_power(1, UINT64_MAX) == 1);
