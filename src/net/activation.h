@@ -14,7 +14,6 @@ typedef struct kt_activation {
 } kt_activation;
 
 /* relu, leaky_relu (slope 0.01), elu (alpha 1), gelu (exact, erf), silu, tanh, sigmoid */
-extern const kt_activation *const kt_activations_table[KT_N_SIMD];
 extern const kt_activation *const kt_activations; /* for names */
 extern const size_t kt_n_activations;
 KT_SIMD_DECLARE(const kt_activation, kt_activations, []);

@@ -46,5 +46,6 @@ const kt_activation KT_SIMD_NAME(kt_activations)[] = {
     {"sigmoid", sigmoid_forward, sigmoid_backward},
 };
 #ifdef KT_SIMD_LAST
+const kt_activation *const kt_activations = KT_SIMD_NAME(kt_activations);
 const size_t kt_n_activations = sizeof KT_SIMD_NAME(kt_activations) / sizeof KT_SIMD_NAME(kt_activations)[0];
 #endif

@@ -8,7 +8,7 @@
 /* The kinds, in the order of a hidden block. EACH: there for each instruction set (x_simd.c), which it gains from. */
 #define KT_LAYERS(ONE, EACH) \
     EACH(batch_norm)         \
-    ONE(activation)          \
+    EACH(activation)         \
     EACH(dropout)
 
 #define KT_DECLARE_LAYER(name)      extern const kt_layer_kind kt_layer_##name;

@@ -1,4 +1,4 @@
-/* Activations, unit by unit (activation.h). */
+/* Activations, unit by unit (activation.h), for one instruction set. */
 #include "net/activation.h"
 #include "net/layer_private.h"
 
@@ -15,7 +15,7 @@ static bool wanted(const kt_network_spec *spec)
 
 static void make(kt_layer *layer, kt_maker *maker)
 {
-    ((activation *)layer)->function = &kt_activations_table[kt_simd_best()][maker->spec->activation];
+    ((activation *)layer)->function = &KT_SIMD_NAME(kt_activations)[maker->spec->activation];
 }
 
 static void forward(kt_layer *layer, const kt_pass *pass, const kt_panels *x, const kt_panels *y)
@@ -34,9 +34,9 @@ static void backward(kt_layer *layer, const kt_pass *pass, const kt_flow *flow)
                                  kt_layer_panel(pass, &flow->dx, p));
 }
 
-const kt_layer_kind kt_layer_activation = {.name = "activation",
-                                           .n_bytes = sizeof(activation),
-                                           .wanted = wanted,
-                                           .make = make,
-                                           .forward = forward,
-                                           .backward = backward};
+const kt_layer_kind KT_SIMD_NAME(kt_layer_activation) = {.name = "activation",
+                                                         .n_bytes = sizeof(activation),
+                                                         .wanted = wanted,
+                                                         .make = make,
+                                                         .forward = forward,
+                                                         .backward = backward};
