@@ -213,7 +213,7 @@ static void forward_group(const kt_panels *w, bool far, forward_block b, kt_rang
     }
 }
 
-enum { FAR_LINES = 16384, FAR_ROWS = 48 };
+enum { FAR_ROWS = 48 };
 
 static void forward(const kt_panels *w, const float *bias, const kt_inputs *x, kt_range rows, const kt_panels *y)
 {

@@ -153,7 +153,7 @@ static void add_panels(size_t n_rows, kt_panels from, kt_panels to)
 }
 
 /* Inputs whose sums wait in memory, at each level of the tree, while shards are added. */
-enum { WAITING_LINES = 64 };
+enum { WAITING_LINES = 60 };
 
 /* A few panels and several shards. Level 0 of the tree is g itself. */
 static void gradient_tree(const kt_inputs *x, size_t first, const kt_shard_rows *shards, const kt_panels *d,

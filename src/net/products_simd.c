@@ -19,7 +19,7 @@ extern const kt_products KT_SIMD_NAME(kt_products);
 
 const kt_products KT_SIMD_NAME(kt_products) = {.name = KT_QUOTED_VALUE(KT_SIMD),
                                                .tile_panels = LIST_PANELS,
-                                               .tile_inputs = 32,
+                                               .tile_inputs = WAITING_LINES,
                                                .note = note,
                                                .forward = forward,
                                                .backward = backward,

@@ -214,6 +214,9 @@ static inline size_t first_cache_lines(void)
     return n;
 }
 
+/* Weights of so many lines come from beyond the second-level cache. */
+enum { FAR_LINES = 16384 };
+
 /* A line of a panel is PARTS vectors; n panels' lines are n PARTS vectors, of which the v-th lies so far from the first. */
 enum { PARTS = KT_PANEL / LANES };
 
