@@ -33,7 +33,12 @@ static const kt_loss_loops *loops(void)
 
 void kt_loss_softmax(const kt_loss_spec *spec, const kt_logits *of, kt_loss_sums *sums, float *d_z)
 {
-    loops()->softmax(spec, of, sums, d_z);
+    loops()->softmax(spec, of, NULL, sums, d_z);
+}
+
+void kt_loss_shards(const kt_loss_spec *spec, const kt_logits *of, const size_t *end, kt_loss_sums *sums, float *d_z)
+{
+    loops()->softmax(spec, of, end, sums, d_z);
 }
 
 void kt_loss_probabilities(size_t m, size_t n_classes, const float *z, float *p)

@@ -128,7 +128,7 @@ static void add_loss(const group *g, size_t r, const target *t, double weight, k
     sums->samples++;
 }
 
-static void softmax(const kt_loss_spec *spec, const kt_logits *of, kt_loss_sums *sums, float *d_z)
+static void softmax(const kt_loss_spec *spec, const kt_logits *of, const size_t *end, kt_loss_sums *sums, float *d_z)
 {
     const size_t C = spec->n_classes;
     target t = {.even = spec->label_smoothing / (double)C, .hit = 1 - spec->label_smoothing};
@@ -136,6 +136,8 @@ static void softmax(const kt_loss_spec *spec, const kt_logits *of, kt_loss_sums 
     for (size_t first = 0; first < of->m; first += ROWS) {
         sum_exponentials(&g, of->m - first, C, of->z + first * C);
         for (size_t r = 0; r < g.m; r++) {
+            for (; end != NULL && *end == first + r; end++)
+                sums++;
             t.label = (size_t)of->y[first + r];
             const double weight = spec->class_weights == NULL ? 1 : spec->class_weights[t.label];
             add_loss(&g, r, &t, weight, sums);

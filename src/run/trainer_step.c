@@ -19,14 +19,17 @@ static void gather_batch(kt_trainer *t, const kt_pass *pass)
 /* The loss of every shard that is computed here, and its derivative. */
 static void score_shards(kt_trainer *t, const kt_pass *pass, kt_shard_result *shards)
 {
-    const size_t C = t->data->set.n_classes, V = pass->rows.shards;
-    for (size_t v = pass->rows.first; v < pass->rows.end; v++) {
-        const kt_range rows = kt_share(pass->rows.M, v, V);
-        const kt_logits logits = {rows.end - rows.begin, pass->rows.M, kt_network_logits(t->network) + rows.begin * C,
-                                  t->labels + rows.begin};
-        shards[v] = (kt_shard_result){0};
-        kt_loss_softmax(&t->loss, &logits, &shards[v].sums, kt_network_d_logits(t->network) + rows.begin * C);
-    }
+    const kt_range rows = kt_rows_range(&pass->rows);
+    const size_t M = pass->rows.M, first = pass->rows.first, n = pass->rows.end - first;
+    const size_t at = rows.begin * t->data->set.n_classes;
+    size_t end[KT_MAX_SHARDS];
+    kt_loss_sums sums[KT_MAX_SHARDS] = {0};
+    for (size_t v = 0; v < n; v++)
+        end[v] = kt_share(M, first + v, pass->rows.shards).end - rows.begin;
+    const kt_logits logits = {rows.end - rows.begin, M, kt_network_logits(t->network) + at, t->labels + rows.begin};
+    kt_loss_shards(&t->loss, &logits, end, sums, kt_network_d_logits(t->network) + at);
+    for (size_t v = 0; v < n; v++)
+        shards[first + v] = (kt_shard_result){.sums = sums[v]};
 }
 
 /* Sums of the whole batch: shard by shard, added along the tree. The word of a stop travels with them, so that all ranks know

@@ -158,6 +158,27 @@ static void many_classes(void)
     CU_ASSERT(is_near(sum, 1, 1e-6) && is_near(sums.loss, -log((double)p[MANY - 1]), 1e-6));
 }
 
+/* Shards of 0, 5, 0, 0, 9, 1, 5 and 0 samples, in one call and in one each. */
+static void shards(void)
+{
+    enum { MANY_ROWS = 20, N_SHARDS = 8 };
+    static const size_t end[N_SHARDS] = {0, 5, 5, 5, 14, 15, 20, 20};
+    const kt_random_place place = {.seed = 3, .purpose = KT_RANDOM_INIT, .layer = 3};
+    const kt_loss_spec spec = {C, 0.1, weights};
+    float z[MANY_ROWS * C], d_z[MANY_ROWS * C], d_z_each[MANY_ROWS * C];
+    int32_t y[MANY_ROWS];
+    kt_loss_sums sums[N_SHARDS] = {0}, each[N_SHARDS] = {0};
+    kt_random_normal(&place, 0, MANY_ROWS * C, z);
+    for (int r = 0; r < MANY_ROWS; r++)
+        y[r] = r * 3 % C;
+    kt_loss_shards(&spec, &(kt_logits){MANY_ROWS, 50, z, y}, end, sums, d_z);
+    for (size_t v = 0, first = 0; v < N_SHARDS; first = end[v++])
+        kt_loss_softmax(&spec, &(kt_logits){end[v] - first, 50, z + first * C, y + first}, &each[v],
+                        d_z_each + first * C);
+    CU_ASSERT(memcmp(sums, each, sizeof sums) == 0 && memcmp(d_z, d_z_each, sizeof d_z) == 0);
+    CU_ASSERT(sums[0].samples == 0 && sums[4].samples == 9 && sums[7].samples == 0);
+}
+
 static void same_bits(void)
 {
     enum { MOST = 2500, MANY_ROWS = 3 };
@@ -178,12 +199,12 @@ static void same_bits(void)
                     z[i] = (float)((int)(i * 7919 % 4001) - 2000) / (i % 3 ? 300 : 20);
                 for (size_t c = 0; c < n; c++)
                     class_weights[c] = 1 + (double)c / 7;
-                rows[row]->softmax(&spec, &(kt_logits){MANY_ROWS - 1, 5, z + n, y}, &sums, d_z);
+                rows[row]->softmax(&spec, &(kt_logits){MANY_ROWS - 1, 5, z + n, y}, NULL, &sums, d_z);
                 bits_add_double(sums.loss, &sum);
                 bits_add_double(sums.cross_entropy, &sum);
                 bits_add_word((uint64_t)sums.correct, &sum);
                 bits_add((MANY_ROWS - 1) * n, d_z, &sum);
-                rows[row]->softmax(&spec, &(kt_logits){1, 5, z, y}, &sums, z);
+                rows[row]->softmax(&spec, &(kt_logits){1, 5, z, y}, NULL, &sums, z);
                 bits_add(n, z, &sum);
                 rows[row]->probabilities(MANY_ROWS, n, z, d_z);
                 bits_add(MANY_ROWS * n, d_z, &sum);
@@ -251,6 +272,7 @@ const kt_test kt_tests[] = {
     {"NaN and infinity show in the loss", not_a_number},
     {"thousands of classes are summed the same way", many_classes},
     {"no rows add nothing", no_rows},
+    {"shards in one call have the sums of a call for each", shards},
     {"every instruction set gives the same bits, the ones that they always were", same_bits},
     {"balanced class weights are scikit-learn's, and count only classes that have samples", balance},
     {"class weights are none, balanced or as given: one a class, and not all 0", settings},
