@@ -29,7 +29,7 @@ void kt_mail_send(kt_mail *mail, const size_t *size);
 void kt_mail_send_parts(kt_mail *mail, size_t part_bytes, const size_t *parts, const size_t *bound);
 
 /* The last letter of rank `from`, as it lay in its outbox; of its parts only what is for this rank. Waits for it. Valid
- * until this rank's next but one. Local. */
+ * until this rank sends its next. Local. */
 const void *kt_mail_inbox(kt_mail *mail, int from);
 
 /* A word that travels with the letters that are for all: once a rank has raised it, every rank finds it raised after the same

@@ -138,6 +138,16 @@ static void share_derivatives(kt_network *net, const kt_pass *pass, size_t l, kt
     add_up(net, out, part, (kt_range){units.begin * ld, units.end * ld}, net->sums);
 }
 
+/* The same of a layer whose panels are all here, in calls that are the same on any number of seats. Returns those of `units`. */
+static float *own_derivatives(kt_network *net, const kt_pass *pass, size_t l, kt_range units)
+{
+    const size_t at_once = net->products->inputs_at_once, begin = units.begin / at_once * at_once;
+    const size_t end = kt_smaller((units.end + at_once - 1) / at_once * at_once, net->dense[l].n_in);
+    if (units.begin < units.end)
+        kt_dense_backward(&net->dense[l], net->products, &pass->rows, (kt_range){begin, end}, 0, net->sums);
+    return net->sums + (units.begin - begin) * kt_dense_ld(pass->rows.M);
+}
+
 /* The delta of block l - 1 after its layers, from that of layer l. */
 static void propagate(kt_network *net, const kt_pass *pass, size_t l)
 {
@@ -147,13 +157,14 @@ static void propagate(kt_network *net, const kt_pass *pass, size_t l)
                             kt_smaller(below->own.end * KT_PANEL, d->n_in)};
     const kt_panels delta = kt_dense_panels(d, d->delta, M), to = kt_dense_panels(below, below->delta, M);
     const size_t n = (units.end - units.begin) * ld, n_padded = to.n * KT_PANEL * ld;
+    float *sums = net->sums;
     net->products->to_columns(&delta, pass->range, &(kt_columns){d->delta_columns, ld});
     if (d->whole || net->team.n_seats == 1)
-        kt_dense_backward(d, net->products, &pass->rows, units, 0, net->sums);
+        sums = own_derivatives(net, pass, l, units);
     else
         share_derivatives(net, pass, l, units);
-    memset(net->sums + n, 0, (n_padded - n) * sizeof(float)); /* units beyond the last */
-    net->products->to_panels(&(kt_columns){net->sums, ld}, pass->range, &to);
+    memset(sums + n, 0, (n_padded - n) * sizeof(float)); /* units beyond the last */
+    net->products->to_panels(&(kt_columns){sums, ld}, pass->range, &to);
 }
 
 void kt_network_backward(kt_network *net, const kt_pass *pass)

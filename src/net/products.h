@@ -31,6 +31,8 @@ typedef struct kt_products {
     const char *name;
     /* Gradients that go straight into the optimizer are asked for in tiles of so many panels and inputs, or fewer. */
     size_t tile_panels, tile_inputs;
+    /* Derivatives of inputs are asked for from a multiple of so many inputs of the layer on, up to another or the last. */
+    size_t inputs_at_once;
 
     /* Makes the lists and masks of samples `rows`; what there is of other samples stays. */
     void (*note)(const kt_inputs *in, kt_range rows);

@@ -138,6 +138,7 @@ static void gradient(const kt_inputs *x, size_t first, const kt_shard_rows *shar
 const kt_products kt_products_openblas = {.name = "openblas",
                                           .tile_panels = 1,
                                           .tile_inputs = INPUTS_AT_ONCE,
+                                          .inputs_at_once = INPUTS_AT_ONCE,
                                           .note = note,
                                           .forward = forward,
                                           .backward = backward,

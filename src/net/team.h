@@ -2,7 +2,7 @@
  *
  * Seat `seat` of n_seats owns panels of the larger layers, and alone reads and writes them. What the others need of what it
  * computes goes by mail: each seat fills its outbox, all seats send at once, and each reads the others' letters. A letter
- * may be read until the reader's next but one. */
+ * may be read until the reader sends its next. */
 #ifndef KTRAIN_TEAM_H
 #define KTRAIN_TEAM_H
 
