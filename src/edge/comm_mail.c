@@ -16,7 +16,7 @@ enum { APART = 128, SPINS = 3000 };
 /* Before a rank's two outboxes; written by it alone. */
 typedef struct box {
     _Alignas(APART) atomic_uint round; /* of its last letter */
-    atomic_uint raised;                /* the round with which the word was raised; 0: not yet */
+    atomic_uint raised[KT_MAIL_WORDS]; /* the letter with which a word was raised; 0: not yet */
 } box;
 
 /* By MPI a rank's box is in its own memory, and copies of the others' beside it. */
@@ -27,7 +27,7 @@ struct kt_mail {
     unsigned spins;
     char *memory;                                     /* of all boxes */
     char *own_memory;                                 /* the same, when letters go by MPI */
-    unsigned *words;                                  /* by MPI: [size] */
+    unsigned *words;                                  /* by MPI: [size x KT_MAIL_WORDS] */
     int *counts, *starts, *from_counts, *from_starts; /* by MPI: [size] */
 };
 
@@ -50,7 +50,7 @@ static kt_status prepare_mpi(kt_mail *mail)
     if (mail->own_memory == NULL)
         return KT_NO_MEMORY;
     mail->memory = mail->own_memory;
-    KT_TRY(KT_NEW(mail->words, n));
+    KT_TRY(KT_NEW(mail->words, n * KT_MAIL_WORDS));
     KT_TRY(KT_NEW(mail->counts, 4 * n));
     mail->starts = mail->counts + n;
     mail->from_counts = mail->counts + 2 * n;
@@ -131,10 +131,14 @@ static int as_count(size_t n)
 /* The words, then the letters. */
 static void send_by_mpi(kt_mail *mail, const size_t *size)
 {
-    const unsigned word = atomic_load_explicit(&box_of(mail, mail->comm->rank)->raised, memory_order_relaxed);
-    MPI_Allgather(&word, 1, MPI_UNSIGNED, mail->words, 1, MPI_UNSIGNED, mail->comm->mpi);
+    unsigned own[KT_MAIL_WORDS];
+    for (size_t w = 0; w < KT_MAIL_WORDS; w++)
+        own[w] = atomic_load_explicit(&box_of(mail, mail->comm->rank)->raised[w], memory_order_relaxed);
+    MPI_Allgather(own, KT_MAIL_WORDS, MPI_UNSIGNED, mail->words, KT_MAIL_WORDS, MPI_UNSIGNED, mail->comm->mpi);
     for (int r = 0; r < mail->comm->size; r++) {
-        atomic_store_explicit(&box_of(mail, r)->raised, mail->words[r], memory_order_relaxed);
+        for (size_t w = 0; w < KT_MAIL_WORDS; w++)
+            atomic_store_explicit(&box_of(mail, r)->raised[w], mail->words[(size_t)r * KT_MAIL_WORDS + w],
+                                  memory_order_relaxed);
         mail->counts[r] = as_count(size[r]);
         mail->starts[r] = as_count((size_t)(letter_of(mail, r, mail->round) - mail->memory));
     }
@@ -186,23 +190,30 @@ const void *kt_mail_inbox(kt_mail *mail, int from)
     return letter_of(mail, from, mail->round);
 }
 
-void kt_mail_raise(kt_mail *mail)
+void kt_mail_raise(kt_mail *mail, unsigned word)
 {
-    atomic_uint *raised = &box_of(mail, mail->comm->rank)->raised;
+    atomic_uint *raised = &box_of(mail, mail->comm->rank)->raised[word];
     if (atomic_load_explicit(raised, memory_order_relaxed) == 0)
         atomic_store_explicit(raised, mail->n_for_all + 1, memory_order_relaxed);
 }
 
-/* What is raised with a later letter, by a rank that is ahead, does not count yet. */
-bool kt_mail_is_raised(kt_mail *mail)
+void kt_mail_lower(kt_mail *mail, unsigned word)
 {
-    bool is_raised = false;
+    atomic_store_explicit(&box_of(mail, mail->comm->rank)->raised[word], 0, memory_order_relaxed);
+}
+
+/* What is raised with a later letter, by a rank that is ahead, does not count yet. */
+unsigned kt_mail_raised(kt_mail *mail)
+{
+    unsigned words = 0;
     for (int r = 0; r < mail->comm->size; r++) {
         wait_for(mail, r, mail->round);
-        const unsigned with = atomic_load_explicit(&box_of(mail, r)->raised, memory_order_relaxed);
-        is_raised |= with != 0 && with <= mail->n_for_all;
+        for (unsigned w = 0; w < KT_MAIL_WORDS; w++) {
+            const unsigned with = atomic_load_explicit(&box_of(mail, r)->raised[w], memory_order_relaxed);
+            words |= (unsigned)(with != 0 && with <= mail->n_for_all) << w;
+        }
     }
-    return is_raised;
+    return words;
 }
 
 unsigned kt_mail_count(const kt_mail *mail)

@@ -32,10 +32,12 @@ void kt_mail_send_parts(kt_mail *mail, size_t part_bytes, const size_t *parts, c
  * until this rank sends its next. Local. */
 const void *kt_mail_inbox(kt_mail *mail, int from);
 
-/* A word that travels with the letters that are for all: once a rank has raised it, every rank finds it raised after the same
- * letter, and from then on. Local. */
-void kt_mail_raise(kt_mail *mail);
-bool kt_mail_is_raised(kt_mail *mail);
+/* Words that travel with the letters that are for all: once a rank has raised one, every rank finds it raised after the same
+ * letter, and from then on. _raised: a bit for each word. Local. */
+enum { KT_MAIL_WORDS = 2 };
+void kt_mail_raise(kt_mail *mail, unsigned word);
+void kt_mail_lower(kt_mail *mail, unsigned word); /* by all ranks, after all have found it raised */
+unsigned kt_mail_raised(kt_mail *mail);
 
 /* Letters for all that were sent so far. Local. */
 unsigned kt_mail_count(const kt_mail *mail);

@@ -12,7 +12,6 @@
 #include "base/shards.h"
 
 KT_WORDS(full_word, "full")
-KT_WORDS(replica_word, "auto", "node", "all")
 
 #define AT(field) offsetof(kt_config, field)
 
@@ -34,10 +33,6 @@ static const kt_option option_rows[] = {
     {"train", "restore_best", KT_OPTION_CHOICE, AT(train.restore_best), "auto", 0, 0, kt_decision_word, 0,
      "leave the weights of the best epoch rather than the last; auto = as early_stopping"},
 
-    {"parallel", "ranks_per_replica", KT_OPTION_INT, AT(parallel.ranks_per_replica), "auto", 1, 4096, replica_word, 0,
-     "ranks of a host that share one copy of the weights, at most; node = all of a host; 1 = every rank has its own; "
-     "auto = node for thin "
-     "batches, 1 for larger ones"},
     {"parallel", "threads", KT_OPTION_INT, AT(parallel.threads), "auto", 1, 1024, kt_auto_word, 0,
      "BLAS threads of a rank; auto = 1"},
 
@@ -69,27 +64,18 @@ static const kt_option_heading headings[] = {
 
 /* Whose keys there are, and where in a configuration their struct is. */
 static const kt_option_group parts[] = {
-    {&kt_exchange_options, AT(exchange)},
-    {&own_options, 0},
-    {&kt_dataset_options, AT(data)},
-    {&kt_table_options, AT(data.tables)},
-    {&kt_split_options, AT(split)},
-    {&kt_network_options, AT(model)},
-    {&kt_early_stopping_options, AT(stopping)},
-    {&kt_loss_options, AT(loss)},
-    {&kt_optimizer_options, AT(optimizer)},
-    {&kt_schedule_options, AT(schedule)},
+    {&kt_exchange_options, AT(exchange)},   {&kt_arrangement_options, AT(arrangement)}, {&own_options, 0},
+    {&kt_dataset_options, AT(data)},        {&kt_table_options, AT(data.tables)},       {&kt_split_options, AT(split)},
+    {&kt_network_options, AT(model)},       {&kt_early_stopping_options, AT(stopping)}, {&kt_loss_options, AT(loss)},
+    {&kt_optimizer_options, AT(optimizer)}, {&kt_schedule_options, AT(schedule)},
 };
 
 /* Where keys of several modules mix. The order is that of kt_config_key, too, and so stays. */
 static const kt_option_place places[] = {
-    {"data", "scale", "index_column"},
-    {"train", "restore_best", "min_delta"},
-    {"train", "clip_norm", "class_weights"},
-    {"optimizer", "learning_rate", "name"},
-    {"parallel", "ranks_per_replica", "optimizer_state"},
-    {"parallel", "threads", "kernels"},
-    {NULL, NULL, NULL},
+    {"data", "scale", "index_column"},        {"train", "restore_best", "min_delta"},
+    {"train", "clip_norm", "class_weights"},  {"optimizer", "learning_rate", "name"},
+    {"parallel", "ranks", "optimizer_state"}, {"parallel", "ranks_per_replica", "ranks"},
+    {"parallel", "threads", "kernels"},       {NULL, NULL, NULL},
 };
 
 enum { ROOM = 128 };

@@ -7,6 +7,7 @@
 
 #include "base/options.h"
 #include "edge/comm.h"
+#include "engine/arrangement.h"
 #include "engine/exchange.h"
 #include "input/dataset.h"
 #include "input/split.h"
@@ -35,8 +36,9 @@ typedef struct kt_config {
     kt_optimizer_spec optimizer;
     kt_schedule_spec schedule;
     kt_exchange_spec exchange;
+    kt_arrangement_spec arrangement;
     struct {
-        int64_t ranks_per_replica, threads;
+        int64_t threads;
     } parallel;
     struct {
         int64_t every_epochs, every_steps, keep;

@@ -96,7 +96,6 @@ const kt_option_synonym kt_config_synonyms[] = {
     {"gpu", NULL, NULL, RANKS_NOTE},
     {"gpus", NULL, NULL, RANKS_NOTE},
     {"cuda", NULL, NULL, RANKS_NOTE},
-    {"ranks", NULL, NULL, RANKS_NOTE},
     {"nproc", NULL, NULL, RANKS_NOTE},
     {"world_size", NULL, NULL, RANKS_NOTE},
     {"workers", NULL, NULL, RANKS_NOTE},

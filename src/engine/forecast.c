@@ -2,6 +2,7 @@
 #include "engine/forecast.h"
 
 #include "base/memory.h"
+#include "base/share.h"
 #include "engine/evaluate.h"
 #include "engine/exchange.h"
 #include "engine/replica.h"
@@ -16,6 +17,7 @@ kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_d
     f->spec = kt_config_network(config, set->d, set->n_classes);
     f->spec.max_rows = kt_evaluate_max_rows(f->batches.largest, &data->split);
     f->spec.max_batch = f->batches.largest;
+    f->exchange = kt_exchange_job_of(&config->exchange, &config->optimizer, f->batches.each, 1);
     const kt_layout layout = kt_forecast_layout(f, n_ranks, n_hosts);
     const kt_team team = {.n_seats = layout.ranks_per_replica};
     f->exchange = kt_exchange_job_of(&config->exchange, &config->optimizer, f->batches.each, layout.n_replicas);
@@ -38,10 +40,18 @@ void kt_forecast_free(kt_forecast *forecast)
     *forecast = (kt_forecast){0};
 }
 
+/* That to begin with. A team across hosts is no layout of the model: it counts as one on a host. */
 kt_layout kt_forecast_layout(const kt_forecast *f, size_t n_ranks, size_t n_hosts)
 {
-    return kt_cost_layout(n_ranks, n_hosts,
-                          kt_replica_ranks_wanted(f->config->parallel.ranks_per_replica, f->batches.each));
+    kt_arrangement all[KT_MOST_ARRANGEMENTS];
+    const kt_arrangement_job job = {.n_ranks = n_ranks,
+                                    .n_hosts = n_hosts,
+                                    .batch_size = f->batches.each,
+                                    .n_shards = f->exchange.n_shards,
+                                    .most_seats = kt_arrangement_seats(&f->spec)};
+    kt_arrangements(&f->config->arrangement, &job, all);
+    const bool spans = all[0].ranks_per_replica == KT_RANKS_OF_ALL_HOSTS;
+    return kt_cost_layout(all[0].n_ranks, spans ? 1 : kt_smaller(n_hosts, all[0].n_ranks), all[0].ranks_per_replica);
 }
 
 kt_layer_costs kt_forecast_layer(const kt_forecast *f, const kt_layout *layout, size_t l)

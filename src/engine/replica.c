@@ -6,20 +6,6 @@
 #include "base/memory.h"
 #include "base/share.h"
 
-/* Batches up to this are small: reading the weights costs more than multiplying by them. */
-enum { SMALL_BATCH = 256 };
-
-size_t kt_replica_ranks_wanted(int64_t given, size_t batch_size)
-{
-    if (given == KT_RANKS_ALL)
-        return KT_RANKS_OF_ALL_HOSTS;
-    if (given == KT_RANKS_NODE)
-        return KT_RANKS_OF_A_HOST;
-    if (given == KT_RANKS_AUTO)
-        return batch_size <= SMALL_BATCH ? KT_RANKS_OF_A_HOST : 1;
-    return (size_t)given;
-}
-
 /* ---- the team's calls ---- */
 
 static void *outbox(void *context)
@@ -244,22 +230,29 @@ void kt_replica_gather_network(kt_replica *replica, kt_network *network)
     gather_tensors(replica, network, kt_network_state(network));
 }
 
-void kt_replica_ask(kt_replica *replica)
+void kt_replica_say(kt_replica *replica, kt_word word)
 {
-    replica->asked = true;
+    replica->said |= 1U << word;
     if (replica->mail != NULL)
-        kt_mail_raise(replica->mail);
+        kt_mail_raise(replica->mail, word);
 }
 
-/* The word has come with the letters of the step; in a step without letters an empty one brings it. */
-bool kt_replica_is_asked(kt_replica *replica)
+void kt_replica_forget(kt_replica *replica, kt_word word)
+{
+    replica->said &= ~(1U << word);
+    if (replica->mail != NULL)
+        kt_mail_lower(replica->mail, word);
+}
+
+/* Words have come with the letters of the step; in a step without letters empty ones bring them. */
+unsigned kt_replica_hear(kt_replica *replica)
 {
     if (replica->mail == NULL)
-        return replica->asked;
+        return replica->said;
     if (kt_mail_count(replica->mail) == replica->n_heard) {
         kt_mail_outbox(replica->mail);
         kt_mail_send(replica->mail, replica->no_bytes);
     }
     replica->n_heard = kt_mail_count(replica->mail);
-    return kt_mail_is_raised(replica->mail);
+    return kt_mail_raised(replica->mail);
 }

@@ -26,15 +26,13 @@ typedef struct kt_replica {
     kt_team team;  /* works after kt_replica_allocate */
     kt_pool *pool; /* NULL before kt_replica_allocate, as is mail */
     kt_mail *mail;
-    unsigned n_heard; /* letters for all, when the ranks last told each other whether one was asked to stop */
-    bool asked;       /* this rank was; of a single rank */
+    unsigned n_heard; /* letters for all, when the ranks last heard each other */
+    unsigned said;    /* by a single rank: bits */
     size_t *bounds;   /* [n_replicas + 1]: scratch */
     size_t *no_bytes; /* [n_seats]: the sizes of empty letters */
 } kt_replica;
 
-/* Ranks that share one copy of the weights, at most: as given (parallel.ranks_per_replica), or for batches of so many. Small
- * batches share the weights, since reading those is what they cost; for larger ones the arithmetic counts, and ranks with
- * samples of their own wait less for each other. Local. */
+/* Words for ranks that share one copy of the weights, and what is more than there are. */
 enum {
     KT_RANKS_AUTO = KT_WORD(0),
     KT_RANKS_NODE = KT_WORD(1),
@@ -42,7 +40,6 @@ enum {
     KT_RANKS_OF_A_HOST = 1 << 20,
     KT_RANKS_OF_ALL_HOSTS
 };
-size_t kt_replica_ranks_wanted(int64_t given, size_t batch_size);
 
 /* ranks_per_replica >= 1; larger than any host: one replica per host; KT_RANKS_OF_ALL_HOSTS: one in all. Collective. *out is zeroed on failure. */
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
@@ -63,11 +60,18 @@ kt_rows kt_replica_rows(const kt_replica *replica, size_t number, size_t M, size
 /* What the replica's ranks wrote before is seen by all of them after. Collective over the replica. */
 void kt_replica_barrier(kt_replica *replica);
 
-/* This rank was asked to stop. Local. */
-void kt_replica_ask(kt_replica *replica);
+/* Words that go round with the letters of a step. */
+typedef enum kt_word { KT_WORD_STOP, KT_WORD_ARRANGE, KT_N_WORDS } kt_word;
 
-/* Whether a rank of the replica was: the same answer on all of them. Once a step. Collective over the replica. */
-bool kt_replica_is_asked(kt_replica *replica);
+/* This rank says a word: all of the replica hear it. Local. */
+void kt_replica_say(kt_replica *replica, kt_word word);
+
+/* Forgets a word that all have heard, by all ranks of the replica before their next step. Local. */
+void kt_replica_forget(kt_replica *replica, kt_word word);
+
+/* What was said in the replica so far, a bit for each word: the same answer on all of its ranks. Once a step. Collective over the
+ * replica. */
+unsigned kt_replica_hear(kt_replica *replica);
 
 /* Copies n_bytes of shared memory from replica 0 to the same place in all others. Collective over all ranks; ends with a
  * barrier. */

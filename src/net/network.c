@@ -244,27 +244,27 @@ static void draw_unit(const kt_network *net, const kt_dense *d, const kt_drawn_w
 }
 
 /* Written first by who will use it: there the pages will lie. */
-static void forget(const kt_network *net, size_t tensor, size_t first, size_t n)
+void kt_network_touch(kt_network *net)
 {
-    for (size_t k = 0; k <= net->spec.n_slots; k++)
-        memset(net->maker.parameters.tensor[tensor].here[k] + first, 0, n * sizeof(float));
+    const kt_tensors *all = &net->maker.parameters;
+    for (const kt_tensor *t = all->tensor; t < all->tensor + all->n; t++) {
+        const kt_range own = net->dense[t->block].own;
+        for (size_t k = 0; k < all->n_vectors; k++)
+            memset(t->here[k] + own.begin * t->per_panel, 0, (own.end - own.begin) * t->per_panel * sizeof(float));
+    }
 }
 
 static void initialize_dense(kt_network *net, size_t l, uint64_t seed)
 {
     const kt_dense *d = &net->dense[l];
     const kt_drawn_weight weight = {seed, (uint32_t)l + 1, d->n_in, d->n_out, net->spec.init_scale};
-    const size_t n_own = d->own.end - d->own.begin;
-    forget(net, d->weight, d->own.begin * d->w.stride, n_own * d->w.stride);
-    forget(net, d->bias, d->own.begin * KT_PANEL, n_own * KT_PANEL);
     for (size_t o = d->own.begin * KT_PANEL; o < kt_smaller(d->own.end * KT_PANEL, d->n_out); o++)
         draw_unit(net, d, &weight, o);
 }
 
 void kt_network_initialize(kt_network *net, uint64_t seed)
 {
-    for (const kt_formed *f = net->maker.formed; f < net->maker.formed + net->maker.n_formed; f++)
-        forget(net, f->tensor, f->own.begin, f->own.end - f->own.begin);
+    kt_network_touch(net);
     for (size_t l = 0; l < net->n_blocks; l++) {
         const kt_block *block = &net->blocks[l];
         initialize_dense(net, l, seed);

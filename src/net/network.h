@@ -36,6 +36,9 @@ void kt_network_free(kt_network *network);
  * rank its own panels, so that memory lies near who updates it; ends with a barrier of the team. */
 void kt_network_initialize(kt_network *network, uint64_t seed);
 
+/* Writes zeros to own panels of all vectors, where they will lie. Local. */
+void kt_network_touch(kt_network *network);
+
 /* Copies of their own get what was written into the vectors: parameters, state of the optimizer, statistics. Local, when no
  * other seat writes to them. */
 void kt_network_take_vectors(kt_network *network);

@@ -45,7 +45,7 @@ kt_status kt_trainer_score(kt_trainer *t, kt_part part, kt_metrics *metrics)
 static kt_status validate(kt_trainer *t, kt_scores *scores)
 {
     kt_metrics metrics = {0};
-    kt_status status = kt_comm_agree(t->comm, kt_metrics_create(&metrics, t->data->set.n_classes));
+    kt_status status = kt_comm_agree(t->work, kt_metrics_create(&metrics, t->data->set.n_classes));
     if (status == KT_OK)
         status = kt_trainer_score(t, KT_VALIDATION, &metrics);
     *scores = kt_metrics_scores(&metrics);
@@ -71,10 +71,13 @@ static kt_status train_epoch(kt_trainer *t)
     t->epoch_seconds = kt_timer_seconds();
     t->epoch_samples = 0;
     kt_batches_start_epoch(&t->batches, (uint32_t)p->epoch);
-    for (size_t step = (size_t)p->step_in_epoch; step < n_steps && !reached_max_steps(t) && !t->asked; step++) {
+    for (size_t step = (size_t)p->step_in_epoch; step < n_steps && !reached_max_steps(t) && !t->asked && !t->rearranges;
+         step++) {
         KT_TRY(kt_trainer_step(t, step));
         KT_TEST_POINT("step");
         kt_trainer_show_progress(t);
+        if (t->root)
+            kt_trainer_watch_steps(t);
         if (t->pulse.beat != NULL)
             t->pulse.beat(t->pulse.context);
         if (t->config->checkpoint.every_steps > 0 && !t->asked && p->step % t->config->checkpoint.every_steps == 0 &&
@@ -99,7 +102,7 @@ static kt_status finish_epoch(kt_trainer *t)
     if (kt_early_stopping_observe(&t->config->stopping, &t->state.stopping, p->epoch, validation.cross_entropy))
         keep_best(t);
     kt_schedule_observe(&t->config->schedule, &t->state.schedule, validation.cross_entropy);
-    KT_TRY(kt_comm_agree(t->comm, kt_trainer_record_epoch(t, &validation, rate)));
+    KT_TRY(kt_comm_agree(t->work, kt_trainer_record_epoch(t, &validation, rate)));
     p->sums = (kt_loss_sums){0};
     if (t->config->checkpoint.every_epochs > 0 && p->epoch % t->config->checkpoint.every_epochs == 0)
         KT_TRY(kt_trainer_save(t));
@@ -111,14 +114,15 @@ static void ask_others(kt_trainer *t)
 {
     int64_t n_asked = kt_stop_asked();
     if (t->replica.n_replicas > t->plan.job.n_shards) {
-        kt_comm_sum_i64(t->comm, &n_asked, 1);
+        kt_comm_sum_i64(t->work, &n_asked, 1);
         t->asked |= n_asked > 0;
     }
 }
 
+/* Until there is a reason to stop, or the ranks are to be arranged in another way. */
 static kt_status train(kt_trainer *t, kt_stop_reason *reason)
 {
-    while ((*reason = kt_trainer_stop_reason(t)) == KT_STOP_NOT) {
+    while ((*reason = kt_trainer_stop_reason(t)) == KT_STOP_NOT && !t->rearranges) {
         const kt_progress *p = &t->state.progress;
         KT_TRY(train_epoch(t));
         /* Validation can wait, who asks may not. But nobody comes back to a run that has had all its steps. */
@@ -128,14 +132,20 @@ static kt_status train(kt_trainer *t, kt_stop_reason *reason)
             KT_TRY(finish_epoch(t));
         ask_others(t);
     }
-    return kt_trainer_save(t);
+    return *reason != KT_STOP_NOT ? kt_trainer_save(t) : KT_OK;
 }
 
 kt_status kt_trainer_run(kt_trainer *t, kt_stop_reason *reason)
 {
     KT_TRY(kt_comm_agree(t->comm, kt_trainer_start_files(t)));
     t->start_seconds = kt_timer_seconds();
-    kt_status status = train(t, reason);
+    kt_status status = KT_OK;
+    do {
+        *reason = KT_STOP_NOT;
+        status = kt_trainer_meet(t, t->works ? train(t, reason) : KT_OK, reason);
+        if (status == KT_OK && t->rearranges)
+            status = kt_trainer_rearrange(t);
+    } while (status == KT_OK && *reason == KT_STOP_NOT);
     t->state.progress.seconds = kt_trainer_seconds(t);
     if (status != KT_DIVERGED)
         return status;

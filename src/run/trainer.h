@@ -20,7 +20,7 @@ typedef struct kt_pulse {
 /* What the replicas tell each other of every shard of a batch. */
 typedef struct kt_shard_result {
     kt_loss_sums sums;
-    int64_t asked; /* to stop: a rank of the replica that scored it was */
+    int64_t words; /* that were said in the replica that scored it: a bit each (replica.h) */
 } kt_shard_result;
 
 /* A trainer at step 0, weights initialized. comm, config, data and log are borrowed for its lifetime; dir is where

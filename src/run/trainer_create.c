@@ -67,9 +67,10 @@ static kt_status allocate(kt_trainer *t, const kt_network_spec *spec)
 {
     kt_arena count = {0};
     kt_network_room room;
-    KT_TRY(kt_comm_agree(t->comm, kt_network_measure(spec, &t->replica.team, &room)));
+    KT_TRY(kt_comm_agree(t->work, kt_network_measure(spec, &t->replica.team, &room)));
+    t->n_parameters = room.n_parameters;
     lay_out(t, &room, &count);
-    KT_TRY(kt_comm_agree(t->comm, check_memory(count.used + room.rank_bytes)));
+    KT_TRY(kt_comm_agree(t->work, check_memory(count.used + room.rank_bytes)));
     /* rank 0's best weights; and while a checkpoint is written, all tensors once as HDF5 has them, once as a file */
     const size_t root_bytes = (1 + 2 * (2 + t->plan.job.n_slots)) * t->plan.n_floats * sizeof(float);
     KT_TRY(kt_replica_allocate(
@@ -81,52 +82,60 @@ static kt_status allocate(kt_trainer *t, const kt_network_spec *spec)
     const shared memory = lay_out(t, &room, &(kt_arena){.base = kt_replica_memory(&t->replica)});
     t->board = memory.board;
     kt_status status = kt_network_create_in_team(&t->network, spec, &t->replica.team, memory.network);
-    KT_TRY(kt_comm_agree(t->comm, status));
+    KT_TRY(kt_comm_agree(t->work, status));
     return kt_exchange_create(&t->exchange, &t->replica, &t->plan, t->network, memory.exchange);
 }
 
-static kt_status group_ranks(kt_trainer *t, const kt_network_spec *spec, size_t ranks_per_replica)
-{
-    KT_TRY(kt_replica_create(&t->replica, t->comm, ranks_per_replica));
-    KT_TRY(kt_exchange_choose(&t->plan, &t->replica, &t->config->exchange, &t->config->optimizer, spec));
-    return allocate(t, spec);
-}
-
-static void free_layout(kt_trainer *t)
+void kt_trainer_free_arrangement(kt_trainer *t)
 {
     kt_exchange_free(t->exchange);
     kt_exchange_plan_free(&t->plan);
     kt_network_free(t->network);
     kt_replica_free(&t->replica);
+    kt_comm_free(t->work);
     t->exchange = NULL;
     t->network = NULL;
+    t->work = NULL;
+}
+
+static kt_status group_ranks(kt_trainer *t, const kt_arrangement *a)
+{
+    KT_TRY(kt_replica_create(&t->replica, t->work, a->ranks_per_replica));
+    KT_TRY(kt_exchange_choose(&t->plan, &t->replica, &t->config->exchange, &t->config->optimizer, &t->spec));
+    return allocate(t, &t->spec);
+}
+
+kt_status kt_trainer_build_arrangement(kt_trainer *t, const kt_arrangement *a)
+{
+    t->works = (size_t)kt_comm_rank(t->comm) < a->n_ranks;
+    KT_TRY(kt_comm_group(t->comm, t->works ? 0 : 1, &t->work));
+    const kt_status status = kt_comm_agree(t->comm, t->works ? group_ranks(t, a) : KT_OK);
+    if (status != KT_OK)
+        kt_trainer_free_arrangement(t);
+    return status;
 }
 
 static kt_status build(kt_trainer *t)
 {
     const kt_dataset *set = &t->data->set;
-    kt_network_spec spec = kt_config_network(t->config, set->d, set->n_classes);
+    t->spec = kt_config_network(t->config, set->d, set->n_classes);
+    KT_TRY(kt_comm_agree(t->comm, kt_arrangement_check(&t->config->arrangement, (size_t)kt_comm_size(t->comm))));
     KT_TRY(kt_comm_agree(t->comm, prepare_batches(t)));
     KT_TRY(kt_comm_agree(t->comm, prepare_loss(t)));
-    spec.max_batch = t->batches.sizes.largest;
-    spec.max_rows = kt_evaluate_max_rows(t->batches.sizes.largest, &t->data->split);
-    const size_t together = kt_replica_ranks_wanted(t->config->parallel.ranks_per_replica, t->batches.sizes.each);
-    kt_status status = group_ranks(t, &spec, together);
-    if (status == KT_NO_MEMORY && together > 1 && t->config->parallel.ranks_per_replica == KT_RANKS_AUTO &&
-        kt_comm_size(t->comm) > 1) {
-        kt_log_warning(t->log, "every rank gets a copy of the weights: %s", kt_error_message());
-        free_layout(t);
-        status = group_ranks(t, &spec, 1);
-    }
-    KT_TRY(status);
+    t->spec.max_batch = t->batches.sizes.largest;
+    t->spec.max_rows = kt_evaluate_max_rows(t->batches.sizes.largest, &t->data->split);
+    KT_TRY(kt_trainer_arrange(t));
+    kt_status status = KT_OK;
     if (t->root) {
         status = KT_NEW(t->best_parameters, kt_network_parameters(t->network)->room);
         if (status == KT_OK)
             status = KT_NEW(t->best_state, kt_network_state(t->network)->room);
     }
     KT_TRY(kt_comm_agree(t->comm, status));
-    kt_network_initialize(t->network, (uint64_t)t->config->run.seed);
-    kt_pool_settle(t->replica.pool);
+    if (t->works) {
+        kt_network_initialize(t->network, (uint64_t)t->config->run.seed);
+        kt_pool_settle(t->replica.pool);
+    }
     return KT_OK;
 }
 
@@ -168,7 +177,7 @@ void kt_trainer_free(kt_trainer *t)
 {
     if (t == NULL)
         return;
-    free_layout(t);
+    kt_trainer_free_arrangement(t);
     kt_batches_free(&t->batches);
     kt_history_free(&t->history);
     kt_memory_free(t->class_weights);

@@ -4,6 +4,7 @@
 #define KTRAIN_TRAINER_PRIVATE_H
 
 #include "base/shards.h"
+#include "engine/arrangement.h"
 #include "input/batches.h"
 #include "run/trainer.h"
 
@@ -11,6 +12,17 @@
 typedef struct kt_board {
     kt_shard_result shards[KT_MAX_SHARDS];
 } kt_board;
+
+/* How arrangements did, as rank 0 sees it. */
+typedef struct kt_arrangements_tried {
+    size_t n, current;
+    kt_arrangement each[KT_MOST_ARRANGEMENTS];
+    double seconds[KT_MOST_ARRANGEMENTS]; /* of a step, median; 0: not tried, HUGE_VAL: could not be made */
+    bool tries;                           /* others than the best so far are under way */
+    double start_seconds, pause_seconds;  /* of the present one; that a result holds at least */
+    size_t n_steps, n_slow;               /* since then; looks in a row that found it slow */
+    double last_seconds, steps[64];       /* when the last step ended; how long the last ones took */
+} kt_arrangements_tried;
 
 struct kt_trainer {
     /* What to do; borrowed. */
@@ -24,7 +36,13 @@ struct kt_trainer {
     bool root;
 
     /* Who works on what. */
-    kt_replica replica;
+    kt_arrangements_tried tried;
+    bool rearranges; /* the ranks leave their steps for another arrangement; the same on those that work */
+    kt_network_spec spec;
+    size_t n_parameters;
+    kt_comm *work; /* the ranks that train: here one of them when `works`, else those that sleep */
+    bool works;
+    kt_replica replica; /* and below: zero on ranks that sleep */
     kt_exchange_plan plan;
     kt_network *network; /* in the replica's memory, as is the board */
     kt_board *board;
@@ -47,6 +65,22 @@ struct kt_trainer {
     int64_t epoch_samples;                /* trained since then */
     double bar_seconds;                   /* when the bar was last drawn */
 };
+
+/* Sets what may be tried, and the arrangement to begin with. Collective. */
+kt_status kt_trainer_arrange(kt_trainer *trainer);
+
+/* Everything that depends on the arrangement: made, and freed. Collective. */
+kt_status kt_trainer_build_arrangement(kt_trainer *trainer, const kt_arrangement *arrangement);
+void kt_trainer_free_arrangement(kt_trainer *trainer);
+
+/* Rank 0, after each step: says so when it is time to try another arrangement. Local. */
+void kt_trainer_watch_steps(kt_trainer *trainer);
+
+/* The ranks that sleep hear how those that work fared: state, what comes next, status. Collective over all. */
+kt_status kt_trainer_meet(kt_trainer *trainer, kt_status status, kt_stop_reason *reason);
+
+/* The next arrangement to try, or the best, with everything as it stands. Collective over all. */
+kt_status kt_trainer_rearrange(kt_trainer *trainer);
 
 /* One step of the epoch under way. KT_DIVERGED. Collective. */
 kt_status kt_trainer_step(kt_trainer *trainer, size_t step);

@@ -51,6 +51,20 @@ static kt_status score_both(kt_trainer *t, kt_results *r)
     return score_parts(t, second, &r->detail, r->detail_part);
 }
 
+/* To the ranks that slept. */
+static kt_status share_results(kt_trainer *t, kt_results *r)
+{
+    const size_t n_cells = r->detail.n_classes * r->detail.n_classes;
+    if (t->tried.each[t->tried.current].n_ranks == (size_t)kt_comm_size(t->comm))
+        return KT_OK;
+    kt_comm_broadcast(t->comm, 0, &r->n_parameters, sizeof r->n_parameters);
+    kt_comm_broadcast(t->comm, 0, r->best, sizeof r->best);
+    kt_comm_broadcast(t->comm, 0, r->last, sizeof r->last);
+    kt_comm_broadcast(t->comm, 0, r->detail.confusion, n_cells * sizeof *r->detail.confusion);
+    kt_comm_broadcast(t->comm, 0, &r->detail.cross_entropy_sum, sizeof r->detail.cross_entropy_sum);
+    return KT_OK;
+}
+
 kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
 {
     const kt_progress *p = &t->state.progress;
@@ -61,7 +75,8 @@ kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
     r->steps = p->step;
     r->seconds = p->seconds;
     r->ranks = p->ranks;
-    r->n_parameters = kt_network_parameters(t->network)->n_elements;
+    r->n_parameters = t->n_parameters;
     KT_TRY(kt_comm_agree(t->comm, kt_metrics_create(&r->detail, t->data->set.n_classes)));
-    return score_both(t, r);
+    KT_TRY(kt_comm_agree(t->comm, t->works ? score_both(t, r) : KT_OK));
+    return share_results(t, r);
 }

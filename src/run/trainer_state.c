@@ -72,10 +72,10 @@ kt_status kt_trainer_save(kt_trainer *t)
 {
     if (t->dir == NULL || t->saved_step == t->state.progress.step)
         return KT_OK;
-    KT_TRY(kt_comm_agree(t->comm, t->root ? check_finite(t) : KT_OK));
+    KT_TRY(kt_comm_agree(t->work, t->root ? check_finite(t) : KT_OK));
     t->state.progress.seconds = kt_trainer_seconds(t);
     kt_exchange_gather_state(t->exchange);
-    KT_TRY(kt_comm_agree(t->comm, t->root ? write_checkpoint(t) : KT_OK));
+    KT_TRY(kt_comm_agree(t->work, t->root ? write_checkpoint(t) : KT_OK));
     t->saved_step = t->state.progress.step;
     return KT_OK;
 }
@@ -104,12 +104,13 @@ static kt_status find_saved_step(kt_trainer *t)
 
 kt_status kt_trainer_resume(kt_trainer *t, kt_hdf5 *file)
 {
-    const kt_snapshot snapshot = view(t);
+    const kt_snapshot snapshot = t->root ? view(t) : (kt_snapshot){0};
     KT_TRY(kt_comm_agree(t->comm, t->root ? kt_checkpoint_read(file, &snapshot) : KT_OK));
     KT_TRY(kt_comm_agree(t->comm, find_saved_step(t)));
     kt_comm_broadcast(t->comm, 0, &t->saved_step, sizeof t->saved_step);
     kt_comm_broadcast(t->comm, 0, &t->state, sizeof t->state);
-    kt_replica_spread_network(&t->replica, t->network);
+    if (t->works)
+        kt_replica_spread_network(&t->replica, t->network);
     t->seconds_before = t->state.progress.seconds;
     return KT_OK;
 }

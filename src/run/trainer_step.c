@@ -32,12 +32,12 @@ static void score_shards(kt_trainer *t, const kt_pass *pass, kt_shard_result *sh
         shards[first + v] = (kt_shard_result){.sums = sums[v]};
 }
 
-/* Sums of the whole batch: shard by shard, added along the tree. The word of a stop travels with them, so that all ranks know
- * of it in the same step. */
+/* Sums of the whole batch: shard by shard, added along the tree. Words travel with them, so that all ranks hear of a stop
+ * in the same step. */
 static void score_batch(kt_trainer *t, const kt_pass *pass, kt_loss_sums *sums)
 {
     const size_t V = pass->rows.shards;
-    const bool asked = kt_replica_is_asked(&t->replica);
+    unsigned words = kt_replica_hear(&t->replica);
     double shard_sums[2 * KT_MAX_SHARDS], total[2];
     kt_shard_result own[KT_MAX_SHARDS], *shards = own;
     score_shards(t, pass, own);
@@ -45,18 +45,21 @@ static void score_batch(kt_trainer *t, const kt_pass *pass, kt_loss_sums *sums)
         shards = t->board->shards;
         for (size_t v = pass->rows.first; v < pass->rows.end && t->replica.leaders != NULL; v++) {
             shards[v] = own[v];
-            shards[v].asked = asked;
+            shards[v].words = words;
         }
         kt_team_gather_all(&t->replica.team, shards, V, sizeof *shards);
     }
-    t->asked |= asked && t->replica.n_replicas == 1;
+    if (t->replica.n_replicas > 1)
+        words = 0; /* what all replicas hear is in the shards */
     for (size_t v = 0; v < V; v++) {
         shard_sums[2 * v] = shards[v].sums.loss;
         shard_sums[2 * v + 1] = shards[v].sums.cross_entropy;
         sums->correct += shards[v].sums.correct;
         sums->samples += shards[v].sums.samples;
-        t->asked |= shards[v].asked != 0;
+        words |= (unsigned)shards[v].words;
     }
+    t->asked |= (words & 1U << KT_WORD_STOP) != 0;
+    t->rearranges |= (words & 1U << KT_WORD_ARRANGE) != 0;
     kt_shards_add_f64(V, 2, 2, shard_sums, total);
     sums->loss = total[0];
     sums->cross_entropy = total[1];
@@ -74,7 +77,7 @@ kt_status kt_trainer_step(kt_trainer *t, size_t step)
                     .epoch = (uint32_t)p->epoch,
                     .sample = samples};
     if (kt_stop_asked())
-        kt_replica_ask(&t->replica);
+        kt_replica_say(&t->replica, KT_WORD_STOP);
     gather_batch(t, &pass);
     kt_network_forward(t->network, &pass);
     score_batch(t, &pass, &sums);
@@ -91,6 +94,6 @@ kt_status kt_trainer_step(kt_trainer *t, size_t step)
     p->sums.correct += sums.correct;
     p->sums.samples += sums.samples;
     t->epoch_samples += sums.samples;
-    return p->step <= t->config->run.log_steps ? kt_comm_agree(t->comm, kt_trainer_log_step(t, sums.loss / (double)M))
+    return p->step <= t->config->run.log_steps ? kt_comm_agree(t->work, kt_trainer_log_step(t, sums.loss / (double)M))
                                                : KT_OK;
 }

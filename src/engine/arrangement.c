@@ -1,0 +1,109 @@
+/* The keys, and what they leave to be tried. */
+#include "engine/arrangement.h"
+
+#include <stdio.h>
+
+#include "base/options_rows.h"
+#include "base/share.h"
+
+KT_WORDS(ranks_word, "auto", "all")
+KT_WORDS(replica_word, "auto", "node", "all")
+
+enum { ALL_RANKS = KT_WORD(1) };
+
+#define AT(field) offsetof(kt_arrangement_spec, field)
+
+static const kt_option option_rows[] = {
+    {"parallel", "ranks", KT_OPTION_INT, AT(ranks), "auto", 1, 1e6, ranks_word, 0,
+     "ranks that work on a step while the others sleep; all = every rank; auto = what steps of this run show to be "
+     "fastest"},
+    {"parallel", "ranks_per_replica", KT_OPTION_INT, AT(ranks_per_replica), "auto", 1, 4096, replica_word, 0,
+     "ranks of a host that share one copy of the weights, at most; node = all of a host; all = of all hosts together; "
+     "1 = "
+     "every rank has its own; auto = what steps of this run show to be fastest"},
+};
+const kt_option_rows kt_arrangement_options = KT_OPTION_ROWS(option_rows);
+
+/* Batches up to this are small: reading the weights costs more than multiplying by them. */
+enum { SMALL_BATCH = 256 };
+
+size_t kt_arrangement_seats(const kt_network_spec *spec)
+{
+    size_t widest = kt_panels_count(spec->n_classes);
+    for (size_t l = 0; l < spec->hidden.n; l++)
+        widest = kt_larger(widest, kt_panels_count((size_t)spec->hidden.values[l]));
+    return kt_smaller(widest, (size_t)spec->unit_shards);
+}
+
+typedef struct list {
+    size_t n;
+    kt_arrangement *each;
+} list;
+
+static void add(list *to, size_t n_ranks, size_t ranks_per_replica)
+{
+    const size_t per_replica = n_ranks == 1 ? 1 : ranks_per_replica;
+    for (size_t i = 0; i < to->n; i++)
+        if (to->each[i].n_ranks == n_ranks && to->each[i].ranks_per_replica == per_replica)
+            return;
+    if (to->n < KT_MOST_ARRANGEMENTS)
+        to->each[to->n++] = (kt_arrangement){n_ranks, per_replica};
+}
+
+/* Teams of so many ranks, of one host or across hosts; or each with a copy of its own. */
+static void add_ways(list *to, const kt_arrangement_job *job, size_t n_ranks)
+{
+    const bool splits = job->n_shards > 1 && n_ranks > 1;
+    if (splits && job->batch_size > SMALL_BATCH)
+        add(to, n_ranks, 1);
+    add(to, n_ranks, KT_RANKS_OF_A_HOST);
+    if (splits)
+        add(to, n_ranks, 1);
+    if (job->n_hosts > 1 && n_ranks > 1)
+        add(to, n_ranks, KT_RANKS_OF_ALL_HOSTS);
+}
+
+static size_t per_replica(int64_t given)
+{
+    if (given == KT_RANKS_ALL)
+        return KT_RANKS_OF_ALL_HOSTS;
+    return given == KT_RANKS_NODE ? KT_RANKS_OF_A_HOST : (size_t)given;
+}
+
+size_t kt_arrangements(const kt_arrangement_spec *spec, const kt_arrangement_job *job,
+                       kt_arrangement out[KT_MOST_ARRANGEMENTS])
+{
+    list all = {0, out};
+    const size_t most = spec->ranks > 0 ? (size_t)spec->ranks : job->n_ranks;
+    if (spec->ranks_per_replica != KT_RANKS_AUTO) {
+        add(&all, most, per_replica(spec->ranks_per_replica));
+        return all.n;
+    }
+    if (spec->ranks == KT_AUTO && job->n_hosts == 1 && job->batch_size <= SMALL_BATCH)
+        add_ways(&all, job, kt_smaller(most, job->most_seats));
+    add_ways(&all, job, most);
+    for (size_t n = most / 2; n > 0 && spec->ranks == KT_AUTO; n /= 2)
+        add_ways(&all, job, n);
+    return all.n;
+}
+
+kt_status kt_arrangement_check(const kt_arrangement_spec *spec, size_t n_ranks)
+{
+    if (spec->ranks <= (int64_t)n_ranks)
+        return KT_OK;
+    return kt_fail(KT_CONFIG, "parallel.ranks = %lld with %zu rank%s started: must be at most that, all or auto",
+                   (long long)spec->ranks, n_ranks, n_ranks == 1 ? "" : "s");
+}
+
+void kt_arrangement_describe(const kt_arrangement *a, char *text, size_t size)
+{
+    if (a->n_ranks == 1)
+        snprintf(text, size, "1 rank");
+    else if (a->ranks_per_replica == 1)
+        snprintf(text, size, "%zu ranks with a copy of the weights each", a->n_ranks);
+    else if (a->ranks_per_replica == KT_RANKS_OF_ALL_HOSTS || a->ranks_per_replica == KT_RANKS_OF_A_HOST)
+        snprintf(text, size, "%zu ranks as one team%s", a->n_ranks,
+                 a->ranks_per_replica == KT_RANKS_OF_A_HOST ? " a host" : "");
+    else
+        snprintf(text, size, "%zu ranks in teams of %zu", a->n_ranks, a->ranks_per_replica);
+}

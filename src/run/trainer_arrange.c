@@ -1,0 +1,270 @@
+/* Finding the fastest arrangement of the ranks by trying, while they train: no bit depends on it. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/timer.h"
+#include "run/trainer_private.h"
+
+/* An arrangement is tried for so long and so many steps, of which the first are not counted. Nothing is tried in a run that has
+ * not lasted, or is not about to last, so long that it pays. */
+static const double TRY_SECONDS = 0.05, FIRST_SECONDS = 0.3, WORTH_SECONDS = 3;
+enum { TRY_STEPS = 5, WARM_STEPS = 2, N_STEPS = 64 };
+
+/* It is tried again when steps have been so much slower in so many looks in a row. */
+static const double SLOW = 1.3, LOOK_SECONDS = 1, PAUSE_SECONDS = 10;
+enum { SLOW_LOOKS = 3 };
+
+/* ---- what is tried ---- */
+
+static void begin(kt_trainer *t)
+{
+    t->tried.start_seconds = t->tried.last_seconds = kt_timer_seconds();
+    t->tried.n_steps = 0;
+}
+
+kt_status kt_trainer_arrange(kt_trainer *t)
+{
+    kt_comm *host;
+    KT_TRY(kt_comm_group_host(t->comm, &host));
+    int64_t n_hosts = kt_comm_rank(host) == 0;
+    kt_comm_free(host);
+    kt_comm_sum_i64(t->comm, &n_hosts, 1);
+    const kt_exchange_job job =
+        kt_exchange_job_of(&t->config->exchange, &t->config->optimizer, t->batches.sizes.largest, 1);
+    const kt_arrangement_job from = {.n_ranks = (size_t)kt_comm_size(t->comm),
+                                     .n_hosts = (size_t)n_hosts,
+                                     .batch_size = t->batches.sizes.each,
+                                     .n_shards = job.n_shards,
+                                     .most_seats = kt_arrangement_seats(&t->spec)};
+    t->tried.n = kt_arrangements(&t->config->arrangement, &from, t->tried.each);
+    t->tried.pause_seconds = PAUSE_SECONDS;
+    kt_status status = kt_trainer_build_arrangement(t, &t->tried.each[0]);
+    while (status == KT_NO_MEMORY && t->tried.current + 1 < t->tried.n) {
+        char text[80];
+        kt_arrangement_describe(&t->tried.each[t->tried.current], text, sizeof text);
+        kt_log_warning(t->log, "not %s: %s", text, kt_error_message());
+        t->tried.seconds[t->tried.current] = HUGE_VAL;
+        status = kt_trainer_build_arrangement(t, &t->tried.each[++t->tried.current]);
+    }
+    begin(t);
+    return status;
+}
+
+/* ---- watching ---- */
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of the last steps. */
+static double median(const kt_arrangements_tried *tried)
+{
+    double steps[N_STEPS];
+    const size_t n = kt_smaller(tried->n_steps - WARM_STEPS, N_STEPS);
+    for (size_t i = 0; i < n; i++)
+        steps[i] = tried->steps[(tried->n_steps - 1 - i) % N_STEPS];
+    qsort(steps, n, sizeof *steps, by_size);
+    return steps[n / 2];
+}
+
+static bool is_worth_it(const kt_trainer *t, double step_seconds)
+{
+    const double epochs = (double)(t->config->train.epochs - t->state.progress.epoch);
+    double left = epochs * (double)t->batches.sizes.steps;
+    if (t->config->train.max_steps > 0)
+        left = fmin(left, (double)(t->config->train.max_steps - t->state.progress.step));
+    return left * step_seconds > WORTH_SECONDS;
+}
+
+static void look_again(kt_trainer *t, double seconds)
+{
+    kt_arrangements_tried *tried = &t->tried;
+    tried->n_slow = seconds > SLOW * tried->seconds[tried->current] ? tried->n_slow + 1 : 0;
+    begin(t);
+    if (tried->n_slow < SLOW_LOOKS)
+        return;
+    for (size_t i = 0; i < tried->n; i++) /* all but what could not be made */
+        tried->seconds[i] = isinf(tried->seconds[i]) ? HUGE_VAL : 0;
+    tried->seconds[tried->current] = seconds;
+    tried->pause_seconds *= 2;
+    tried->n_slow = 0;
+    tried->tries = true;
+    kt_replica_say(&t->replica, KT_WORD_ARRANGE);
+}
+
+/* A step has ended; now and then that says how the arrangement does. */
+void kt_trainer_watch_steps(kt_trainer *t)
+{
+    kt_arrangements_tried *tried = &t->tried;
+    const double now = kt_timer_seconds(), lasted = now - tried->start_seconds;
+    if (tried->n == 1 || t->rearranges)
+        return;
+    tried->steps[tried->n_steps++ % N_STEPS] = now - tried->last_seconds;
+    tried->last_seconds = now;
+    const bool is_first = tried->seconds[tried->current] == 0 && !tried->tries;
+    const bool settled = !is_first && !tried->tries;
+    if (tried->n_steps < WARM_STEPS + TRY_STEPS ||
+        lasted < (settled    ? fmax(LOOK_SECONDS, tried->n_slow == 0 ? tried->pause_seconds / 10 : 0)
+                  : is_first ? FIRST_SECONDS
+                             : TRY_SECONDS))
+        return;
+    const double seconds = median(tried);
+    if (settled) {
+        look_again(t, seconds);
+        return;
+    }
+    if (!is_worth_it(t, seconds)) {
+        begin(t);
+        return;
+    }
+    tried->seconds[tried->current] = seconds;
+    tried->tries = true;
+    kt_replica_say(&t->replica, KT_WORD_ARRANGE);
+}
+
+/* ---- changing ---- */
+
+/* What the ranks that worked tell those that slept. */
+typedef struct news {
+    kt_run_state state;
+    kt_stop_reason reason;
+    kt_arrangements_tried tried;
+    int64_t saved_step, saved_best_epoch;
+    bool asked, rearranges;
+} news;
+
+kt_status kt_trainer_meet(kt_trainer *t, kt_status status, kt_stop_reason *reason)
+{
+    const size_t n_ranks = (size_t)kt_comm_size(t->comm);
+    if (n_ranks > 1 && t->tried.n > 1) /* some may sleep */
+        kt_comm_barrier_asleep(t->comm);
+    status = kt_comm_agree(t->comm, status);
+    if (n_ranks == 1)
+        return status;
+    news n = {t->state, *reason, t->tried, t->saved_step, t->saved_best_epoch, t->asked, t->rearranges};
+    kt_comm_broadcast(t->comm, 0, &n, sizeof n);
+    t->state = n.state;
+    *reason = n.reason;
+    t->tried = n.tried;
+    t->saved_step = n.saved_step;
+    t->saved_best_epoch = n.saved_best_epoch;
+    t->asked = n.asked;
+    t->rearranges = n.rearranges;
+    return status;
+}
+
+/* Rank 0's vectors, while the memory that they are in changes. */
+typedef struct carried {
+    float *parameters[1 + KT_MAX_SLOTS], *state;
+} carried;
+
+static void copy_vectors(const kt_tensors *all, float *const *kept, bool back)
+{
+    for (size_t k = 0; k < all->n_vectors; k++)
+        memcpy(back ? all->vector[k] : kept[k], back ? kept[k] : all->vector[k], all->room * sizeof(float));
+}
+
+static kt_status take_away(kt_trainer *t, carried *c)
+{
+    const kt_tensors *parameters = kt_network_parameters(t->network), *state = kt_network_state(t->network);
+    kt_status status = KT_OK;
+    kt_exchange_gather_state(t->exchange);
+    for (size_t k = 0; k < parameters->n_vectors && t->root && status == KT_OK; k++)
+        status = KT_NEW(c->parameters[k], parameters->room);
+    if (t->root && status == KT_OK)
+        status = KT_NEW(c->state, state->room);
+    KT_TRY(kt_comm_agree(t->work, status));
+    if (t->root) {
+        copy_vectors(parameters, c->parameters, false);
+        copy_vectors(state, &c->state, false);
+    }
+    return KT_OK;
+}
+
+static void bring_back(kt_trainer *t, carried *c)
+{
+    if (!t->works)
+        return;
+    kt_network_touch(t->network);
+    if (t->root) {
+        copy_vectors(kt_network_parameters(t->network), c->parameters, true);
+        copy_vectors(kt_network_state(t->network), &c->state, true);
+    }
+    kt_replica_spread_network(&t->replica, t->network);
+    kt_pool_settle(t->replica.pool);
+}
+
+static void free_carried(carried *c)
+{
+    for (size_t k = 0; k <= KT_MAX_SLOTS; k++)
+        kt_memory_free(c->parameters[k]);
+    kt_memory_free(c->state);
+}
+
+/* Something that was not tried, else the fastest. The same on all ranks. */
+static size_t choose(const kt_arrangements_tried *tried)
+{
+    size_t best = tried->current;
+    for (size_t i = 0; i < tried->n; i++)
+        if (tried->seconds[i] == 0)
+            return i;
+    for (size_t i = 0; i < tried->n; i++)
+        if (tried->seconds[i] < tried->seconds[best])
+            best = i;
+    return best;
+}
+
+static void report(const kt_trainer *t)
+{
+    char text[80];
+    const kt_arrangements_tried *tried = &t->tried;
+    kt_arrangement_describe(&tried->each[tried->current], text, sizeof text);
+    kt_log_line(t->log, "ranks  %s: %.4g us a step, the fastest of", text, 1e6 * tried->seconds[tried->current]);
+    for (size_t i = 0; i < tried->n; i++) {
+        kt_arrangement_describe(&tried->each[i], text, sizeof text);
+        if (i != tried->current && isfinite(tried->seconds[i]))
+            kt_log_line(t->log, "         %s: %.4g us", text, 1e6 * tried->seconds[i]);
+    }
+}
+
+/* What cannot be made is not tried again, and the one before, which could, comes back. */
+static kt_status change_to(kt_trainer *t, size_t next)
+{
+    carried c = {0};
+    kt_status status = kt_comm_agree(t->comm, t->works ? take_away(t, &c) : KT_OK);
+    if (status == KT_OK) {
+        kt_trainer_free_arrangement(t);
+        status = kt_trainer_build_arrangement(t, &t->tried.each[next]);
+        if (status == KT_NO_MEMORY) {
+            t->tried.seconds[next] = HUGE_VAL;
+            next = t->tried.current;
+            status = kt_trainer_build_arrangement(t, &t->tried.each[next]);
+        }
+    }
+    if (status == KT_OK) {
+        t->tried.current = next;
+        bring_back(t, &c);
+    }
+    free_carried(&c);
+    return status;
+}
+
+kt_status kt_trainer_rearrange(kt_trainer *t)
+{
+    const size_t next = choose(&t->tried);
+    const bool untried = t->tried.seconds[next] == 0;
+    if (t->works)
+        kt_replica_forget(&t->replica, KT_WORD_ARRANGE);
+    if (next != t->tried.current)
+        KT_TRY(change_to(t, next));
+    t->rearranges = false;
+    t->tried.tries = untried;
+    if (!untried)
+        report(t);
+    begin(t);
+    return KT_OK;
+}
