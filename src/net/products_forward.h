@@ -1,25 +1,19 @@
-/* Forward: lists of nonzeros, and dense tiles where there are few zeros. Part
- * of a source that is built for one instruction set. */
+/* Forward: lists of nonzeros, and dense tiles where there are few zeros. Part of a source that is built for one
+ * instruction set. */
 #ifndef KTRAIN_PRODUCTS_FORWARD_H
 #define KTRAIN_PRODUCTS_FORWARD_H
 
-#include <string.h>
-
+#include "net/products.h"
 #include "net/products_vector.h"
 
-/* A few panels and a few inputs, whose weights stay in the first-level cache
- * while samples pass. Sums wait in y. */
+/* A few panels and a few inputs, whose weights stay in the first-level cache while samples pass. Sums wait in y. */
 typedef struct forward_block {
     const kt_inputs *in;
     const float *w; /* of the first panel and input `begin` */
-    size_t stride_w;
-    const float *from;             /* where sums begin: the bias or y, of the first panel */
-    size_t stride_from, step_from; /* floats to the next panel's, and to the next sample's */
-    float *y;
-    size_t stride_y;
+    float *y;       /* of the first panel */
+    size_t stride_w, stride_y;
     size_t begin, end; /* of inputs; begin is a multiple of 16 */
-    /* What comes next in memory is fetched meanwhile: n_ahead lines of each panel
-   * for each sample from `first` on. */
+    /* What comes next in memory is fetched meanwhile: n_ahead lines of each panel for each sample from `first` on. */
     const float *next;
     size_t first, n_ahead;
 } forward_block;
@@ -34,19 +28,16 @@ KT_INLINE void forward_entry(size_t n, const forward_block *b, size_t i, vector 
         sum[v] = multiply_add(factor, load(row + vector_at(v, b->stride_w)), sum[v]);
 }
 
-/* What is left of a list from entry k on. A load for four is less work than
- * four. */
+/* What is left of a list from entry k on. One load of four values is less work than four. */
 KT_INLINE void forward_list(size_t n, const forward_block *b, const uint32_t *index, const float *value, size_t k,
                             size_t end, vector *sum)
 {
     for (; k + 4 <= end; k += 4) {
         const vector four = load_4(value + k);
-        uint64_t two[2];
-        memcpy(two, index + k, sizeof two);
-        forward_entry(n, b, (uint32_t)two[0], splat_of(four, 0), sum);
-        forward_entry(n, b, two[0] >> 32, splat_of(four, 1), sum);
-        forward_entry(n, b, (uint32_t)two[1], splat_of(four, 2), sum);
-        forward_entry(n, b, two[1] >> 32, splat_of(four, 3), sum);
+        forward_entry(n, b, index[k], splat_of(four, 0), sum);
+        forward_entry(n, b, index[k + 1], splat_of(four, 1), sum);
+        forward_entry(n, b, index[k + 2], splat_of(four, 2), sum);
+        forward_entry(n, b, index[k + 3], splat_of(four, 3), sum);
     }
     for (; k < end; k++)
         forward_entry(n, b, index[k], splat(value[k]), sum);
@@ -61,8 +52,7 @@ KT_INLINE void fetch_ahead(size_t n, const forward_block *b, size_t s, size_t n_
         __builtin_prefetch(b->next + p * b->stride_w + i * KT_PANEL, 0, 3);
 }
 
-/* Samples s ... s + n_lists - 1 and n panels. The lists are walked side by side
- * as long as all of them last. */
+/* Samples s ... s + n_lists - 1 and n panels. The lists are walked side by side as long as all of them last. */
 KT_INLINE void forward_visit(size_t n, size_t n_lists, const forward_block *b, size_t s)
 {
     const kt_inputs *in = b->in;
@@ -80,7 +70,7 @@ KT_INLINE void forward_visit(size_t n, size_t n_lists, const forward_block *b, s
         common = kt_smaller(common, left[j]);
         KT_UNROLL
         for (size_t v = 0; v < n * PARTS; v++)
-            sum[j][v] = load(b->from + (s + j) * b->step_from + vector_at(v, b->stride_from));
+            sum[j][v] = load(b->y + (s + j) * KT_PANEL + vector_at(v, b->stride_y));
     }
     for (; n_lists > 1 && k < common; k++)
         KT_UNROLL
@@ -120,7 +110,7 @@ KT_INLINE void forward_tile(size_t n, size_t n_rows, const forward_block *b, siz
         x[r] = b->in->x + (s + r) * b->in->ld + b->begin;
         KT_UNROLL
         for (size_t v = 0; v < n * PARTS; v++)
-            sum[r][v] = load(b->from + (s + r) * b->step_from + vector_at(v, b->stride_from));
+            sum[r][v] = load(b->y + (s + r) * KT_PANEL + vector_at(v, b->stride_y));
     }
     for (size_t i = 0; i < b->end - b->begin; i++, w += KT_PANEL) {
         vector row[TILE_PANELS * PARTS];
@@ -189,47 +179,49 @@ static void forward_samples(const forward_block *block, size_t n, kt_range sampl
     fetch_ahead(n, block, samples.begin, samples.end - samples.begin);
     for (size_t p = 0; p < n; p += TILE_PANELS) {
         forward_tiles[kt_smaller(n - p, TILE_PANELS) - 1][samples.end - samples.begin - 1](&b, samples.begin);
-        b.w += TILE_PANELS * b.stride_w, b.from += TILE_PANELS * b.stride_from, b.y += TILE_PANELS * b.stride_y;
+        b.w += TILE_PANELS * b.stride_w;
+        b.y += TILE_PANELS * b.stride_y;
     }
 }
 
-/* All samples of a few panels. far: their weights come from beyond the
- * second-level cache, and the next block of them is fetched while the samples
- * pass one; it finds room beside it. */
+/* With more samples than that a fetch from the third-level cache is short beside what is done with it. */
+enum { FAR_ROWS = 48 };
+
+/* All samples of a few panels. far: their weights come from beyond the second-level cache, and the next block of them is
+ * fetched while the samples pass one; it finds room beside it. */
 static void forward_group(const kt_panels *w, bool far, forward_block b, kt_range rows)
 {
     const size_t lines = first_cache_lines() / 4 * (far ? 2 : 3), n_inputs = kt_larger(lines / w->n / 16, 1) * 16;
-    const size_t n_rows = rows.end - rows.begin, n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
+    const size_t n_rows = rows.end - rows.begin;
     for (; b.begin < w->rows; b.begin = b.end) {
         b.end = kt_smaller(b.begin + n_inputs, w->rows);
         b.w = w->at + b.begin * KT_PANEL;
         b.next = b.end < w->rows ? w->at + b.end * KT_PANEL : w->at + w->n * w->stride;
         b.n_ahead = far ? (n_inputs + n_rows - 1) / n_rows : 0;
-        for (size_t t = 0; t < n_tiles; t++) {
-            const kt_range tile = kt_share(n_rows, t, n_tiles);
-            forward_samples(&b, w->n, (kt_range){rows.begin + tile.begin, rows.begin + tile.end});
-        }
-        b.from = b.y, b.stride_from = b.stride_y, b.step_from = KT_PANEL;
+        for (size_t s = rows.begin; s < rows.end; s += TILE_ROWS)
+            forward_samples(&b, w->n, kt_range_from(s, TILE_ROWS, rows.end));
     }
 }
 
-enum { FAR_ROWS = 48 };
+static void begin_with_bias(const float *bias, kt_range rows, const kt_panels *y)
+{
+    for (size_t p = 0; p < y->n; p++)
+        for (size_t s = rows.begin; s < rows.end; s++)
+            for (size_t v = 0; v < PARTS; v++)
+                store(y->at + p * y->stride + s * KT_PANEL + v * LANES, load(bias + p * KT_PANEL + v * LANES));
+}
 
 static void forward(const kt_panels *w, const float *bias, const kt_inputs *x, kt_range rows, const kt_panels *y)
 {
     const size_t n_groups = (w->n + LIST_PANELS - 1) / LIST_PANELS;
+    const bool far = w->n * w->rows >= FAR_LINES && rows.end - rows.begin <= FAR_ROWS;
     for (size_t g = 0; g < n_groups; g++) {
         const kt_range panels = kt_share(w->n, g, n_groups);
-        const kt_panels some = kt_panels_some(w, panels);
-        forward_group(&some, w->n * w->rows >= FAR_LINES && rows.end - rows.begin <= FAR_ROWS,
-                      (forward_block){.in = x,
-                                      .stride_w = w->stride,
-                                      .from = bias + panels.begin * KT_PANEL,
-                                      .stride_from = KT_PANEL,
-                                      .y = y->at + panels.begin * y->stride,
-                                      .stride_y = y->stride,
-                                      .first = rows.begin},
-                      rows);
+        const kt_panels some = kt_panels_some(w, panels), sums = kt_panels_some(y, panels);
+        const forward_block b = {
+            .in = x, .stride_w = w->stride, .y = sums.at, .stride_y = y->stride, .first = rows.begin};
+        begin_with_bias(bias + panels.begin * KT_PANEL, rows, &sums);
+        forward_group(&some, far, b, rows);
     }
 }
 

@@ -119,8 +119,8 @@ KT_INLINE vector multiply_add(vector a, vector b, vector c)
 
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
-#define KT_EACH_BACKWARD(f) f(1, 6) f(2, 3)
-enum { LANES = 8, LIST_PANELS = 4, TILE_PANELS = 2, TILE_ROWS = 3 };
+#define KT_EACH_BACKWARD(f) f(1, 6)
+enum { LANES = 8, LIST_PANELS = 4, TILE_PANELS = 1, TILE_ROWS = 6 };
 #define KT_EACH_LANE(f, h)  f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h)
 typedef __m256 vector;
 
@@ -156,7 +156,7 @@ KT_INLINE vector multiply_add(vector a, vector b, vector c)
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #define KT_EACH_BACKWARD(f) f(1, 6)
-enum { LANES = 4, LIST_PANELS = 4, TILE_PANELS = 2, TILE_ROWS = 3 };
+enum { LANES = 4, LIST_PANELS = 4, TILE_PANELS = 1, TILE_ROWS = 6 };
 #define KT_EACH_LANE(f, h)  f(0, h), f(1, h), f(2, h), f(3, h)
 typedef float32x4_t vector;
 
@@ -194,7 +194,7 @@ KT_INLINE vector multiply_add(vector a, vector b, vector c)
 
 #ifndef KT_EACH_LIST
 #define KT_EACH_LIST(f) f(1) f(2) f(3) f(4)
-#define KT_EACH_TILE(f) f(1, 1) f(1, 2) f(1, 3) f(2, 1) f(2, 2) f(2, 3)
+#define KT_EACH_TILE(f) f(1, 1) f(1, 2) f(1, 3) f(1, 4) f(1, 5) f(1, 6)
 #endif
 
 /* Lines of the first-level cache; where the system does not say, of a small one. Asked once: a virtual machine may take
