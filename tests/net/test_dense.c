@@ -1,112 +1,59 @@
-/* dense.h against plain loops in double, and bit by bit however a product is cut: by OpenBLAS and by all own
- * kernels. */
+/* dense.h: who owns which panels, and that what the owners compute is the whole layer's, bit by bit. The products
+ * themselves: test_products.c. */
 #include "net/dense.h"
 
-#include <stdint.h>
+#include <math.h>
 
-#include "base/memory.h"
-#include "base/share.h"
+#include "base/random.h"
 #include "edge/linalg.h"
 
-#include "golden.h"
 #include "test.h"
 
 const char *const kt_test_suite = "dense";
 
-enum { TILE_THIN = 16, TILE_BLAS = 256, MOST = 160 * 1200, MOST_KERNELS = 8, MOST_OWNERS = 9 };
-
-static float x[MOST], w[4 * MOST], d[MOST], result[4 * MOST], whole[4 * MOST], parts[8 * MOST];
-
-/* Of exactly the promised size; for all tests. */
-static float *scratch(void)
-{
-    static float *memory;
-    if (memory == NULL) {
-        kt_linalg_start(1);
-        memory = kt_memory_new(kt_dense_scratch(), sizeof *memory);
-        CU_ASSERT_FATAL(memory != NULL);
-    }
-    return memory;
-}
-
-/* Mixed signs; every other number is a zero, some of them negative, as behind relu and dropout. */
-static void fill(size_t n, unsigned seed, bool sparse, float *out)
-{
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        out[i] = (float)(seed >> 8) / 8388608.0f - 1;
-        if (sparse && seed >> 31)
-            out[i] = seed >> 30 & 1 ? 0.0f : -0.0f;
-    }
-}
-
-/* NaNs of one pattern: what nobody writes keeps it. */
-static void mark(size_t n, float *out)
-{
-    memset(out, 0xff, n * sizeof *out);
-}
-
-static size_t count_marked(size_t n, const float *out)
-{
-    static const unsigned char pattern[sizeof(float)] = {0xff, 0xff, 0xff, 0xff};
-    size_t n_marked = 0;
-    for (size_t i = 0; i < n; i++)
-        n_marked += memcmp(&out[i], pattern, sizeof pattern) == 0;
-    return n_marked;
-}
-
-static bool same(size_t n, const float *a, const float *b)
-{
-    return memcmp(a, b, n * sizeof *a) == 0;
-}
-
-/* OpenBLAS (NULL) first, then every row of the table that this processor has. */
-static size_t all_kernels(const kt_kernels *all[MOST_KERNELS])
-{
-    size_t n = 0;
-    all[n++] = NULL;
-    for (size_t k = 0; k < KT_N_SIMD && n < MOST_KERNELS; k++)
-        if (kt_simd_rows[k].supported())
-            all[n++] = kt_kernels_table[k];
-    return n;
-}
-
-/* g[n_out x n_in], the sums over `node` in tiles of the largest size. */
-static void gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, float *g)
-{
-    for (size_t o = 0; o < dense->n_out; o += KT_DENSE_UNITS)
-        for (size_t i = 0; i < dense->n_in; i += KT_DENSE_COLUMNS)
-            kt_dense_gradient(dense, rows, node, kt_range_from(o, KT_DENSE_UNITS, dense->n_out),
-                              kt_range_from(i, KT_DENSE_COLUMNS, dense->n_in), d, x, g + o * dense->n_in + i,
-                              dense->n_in, NULL, scratch());
-}
-
-static void bias_gradient(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, float *g)
-{
-    for (size_t o = 0; o < dense->n_out; o += KT_DENSE_UNITS)
-        kt_dense_bias_gradient(dense, rows, node, kt_range_from(o, KT_DENSE_UNITS, dense->n_out), d, g + o);
-}
+enum { MOST_SEATS = 20, MOST_BATCH = 29 };
 
 /* ---- who owns what ---- */
 
-static void units_are_owned_once(void)
+/* Every panel has one owner, and shares are even: by a panel for each run at most. */
+static size_t count_wrong_shares(const kt_network_spec *spec, size_t n_in, size_t n_out, size_t n_seats)
 {
-    for (size_t n_units = 1; n_units < 2500; n_units += n_units < 40 ? 1 : 61)
-        for (size_t n_parts = 1; n_parts <= 9; n_parts++)
-            for (int thin = 0; thin <= 1; thin++) {
-                const size_t tile = thin ? TILE_THIN : TILE_BLAS;
-                size_t next = 0, most = 0, least = SIZE_MAX;
-                for (size_t part = 0; part < n_parts; part++) {
-                    const kt_range own = kt_dense_own(n_units, thin, &(kt_team){.seat = part, .n_seats = n_parts});
-                    const size_t n_tiles = (own.end - own.begin + tile - 1) / tile;
-                    CU_ASSERT(own.begin == next && own.end >= own.begin);
-                    CU_ASSERT(own.end % tile == 0 || own.end == n_units);
-                    most = n_tiles > most ? n_tiles : most;
-                    least = n_tiles < least ? n_tiles : least;
-                    next = own.end;
-                }
-                CU_ASSERT(next == n_units && most - least <= 1);
+    const size_t n_panels = kt_panels_count(n_out), n_runs = (size_t)spec->unit_shards;
+    const size_t most_runs = (n_runs + n_seats - 1) / n_seats, of_run = (n_panels + n_runs - 1) / n_runs;
+    size_t next = 0, n_wrong = 0;
+    for (size_t seat = 0; seat < n_seats; seat++) {
+        const kt_range own = kt_dense_share(spec, n_in, n_out, seat, n_seats);
+        if (kt_dense_is_whole(n_in, n_out)) {
+            n_wrong += own.begin != 0 || own.end != n_panels;
+            next = n_panels;
+            continue;
+        }
+        n_wrong += own.begin != next || own.end < own.begin || own.end - own.begin > most_runs * of_run;
+        next = own.end;
+    }
+    return n_wrong + (next != n_panels);
+}
+
+static void panels_are_owned_once(void)
+{
+    static const size_t n_ins[] = {1, 30, 10000}; /* the last is never whole */
+    size_t n_wrong = 0;
+    for (int64_t unit_shards = 1; unit_shards <= KT_MAX_SHARDS; unit_shards++)
+        for (size_t n_out = 1; n_out <= 400; n_out++)
+            for (size_t n_seats = 1; n_seats <= MOST_SEATS; n_seats++) {
+                const kt_network_spec spec = {.unit_shards = unit_shards};
+                const size_t n_in = n_ins[(n_out + n_seats) % 3];
+                n_wrong += count_wrong_shares(&spec, n_in, n_out, n_seats);
+                n_wrong += count_wrong_shares(&spec, 10000, n_out, n_seats);
             }
+    CU_ASSERT(n_wrong == 0);
+}
+
+static void small_layers_are_whole(void)
+{
+    CU_ASSERT(kt_dense_is_whole(128, 49) && kt_dense_is_whole(1, 1) && kt_dense_is_whole(8192, 1));
+    CU_ASSERT(!kt_dense_is_whole(784, 128) && !kt_dense_is_whole(8193, 1) && !kt_dense_is_whole(1, 8193));
+    CU_ASSERT(!kt_dense_is_whole(SIZE_MAX / 2, 4) && !kt_dense_is_whole(4, SIZE_MAX / 2));
 }
 
 static void rows_of_shards(void)
@@ -115,271 +62,267 @@ static void rows_of_shards(void)
         for (size_t V = 1; V <= 16; V *= 2)
             for (size_t first = 0, row[KT_MAX_SHARDS + 1]; first <= V; first++)
                 for (size_t end = first; end <= V; end++) {
-                    const kt_rows rows = {M, V, first, end};
+                    const kt_range rows = kt_rows_range(&(kt_rows){M, V, first, end});
                     kt_shards_rows(M, V, (kt_shard_node){0, V}, row);
-                    CU_ASSERT(kt_rows_begin(&rows) == row[first] && kt_rows_end(&rows) == row[end]);
+                    CU_ASSERT(rows.begin == row[first] && rows.end == row[end]);
                 }
-    const kt_rows nothing = {.M = 5};
-    CU_ASSERT(kt_rows_begin(&nothing) == kt_rows_end(&nothing));
+    const kt_range nothing = kt_rows_range(&(kt_rows){.M = 5});
+    CU_ASSERT(nothing.begin == nothing.end);
 }
 
-/* ---- against plain loops ---- */
+/* ---- a layer on a seat ---- */
 
-/* M, shards, n_in, n_out */
-static const size_t shapes[][4] = {{1, 1, 1, 1},      {7, 4, 5, 3},     {16, 16, 128, 49}, {3, 8, 33, 17},
-                                   {1, 64, 70, 9},    {0, 4, 5, 3},     {64, 4, 784, 70},  {40, 2, 1100, 150},
-                                   {130, 64, 40, 65}, {29, 8, 270, 530}};
+/* M, shards, n_in, n_out, runs */
+static const size_t shapes[][5] = {
+    {29, 8, 300, 70, 16}, {16, 4, 90, 113, 4}, {29, 64, 131, 64, 1}, {1, 8, 600, 17, 2}, {9, 2, 20, 30, 16}};
 
-static double dot(size_t k, const float *a, size_t step_a, const float *b, size_t step_b)
+typedef struct bench {
+    kt_network_spec spec;
+    kt_team team;
+    kt_maker maker;
+    kt_tensor tensor[2];
+    kt_dense dense;
+    kt_rows rows;
+    const kt_products *products;
+    size_t room; /* of the vector */
+} bench;
+
+static void draw(uint32_t number, size_t n, float *out)
 {
-    double sum = 0;
-    for (size_t i = 0; i < k; i++)
-        sum += (double)a[i * step_a] * (double)b[i * step_b];
-    return sum;
+    const kt_random_place place = {.seed = 11, .purpose = KT_RANDOM_INIT, .layer = number};
+    kt_random_normal(&place, 0, n, out);
 }
 
-/* The four results of one shape; `spoil` changes one element of each, which must be noticed. */
-static size_t count_wrong(const kt_dense *dense, const kt_rows *rows, float spoil)
+static void lay_out(bench *b, const size_t *shape)
 {
-    const size_t M = rows->M, n_in = dense->n_in, n_out = dense->n_out;
-    const kt_range outputs = {0, n_out}, inputs = {0, n_in};
-    const kt_shard_node all = {0, rows->shards};
-    const double tolerance = 2e-6 * sqrt((double)(M + n_in + n_out));
+    b->maker.parameters.n = b->maker.parameters.room = 0;
+    b->maker.rank.used = b->maker.shared.used = 0;
+    b->maker.parameters.vector[0] = (float *)(void *)b->maker.shared.base;
+    kt_dense_make(&b->dense, &b->maker, shape[2], shape[3]);
+}
+
+/* *b must not move after. Weights, inputs and deltas are the same on each seat; every other number of these is a 0. */
+static void prepare(bench *b, const size_t *shape, const kt_products *products, size_t seat, size_t n_seats)
+{
+    const size_t M = shape[0], n_in = shape[2], n_out = shape[3];
+    memset(b, 0, sizeof *b);
+    b->spec = (kt_network_spec){.unit_shards = (int64_t)shape[4], .max_rows = MOST_BATCH, .max_batch = MOST_BATCH};
+    b->team = (kt_team){.seat = seat, .n_seats = n_seats};
+    b->rows = (kt_rows){M, shape[1], 0, shape[1]};
+    b->products = products;
+    b->maker = (kt_maker){.spec = &b->spec, .team = &b->team, .parameters = {.n_vectors = 1}};
+    lay_out(b, shape);
+    b->room = b->maker.parameters.room;
+    b->maker.parameters.tensor = b->tensor;
+    b->maker.rank.base = kt_memory_new(b->maker.rank.used, 1);
+    b->maker.shared.base = kt_memory_new(b->room, sizeof(float));
+    CU_ASSERT_FATAL(b->maker.rank.base != NULL && b->maker.shared.base != NULL);
+    lay_out(b, shape);
+    static float numbers[600 * 128];
+    kt_dense *d = &b->dense;
+    draw(1, n_in * n_out, numbers);
+    kt_tensor_from_file(&b->tensor[0], numbers, d->w.at);
+    draw(2, n_out, d->b);
+    draw(3, M * n_in, numbers);
+    for (size_t k = 0; k < M * n_in; k++)
+        d->x.x[k / n_in * d->x.ld + k % n_in] = fmaxf(0, numbers[k]);
+    draw(4, M * n_out, numbers);
+    const kt_panels delta = kt_dense_panels(d, d->delta, M);
+    for (size_t k = 0; k < M * n_out; k++) {
+        const size_t r = k / n_out, u = k % n_out, p = u / KT_PANEL;
+        if (p >= d->own.begin && p < d->own.end)
+            delta.at[(p - d->own.begin) * delta.stride + r * KT_PANEL + u % KT_PANEL] = fmaxf(0, numbers[k]);
+    }
+    products->note(&d->x, (kt_range){0, M});
+    products->to_columns(&delta, (kt_range){0, M}, &(kt_columns){d->delta_columns, kt_dense_ld(M)});
+}
+
+static void end(bench *b)
+{
+    kt_memory_free(b->maker.rank.base);
+    kt_memory_free(b->maker.shared.base);
+}
+
+/* All inputs and outputs and the gradient [M x 128], [600 x ld], [128 / 16 panels]. */
+typedef struct results {
+    float y[MOST_BATCH * 128], bias[128];
+    float dx[600 * 48];
+    _Alignas(64) float g[8 * 608 * KT_PANEL];
+} results;
+
+static void take_outputs(const bench *b, results *to)
+{
+    const kt_dense *d = &b->dense;
+    const kt_panels y = kt_dense_panels(d, d->outputs, b->rows.M);
+    for (size_t p = 0; p < y.n; p++)
+        for (size_t r = 0; r < b->rows.M; r++)
+            memcpy(to->y + r * 128 + (d->own.begin + p) * KT_PANEL, y.at + p * y.stride + r * KT_PANEL,
+                   KT_PANEL * sizeof(float));
+}
+
+/* What own panels add to the derivatives of inputs: the nodes of the tree. */
+static size_t take_nodes(const bench *b, size_t n_nodes, kt_shard_node *nodes, float *sums)
+{
+    const kt_dense *d = &b->dense;
+    const size_t part = d->n_in * kt_dense_ld(b->rows.M);
+    for (size_t k = 0; k < d->n_nodes; k++, n_nodes++) {
+        nodes[n_nodes] = d->nodes[k];
+        kt_dense_backward(d, b->products, &b->rows, (kt_range){0, d->n_in}, k, sums + n_nodes * part);
+    }
+    return n_nodes;
+}
+
+/* The gradient of own panels: node by node of the batch, and panel by panel. */
+static void take_gradient(const bench *b, size_t n_nodes, const kt_shard_node *nodes, results *to)
+{
+    static _Alignas(64) float sums[KT_MAX_SHARDS][608 * KT_PANEL];
+    const kt_dense *d = &b->dense;
+    for (size_t p = 0; p < d->own.end - d->own.begin; p++) {
+        const size_t n = d->n_in * KT_PANEL;
+        float *g = to->g + (d->own.begin + p) * 608 * KT_PANEL;
+        for (size_t k = 0; k < n_nodes; k++) {
+            const kt_dense_sum sum = {b->products, &b->rows, nodes[k]};
+            kt_dense_gradient(d, &sum, 0, (kt_range){p, p + 1}, &(kt_panels){sums[k], 1, d->n_in, n});
+            kt_dense_bias_gradient(d, &sum, (kt_range){p, p + 1}, sums[k] + n);
+        }
+        kt_shards_add_f32(nodes, n_nodes, n + KT_PANEL, 608 * KT_PANEL, sums[0], g);
+        memcpy(to->bias + (d->own.begin + p) * KT_PANEL, g + n, KT_PANEL * sizeof *g);
+        memset(g + n, 0, KT_PANEL * sizeof *g);
+    }
+}
+
+static size_t nodes_of(size_t V, size_t n_owners, kt_shard_node *nodes)
+{
+    size_t n = 0;
+    for (size_t r = 0; r < n_owners; r++) {
+        const kt_range own = kt_share(V, r, n_owners);
+        n += kt_shards_nodes(own.begin, own.end, nodes + n);
+    }
+    return n;
+}
+
+static void compute(const size_t *shape, const kt_products *products, size_t n_seats, results *to)
+{
+    static float sums[KT_MAX_SHARDS * 600 * 16 * 3];
+    kt_shard_node nodes[KT_MAX_SHARDS + KT_MAX_SHARD_NODES], batch[KT_MAX_SHARDS + KT_MAX_SHARD_NODES];
+    const size_t n_batch = nodes_of(shape[1], n_seats, batch), part = shape[2] * kt_dense_ld(shape[0]);
+    const bool whole = kt_dense_is_whole(shape[2], shape[3]);
+    size_t n_nodes = 0;
+    memset(to, 0, sizeof *to);
+    for (size_t seat = 0; seat < n_seats; seat++) {
+        bench b;
+        prepare(&b, shape, products, seat, n_seats);
+        CU_ASSERT(b.dense.whole == whole);
+        kt_dense_forward(&b.dense, products, &b.rows);
+        take_outputs(&b, to);
+        take_gradient(&b, n_batch, batch, to);
+        if (!whole || seat == 0)
+            n_nodes = take_nodes(&b, n_nodes, nodes, sums);
+        end(&b);
+    }
+    kt_shards_add_f32(nodes, n_nodes, part, part, sums, to->dx);
+    for (size_t i = 0; i < shape[2]; i++) /* columns of no sample */
+        memset(to->dx + i * kt_dense_ld(shape[0]) + shape[0], 0, (kt_dense_ld(shape[0]) - shape[0]) * sizeof(float));
+}
+
+static void any_seats(void)
+{
+    static results alone, together;
+    kt_linalg_start(1);
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
+        for (size_t row = 0; row <= KT_N_SIMD; row++) {
+            if (row < KT_N_SIMD && !kt_simd_rows[row].supported())
+                continue;
+            const kt_products *products = row < KT_N_SIMD ? kt_products_table[row] : &kt_products_openblas;
+            compute(shapes[s], products, 1, &alone);
+            for (size_t n_seats = 2; n_seats <= MOST_SEATS; n_seats += n_seats < 5 ? 1 : 5) {
+                compute(shapes[s], products, n_seats, &together);
+                CU_ASSERT(memcmp(&alone, &together, sizeof alone) == 0);
+            }
+        }
+}
+
+/* ---- plain loops in double ---- */
+
+static double x_of(const bench *b, size_t r, size_t i)
+{
+    return i < b->dense.n_in ? (double)b->dense.x.x[r * b->dense.x.ld + i] : 1; /* 1: what a bias is multiplied by */
+}
+
+static double of_panels(const kt_panels *a, size_t unit, size_t row)
+{
+    return (double)a->at[unit / KT_PANEL * a->stride + row * KT_PANEL + unit % KT_PANEL];
+}
+
+static bool is_far(double a, float b)
+{
+    return !(fabs(a - (double)b) <= 1e-4);
+}
+
+static size_t count_wrong_outputs(const bench *b, const results *of)
+{
     size_t n_wrong = 0;
-    mark(M * n_out, result);
-    kt_dense_forward(dense, rows, outputs, x, w, result);
-    result[M * n_out / 2] += spoil;
-    for (size_t i = 0; i < M * n_out; i++)
-        n_wrong += !is_near((double)result[i], dot(n_in, x + i / n_out * n_in, 1, w + i % n_out * n_in, 1), tolerance);
-    mark(M * n_in, result);
-    kt_dense_backward(dense, rows, inputs, d, w, result);
-    result[M * n_in / 2] += spoil;
-    for (size_t i = 0; i < M * n_in; i++)
-        n_wrong += !is_near((double)result[i], dot(n_out, d + i / n_in * n_out, 1, w + i % n_in, n_in), tolerance);
-    mark(n_out * n_in, result);
-    gradient(dense, rows, all, result);
-    result[n_out * n_in / 2] += spoil;
-    for (size_t i = 0; i < n_out * n_in; i++)
-        n_wrong += !is_near((double)result[i], dot(M, d + i / n_in, n_out, x + i % n_in, n_in), tolerance);
-    mark(n_out, result);
-    bias_gradient(dense, rows, all, result);
-    result[n_out / 2] += spoil;
-    for (size_t o = 0; o < n_out; o++)
-        n_wrong += !is_near((double)result[o], dot(M, d + o, n_out, (float[]){1}, 0), tolerance);
+    for (size_t r = 0; r < b->rows.M; r++)
+        for (size_t u = 0; u < b->dense.n_out; u++) {
+            double sum = (double)b->dense.b[u];
+            for (size_t i = 0; i < b->dense.n_in; i++)
+                sum += x_of(b, r, i) * of_panels(&b->dense.w, u, i);
+            n_wrong += is_far(sum, of->y[r * 128 + u]);
+        }
     return n_wrong;
 }
 
-static void products(void)
+static size_t count_wrong_derivatives(const bench *b, const kt_panels *delta, const results *of)
 {
-    const kt_kernels *all[MOST_KERNELS];
-    const size_t n_kernels = all_kernels(all);
-    for (size_t k = 0; k < n_kernels; k++)
-        for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
-            for (int sparse = 0; sparse <= 1; sparse++) {
-                const kt_dense dense = {shapes[s][2], shapes[s][3], all[k], false};
-                const kt_rows rows = {shapes[s][0], shapes[s][1], 0, shapes[s][1]};
-                fill(rows.M * dense.n_in, 1, sparse, x);
-                fill(dense.n_out * dense.n_in, 2, false, w);
-                fill(rows.M * dense.n_out, 3, sparse, d);
-                CU_ASSERT(count_wrong(&dense, &rows, 0) == 0);
-                CU_ASSERT(count_wrong(&dense, &rows, 1e-2f) == (rows.M > 0 ? 4 : 2));
-            }
-}
-
-/* ---- however they are cut ---- */
-
-/* M, shards, n_in, n_out: more than two tiles of OpenBLAS in one, rows fewer than shards, a single tile */
-static const size_t cuts[][4] = {
-    {29, 8, 300, 600}, {29, 8, 600, 300}, {5, 16, 70, 41}, {16, 4, 33, 17}, {1, 2, 20, 40}};
-
-typedef void product(const kt_dense *dense, const kt_rows *rows, kt_range own, const float *a, const float *b,
-                     float *out);
-
-/* A product in pieces: shards [0, cut) and [cut, V) apart, the units of n_parts parts apart. */
-static void in_pieces(product *f, const kt_dense *dense, size_t n_units, kt_rows rows, size_t cut, size_t n_parts,
-                      const float *a, float *out)
-{
-    const size_t bound[] = {0, cut, rows.shards};
-    for (size_t call = 0; call < 2; call++)
-        for (size_t part = n_parts; part-- > 0;) {
-            rows.first = bound[call], rows.end = bound[call + 1];
-            f(dense, &rows, kt_dense_own(n_units, dense->kernels != NULL, &(kt_team){.seat = part, .n_seats = n_parts}),
-              a, w, out);
+    size_t n_wrong = 0;
+    for (size_t r = 0; r < b->rows.M; r++)
+        for (size_t i = 0; i < b->dense.n_in; i++) {
+            double sum = 0;
+            for (size_t u = 0; u < b->dense.n_out; u++)
+                sum += of_panels(delta, u, r) * of_panels(&b->dense.w, u, i);
+            n_wrong += is_far(sum, of->dx[i * kt_dense_ld(b->rows.M) + r]);
         }
+    return n_wrong;
 }
 
-static void check_cuts(product *f, const kt_dense *dense, size_t n_units, size_t M, size_t V, const float *a)
+static size_t count_wrong_gradients(const bench *b, const kt_panels *delta, const results *of)
 {
-    const kt_rows rows = {M, V, 0, V};
-    mark(M * n_units, whole);
-    f(dense, &rows, (kt_range){0, n_units}, a, w, whole);
-    CU_ASSERT(count_marked(M * n_units, whole) == 0);
-    for (size_t n_parts = 1; n_parts <= 5; n_parts++)
-        for (size_t cut = 0; cut <= V; cut += V / 4 + (V < 4)) {
-            mark(M * n_units, result);
-            in_pieces(f, dense, n_units, rows, cut, n_parts, a, result);
-            CU_ASSERT(same(M * n_units, result, whole));
+    size_t n_wrong = 0;
+    for (size_t u = 0; u < b->dense.n_out; u++)
+        for (size_t i = 0; i <= b->dense.n_in; i++) {
+            const float g = of->g[(u / KT_PANEL * 608 + i) * KT_PANEL + u % KT_PANEL];
+            double sum = 0;
+            for (size_t r = 0; r < b->rows.M; r++)
+                sum += of_panels(delta, u, r) * x_of(b, r, i);
+            n_wrong += is_far(sum, i < b->dense.n_in ? g : of->bias[u]);
         }
+    return n_wrong;
 }
 
-/* One piece writes its rows and columns, and nothing else. */
-static void check_one_piece(product *f, const kt_dense *dense, size_t n_units, size_t M, size_t V, const float *a)
+/* What is changed a little is noticed. */
+static void plain_loops(void)
 {
-    const kt_rows rows = {M, V, V / 4, V / 2};
-    const kt_range own = kt_dense_own(n_units, dense->kernels != NULL, &(kt_team){.seat = 1, .n_seats = 2});
-    const size_t n_here = (kt_rows_end(&rows) - kt_rows_begin(&rows)) * (own.end - own.begin);
-    mark(M * n_units, result);
-    f(dense, &rows, own, a, w, result);
-    CU_ASSERT(count_marked(M * n_units, result) == M * n_units - n_here);
-    for (size_t r = kt_rows_begin(&rows); r < kt_rows_end(&rows); r++)
-        CU_ASSERT(count_marked(own.end - own.begin, result + r * n_units + own.begin) == 0);
-}
-
-static void forward_and_backward_in_pieces(void)
-{
-    const kt_kernels *all[MOST_KERNELS];
-    const size_t n_kernels = all_kernels(all);
-    for (size_t k = 0; k < n_kernels; k++)
-        for (size_t c = 0; c < sizeof cuts / sizeof cuts[0]; c++) {
-            const size_t M = cuts[c][0], V = cuts[c][1];
-            const kt_dense dense = {cuts[c][2], cuts[c][3], all[k], false};
-            fill(M * dense.n_in, 4, true, x);
-            fill(dense.n_out * dense.n_in, 5, false, w);
-            fill(M * dense.n_out, 6, true, d);
-            check_cuts(kt_dense_forward, &dense, dense.n_out, M, V, x);
-            check_cuts(kt_dense_backward, &dense, dense.n_in, M, V, d);
-            check_one_piece(kt_dense_forward, &dense, dense.n_out, M, V, x);
-            check_one_piece(kt_dense_backward, &dense, dense.n_in, M, V, d);
+    static results alone;
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        bench b;
+        compute(shapes[s], kt_products_table[kt_simd_best()], 1, &alone);
+        prepare(&b, shapes[s], kt_products_table[kt_simd_best()], 0, 1);
+        const kt_panels delta = kt_dense_panels(&b.dense, b.dense.delta, b.rows.M);
+        for (size_t n_wrong = 0; n_wrong <= 1; n_wrong++) {
+            CU_ASSERT(count_wrong_outputs(&b, &alone) == n_wrong);
+            CU_ASSERT(count_wrong_derivatives(&b, &delta, &alone) == n_wrong);
+            CU_ASSERT(count_wrong_gradients(&b, &delta, &alone) == 2 * n_wrong);
+            alone.y[0] += 0.01f, alone.dx[0] += 0.01f, alone.g[0] += 0.01f, alone.bias[0] += 0.01f;
         }
-}
-
-typedef void sum_over_node(const kt_dense *dense, const kt_rows *rows, kt_shard_node node, float *g);
-
-/* Owners of consecutive shards each add their nodes; together the whole, bit for bit. */
-static void check_owners(sum_over_node *f, const kt_dense *dense, const kt_rows *rows, size_t n)
-{
-    kt_shard_node nodes[KT_MAX_SHARDS + KT_MAX_SHARD_NODES];
-    mark(n, whole);
-    f(dense, rows, (kt_shard_node){0, rows->shards}, whole);
-    CU_ASSERT(count_marked(n, whole) == 0);
-    for (size_t owners = 1; owners <= MOST_OWNERS; owners++) {
-        size_t n_nodes = 0;
-        for (size_t r = 0; r < owners; r++) {
-            const kt_range own = kt_share(rows->shards, r, owners);
-            n_nodes += kt_shards_nodes(own.begin, own.end, nodes + n_nodes);
-        }
-        CU_ASSERT_FATAL(n_nodes * n <= sizeof parts / sizeof parts[0]);
-        for (size_t k = 0; k < n_nodes; k++)
-            f(dense, rows, nodes[k], parts + k * n);
-        kt_shards_add_f32(nodes, n_nodes, n, n, parts, result);
-        CU_ASSERT(same(n, result, whole));
-    }
-}
-
-static void gradients_by_owners(void)
-{
-    const kt_kernels *all[MOST_KERNELS];
-    const size_t n_kernels = all_kernels(all);
-    for (size_t k = 0; k < n_kernels; k++)
-        for (size_t c = 1; c < sizeof cuts / sizeof cuts[0]; c++)
-            for (size_t V = 1; V <= 16; V *= 2) {
-                const kt_dense dense = {cuts[c][2] / (c == 1 ? 3 : 1), cuts[c][3] / (c == 1 ? 3 : 1), all[k], false};
-                const kt_rows rows = {cuts[c][0], V, 0, V};
-                fill(rows.M * dense.n_in, 7, true, x);
-                fill(rows.M * dense.n_out, 8, true, d);
-                check_owners(gradient, &dense, &rows, dense.n_out * dense.n_in);
-                check_owners(bias_gradient, &dense, &rows, dense.n_out);
-            }
-}
-
-/* Own kernels: any tile of the gradient, whatever is prefetched on the way. */
-static void gradient_in_any_tile(void)
-{
-    enum { M = 13, V = 4, N_IN = 150, N_OUT = 60 };
-    const kt_kernels *all[MOST_KERNELS];
-    const size_t n_kernels = all_kernels(all);
-    const kt_rows rows = {M, V, 0, V};
-    fill(M * N_IN, 9, true, x);
-    fill(M * N_OUT, 10, true, d);
-    for (size_t k = 1; k < n_kernels; k++) {
-        const kt_dense dense = {N_IN, N_OUT, all[k], false};
-        gradient(&dense, &rows, (kt_shard_node){0, V}, whole);
-        for (size_t height = 1; height <= N_OUT; height += 7)
-            for (size_t width = 1; width <= N_IN; width = width * 2 + 3) {
-                mark(N_OUT * N_IN, result);
-                for (size_t o = 0; o < N_OUT; o += height)
-                    for (size_t i = 0; i < N_IN; i += width) {
-                        const kt_ahead ahead = {2, {w + o * N_IN + i, whole + o * N_IN + i}, N_IN};
-                        kt_dense_gradient(&dense, &rows, (kt_shard_node){0, V}, kt_range_from(o, height, N_OUT),
-                                          kt_range_from(i, width, N_IN), d, x, result + o * N_IN + i, N_IN,
-                                          width % 2 ? &ahead : NULL, NULL);
-                    }
-                CU_ASSERT(same(N_OUT * N_IN, result, whole));
-            }
-    }
-}
-
-/* A weight that is kept transposed: the products of the transposed layer, with inputs and outputs in each other's
- * place. */
-static void transposed(void)
-{
-    enum { M = 21, V = 4, N_IN = 150, N_OUT = 60 };
-    static const kt_rows rows = {M, V, 0, V};
-    static const kt_range all_in = {0, N_IN}, all_out = {0, N_OUT};
-    const kt_kernels *all[MOST_KERNELS];
-    const size_t n_kernels = all_kernels(all);
-    fill(M * N_IN, 13, true, x);
-    fill(M * N_OUT, 14, true, d);
-    fill(N_IN * N_OUT, 15, false, w);
-    for (size_t k = 0; k < n_kernels; k++) {
-        const kt_dense kept = {N_IN, N_OUT, all[k], true}, turned = {N_OUT, N_IN, all[k], false};
-        kt_dense_forward(&kept, &rows, all_out, x, w, result);
-        kt_dense_backward(&turned, &rows, all_out, x, w, whole);
-        CU_ASSERT(same(M * N_OUT, result, whole));
-        kt_dense_backward(&kept, &rows, all_in, d, w, result);
-        kt_dense_forward(&turned, &rows, all_in, d, w, whole);
-        CU_ASSERT(same(M * N_IN, result, whole));
-        for (size_t i = 0; i < N_IN; i += KT_DENSE_UNITS) {
-            const kt_range tall = kt_range_from(i, KT_DENSE_UNITS, N_IN);
-            kt_dense_gradient(&kept, &rows, (kt_shard_node){0, V}, tall, all_out, d, x, result + i * N_OUT, N_OUT, NULL,
-                              scratch());
-            kt_dense_gradient(&turned, &rows, (kt_shard_node){0, V}, tall, all_out, x, d, whole + i * N_OUT, N_OUT,
-                              NULL, scratch());
-        }
-        CU_ASSERT(same(N_IN * N_OUT, result, whole));
-    }
-}
-
-/* The largest tile and the deepest tree, apart and within a wider matrix. */
-static void scratch_suffices(void)
-{
-    enum { M = 70, V = KT_MAX_SHARDS, N_IN = KT_DENSE_COLUMNS, LD = N_IN + 5, N_OUT = KT_DENSE_UNITS };
-    const kt_kernels *all[MOST_KERNELS];
-    const size_t n_kernels = all_kernels(all);
-    const kt_rows rows = {M, V, 0, V};
-    fill(M * N_IN, 11, false, x);
-    fill(M * N_OUT, 12, false, d);
-    for (size_t k = 0; k < n_kernels; k++) {
-        const kt_dense dense = {N_IN, N_OUT, all[k], false};
-        mark(N_OUT * LD, result);
-        gradient(&dense, &rows, (kt_shard_node){0, V}, whole);
-        kt_dense_gradient(&dense, &rows, (kt_shard_node){0, V}, (kt_range){0, N_OUT}, (kt_range){0, N_IN}, d, x, result,
-                          LD, NULL, scratch());
-        CU_ASSERT(count_marked(N_OUT * LD, result) == N_OUT * (LD - N_IN));
-        for (size_t o = 0; o < N_OUT; o++)
-            CU_ASSERT(same(N_IN, result + o * LD, whole + o * N_IN));
+        end(&b);
     }
 }
 
 const kt_test kt_tests[] = {
-    {"every unit is owned once, in whole tiles, by any number of parts", units_are_owned_once},
+    {"every panel has one owner, for any number of seats, runs and units", panels_are_owned_once},
+    {"layers of few weights are every seat's", small_layers_are_whole},
     {"the rows of shards, none of them too, are those of the canonical cut", rows_of_shards},
-    {"forward, backward and both gradients are the plain loops, by OpenBLAS and by kernels", products},
-    {"the bits do not depend on who computes which shards and units, and nothing else is written",
-     forward_and_backward_in_pieces},
-    {"owners' sums of a gradient add up to the bits of the whole", gradients_by_owners},
-    {"kernels give an element of a gradient the same bits in any tile", gradient_in_any_tile},
-    {"the scratch suffices for the largest tile and the deepest tree", scratch_suffices},
-    {"a weight that is kept transposed gives the products of the turned layer", transposed},
+    {"a layer's products are plain loops", plain_loops},
+    {"no bit depends on how many seats share a layer, by any instructions and by OpenBLAS", any_seats},
     {NULL, NULL},
 };
