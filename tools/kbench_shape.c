@@ -126,7 +126,10 @@ size_t kt_bench_shape_batch(const kt_bench_shape *shape)
 
 /* Without names as the INI has it; the first is the default. */
 const kt_bench_variant kt_bench_variants[] = {
-    {"default", "as configured", {NULL}},
+    {"default", "the arrangement of the ranks that is found by trying", {NULL}},
+    {"team", "all ranks share one copy of the weights", {"parallel.ranks=all", "parallel.ranks_per_replica=node"}},
+    {"copies", "a copy for each rank", {"parallel.ranks=all", "parallel.ranks_per_replica=1"}},
+    {"one", "one rank works, the others sleep", {"parallel.ranks=1"}},
     {"rank0",
      "a copy of the weights for each rank, gradients to rank 0, which updates",
      {"parallel.exchange=allreduce", "parallel.optimizer_state=rank0", "parallel.ranks_per_replica=1"}},

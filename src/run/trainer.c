@@ -138,7 +138,7 @@ static kt_status train(kt_trainer *t, kt_stop_reason *reason)
 kt_status kt_trainer_run(kt_trainer *t, kt_stop_reason *reason)
 {
     KT_TRY(kt_comm_agree(t->comm, kt_trainer_start_files(t)));
-    t->start_seconds = kt_timer_seconds();
+    t->start_seconds = t->tried.last_seconds = kt_timer_seconds();
     kt_status status = KT_OK;
     do {
         *reason = KT_STOP_NOT;

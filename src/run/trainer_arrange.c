@@ -96,33 +96,49 @@ static void look_again(kt_trainer *t, double seconds)
     kt_replica_say(&t->replica, KT_WORD_ARRANGE);
 }
 
+void kt_trainer_try_arrangements(kt_trainer *t)
+{
+    t->tried.soon = t->tried.n > 1;
+}
+
+bool kt_trainer_has_tried(const kt_trainer *t)
+{
+    return !t->tried.soon && !t->tried.tries;
+}
+
+/* How long an arrangement is watched before a verdict: the first, one that is tried, and then the fastest. */
+static double watch_seconds(const kt_arrangements_tried *tried)
+{
+    if (tried->tries || tried->soon)
+        return TRY_SECONDS;
+    if (tried->seconds[tried->current] == 0)
+        return FIRST_SECONDS;
+    return tried->n_slow > 0 ? LOOK_SECONDS : fmax(LOOK_SECONDS, tried->pause_seconds / SLOW_LOOKS);
+}
+
 /* A step has ended; now and then that says how the arrangement does. */
 void kt_trainer_watch_steps(kt_trainer *t)
 {
     kt_arrangements_tried *tried = &t->tried;
-    const double now = kt_timer_seconds(), lasted = now - tried->start_seconds;
     if (tried->n == 1 || t->rearranges)
         return;
+    const double now = kt_timer_seconds();
     tried->steps[tried->n_steps++ % N_STEPS] = now - tried->last_seconds;
     tried->last_seconds = now;
-    const bool is_first = tried->seconds[tried->current] == 0 && !tried->tries;
-    const bool settled = !is_first && !tried->tries;
-    if (tried->n_steps < WARM_STEPS + TRY_STEPS ||
-        lasted < (settled    ? fmax(LOOK_SECONDS, tried->n_slow == 0 ? tried->pause_seconds / 10 : 0)
-                  : is_first ? FIRST_SECONDS
-                             : TRY_SECONDS))
+    if (tried->n_steps < WARM_STEPS + TRY_STEPS || now - tried->start_seconds < watch_seconds(tried))
         return;
     const double seconds = median(tried);
-    if (settled) {
+    if (!tried->tries && !tried->soon && tried->seconds[tried->current] > 0) {
         look_again(t, seconds);
         return;
     }
-    if (!is_worth_it(t, seconds)) {
+    if (!tried->tries && !tried->soon && !is_worth_it(t, seconds)) {
         begin(t);
         return;
     }
     tried->seconds[tried->current] = seconds;
     tried->tries = true;
+    tried->soon = false;
     kt_replica_say(&t->replica, KT_WORD_ARRANGE);
 }
 
@@ -140,7 +156,7 @@ typedef struct news {
 kt_status kt_trainer_meet(kt_trainer *t, kt_status status, kt_stop_reason *reason)
 {
     const size_t n_ranks = (size_t)kt_comm_size(t->comm);
-    if (n_ranks > 1 && t->tried.n > 1) /* some may sleep */
+    if (t->tried.each[t->tried.current].n_ranks < n_ranks)
         kt_comm_barrier_asleep(t->comm);
     status = kt_comm_agree(t->comm, status);
     if (n_ranks == 1)

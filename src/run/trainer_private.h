@@ -18,10 +18,10 @@ typedef struct kt_arrangements_tried {
     size_t n, current;
     kt_arrangement each[KT_MOST_ARRANGEMENTS];
     double seconds[KT_MOST_ARRANGEMENTS]; /* of a step, median; 0: not tried, HUGE_VAL: could not be made */
-    bool tries;                           /* others than the best so far are under way */
-    double start_seconds, pause_seconds;  /* of the present one; that a result holds at least */
-    size_t n_steps, n_slow;               /* since then; looks in a row that found it slow */
-    double last_seconds, steps[64];       /* when the last step ended; how long the last ones took */
+    bool tries, soon; /* others than the best so far are under way; are to be, however little is left to train */
+    double start_seconds, pause_seconds; /* of the present one; that a result holds at least */
+    size_t n_steps, n_slow;              /* since then; looks in a row that found it slow */
+    double last_seconds, steps[64];      /* when the last step ended; how long the last ones took */
 } kt_arrangements_tried;
 
 struct kt_trainer {
