@@ -33,6 +33,13 @@ enum { KT_MOST_ARRANGEMENTS = 12 };
 size_t kt_arrangements(const kt_arrangement_spec *spec, const kt_arrangement_job *job,
                        kt_arrangement out[KT_MOST_ARRANGEMENTS]);
 
+/* How those that may be tried did. */
+typedef struct kt_arrangement_times {
+    size_t n, current;
+    kt_arrangement each[KT_MOST_ARRANGEMENTS];
+    double seconds[KT_MOST_ARRANGEMENTS]; /* of a step, median; 0: not tried, HUGE_VAL: could not be made */
+} kt_arrangement_times;
+
 /* KT_CONFIG when so many ranks as the keys want are not there. */
 kt_status kt_arrangement_check(const kt_arrangement_spec *spec, size_t n_ranks);
 

@@ -60,7 +60,8 @@ typedef struct kt_results {
     kt_stop_reason reason;
     int64_t epochs, best_epoch, steps;
     double seconds;
-    int64_t ranks; /* of the start that trained last */
+    int64_t ranks;                     /* of the start that trained last */
+    kt_arrangement_times arrangements; /* of them; n is 0 when nothing was trained */
     size_t n_parameters;
 } kt_results;
 

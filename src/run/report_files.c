@@ -60,6 +60,25 @@ static json_t *provenance_json(const kt_provenance *provenance)
     return texts;
 }
 
+static json_t *arrangement_json(const kt_arrangement *a, double seconds)
+{
+    char text[80];
+    kt_arrangement_describe(a, text, sizeof text);
+    return json_pack("{s:s, s:I, s:o}", "arrangement", text, "ranks", (json_int_t)a->n_ranks, "step_seconds",
+                     seconds > 0 ? number(seconds) : json_null());
+}
+
+/* How the ranks work at the end, and how others that were tried did. */
+static json_t *arrangements_json(const kt_arrangement_times *times)
+{
+    json_t *tried = json_array();
+    for (size_t i = 0; i < times->n; i++)
+        if (times->seconds[i] > 0)
+            json_array_append_new(tried, arrangement_json(&times->each[i], times->seconds[i]));
+    return json_pack("{s:o, s:o}", "now",
+                     arrangement_json(&times->each[times->current], times->seconds[times->current]), "tried", tried);
+}
+
 static json_t *summary_json(const kt_config *config, const kt_provenance *provenance, const kt_results *r,
                             char *const *class_names)
 {
@@ -73,6 +92,8 @@ static json_t *summary_json(const kt_config *config, const kt_provenance *proven
     json_object_set_new(root, "stop_reason", json_string(kt_stop_reason_name(r->reason)));
     json_object_set_new(root, "seconds", number(r->seconds));
     json_object_set_new(root, "ranks", json_integer(r->ranks));
+    if (r->arrangements.n > 0)
+        json_object_set_new(root, "arrangement", arrangements_json(&r->arrangements));
     json_object_set_new(root, "parameters", json_integer((json_int_t)r->n_parameters));
     json_object_set_new(root, "seed", json_integer(config->run.seed));
     json_object_set_new(root, "split_seed", json_integer(config->split.seed));

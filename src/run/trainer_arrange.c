@@ -38,15 +38,15 @@ kt_status kt_trainer_arrange(kt_trainer *t)
                                      .batch_size = t->batches.sizes.each,
                                      .n_shards = job.n_shards,
                                      .most_seats = kt_arrangement_seats(&t->spec)};
-    t->tried.n = kt_arrangements(&t->config->arrangement, &from, t->tried.each);
+    t->tried.times.n = kt_arrangements(&t->config->arrangement, &from, t->tried.times.each);
     t->tried.pause_seconds = PAUSE_SECONDS;
-    kt_status status = kt_trainer_build_arrangement(t, &t->tried.each[0]);
-    while (status == KT_NO_MEMORY && t->tried.current + 1 < t->tried.n) {
+    kt_status status = kt_trainer_build_arrangement(t, &t->tried.times.each[0]);
+    while (status == KT_NO_MEMORY && t->tried.times.current + 1 < t->tried.times.n) {
         char text[80];
-        kt_arrangement_describe(&t->tried.each[t->tried.current], text, sizeof text);
+        kt_arrangement_describe(&t->tried.times.each[t->tried.times.current], text, sizeof text);
         kt_log_warning(t->log, "not %s: %s", text, kt_error_message());
-        t->tried.seconds[t->tried.current] = HUGE_VAL;
-        status = kt_trainer_build_arrangement(t, &t->tried.each[++t->tried.current]);
+        t->tried.times.seconds[t->tried.times.current] = HUGE_VAL;
+        status = kt_trainer_build_arrangement(t, &t->tried.times.each[++t->tried.times.current]);
     }
     begin(t);
     return status;
@@ -83,13 +83,13 @@ static bool is_worth_it(const kt_trainer *t, double step_seconds)
 static void look_again(kt_trainer *t, double seconds)
 {
     kt_arrangements_tried *tried = &t->tried;
-    tried->n_slow = seconds > SLOW * tried->seconds[tried->current] ? tried->n_slow + 1 : 0;
+    tried->n_slow = seconds > SLOW * tried->times.seconds[tried->times.current] ? tried->n_slow + 1 : 0;
     begin(t);
     if (tried->n_slow < SLOW_LOOKS)
         return;
-    for (size_t i = 0; i < tried->n; i++) /* all but what could not be made */
-        tried->seconds[i] = isinf(tried->seconds[i]) ? HUGE_VAL : 0;
-    tried->seconds[tried->current] = seconds;
+    for (size_t i = 0; i < tried->times.n; i++) /* all but what could not be made */
+        tried->times.seconds[i] = isinf(tried->times.seconds[i]) ? HUGE_VAL : 0;
+    tried->times.seconds[tried->times.current] = seconds;
     tried->pause_seconds *= 2;
     tried->n_slow = 0;
     tried->tries = true;
@@ -98,7 +98,7 @@ static void look_again(kt_trainer *t, double seconds)
 
 void kt_trainer_try_arrangements(kt_trainer *t)
 {
-    t->tried.soon = t->tried.n > 1;
+    t->tried.soon = t->tried.times.n > 1;
 }
 
 bool kt_trainer_has_tried(const kt_trainer *t)
@@ -111,7 +111,7 @@ static double watch_seconds(const kt_arrangements_tried *tried)
 {
     if (tried->tries || tried->soon)
         return TRY_SECONDS;
-    if (tried->seconds[tried->current] == 0)
+    if (tried->times.seconds[tried->times.current] == 0)
         return FIRST_SECONDS;
     return tried->n_slow > 0 ? LOOK_SECONDS : fmax(LOOK_SECONDS, tried->pause_seconds / SLOW_LOOKS);
 }
@@ -120,7 +120,7 @@ static double watch_seconds(const kt_arrangements_tried *tried)
 void kt_trainer_watch_steps(kt_trainer *t)
 {
     kt_arrangements_tried *tried = &t->tried;
-    if (tried->n == 1 || t->rearranges)
+    if (tried->times.n == 1 || t->rearranges)
         return;
     const double now = kt_timer_seconds();
     tried->steps[tried->n_steps++ % N_STEPS] = now - tried->last_seconds;
@@ -128,7 +128,7 @@ void kt_trainer_watch_steps(kt_trainer *t)
     if (tried->n_steps < WARM_STEPS + TRY_STEPS || now - tried->start_seconds < watch_seconds(tried))
         return;
     const double seconds = median(tried);
-    if (!tried->tries && !tried->soon && tried->seconds[tried->current] > 0) {
+    if (!tried->tries && !tried->soon && tried->times.seconds[tried->times.current] > 0) {
         look_again(t, seconds);
         return;
     }
@@ -136,7 +136,7 @@ void kt_trainer_watch_steps(kt_trainer *t)
         begin(t);
         return;
     }
-    tried->seconds[tried->current] = seconds;
+    tried->times.seconds[tried->times.current] = seconds;
     tried->tries = true;
     tried->soon = false;
     kt_replica_say(&t->replica, KT_WORD_ARRANGE);
@@ -156,7 +156,7 @@ typedef struct news {
 kt_status kt_trainer_meet(kt_trainer *t, kt_status status, kt_stop_reason *reason)
 {
     const size_t n_ranks = (size_t)kt_comm_size(t->comm);
-    if (t->tried.each[t->tried.current].n_ranks < n_ranks)
+    if (t->tried.times.each[t->tried.times.current].n_ranks < n_ranks)
         kt_comm_barrier_asleep(t->comm);
     status = kt_comm_agree(t->comm, status);
     if (n_ranks == 1)
@@ -222,14 +222,14 @@ static void free_carried(carried *c)
 }
 
 /* Something that was not tried, else the fastest. The same on all ranks. */
-static size_t choose(const kt_arrangements_tried *tried)
+static size_t choose(const kt_arrangement_times *times)
 {
-    size_t best = tried->current;
-    for (size_t i = 0; i < tried->n; i++)
-        if (tried->seconds[i] == 0)
+    size_t best = times->current;
+    for (size_t i = 0; i < times->n; i++)
+        if (times->seconds[i] == 0)
             return i;
-    for (size_t i = 0; i < tried->n; i++)
-        if (tried->seconds[i] < tried->seconds[best])
+    for (size_t i = 0; i < times->n; i++)
+        if (times->seconds[i] < times->seconds[best])
             best = i;
     return best;
 }
@@ -238,12 +238,13 @@ static void report(const kt_trainer *t)
 {
     char text[80];
     const kt_arrangements_tried *tried = &t->tried;
-    kt_arrangement_describe(&tried->each[tried->current], text, sizeof text);
-    kt_log_line(t->log, "ranks  %s: %.4g us a step, the fastest of", text, 1e6 * tried->seconds[tried->current]);
-    for (size_t i = 0; i < tried->n; i++) {
-        kt_arrangement_describe(&tried->each[i], text, sizeof text);
-        if (i != tried->current && isfinite(tried->seconds[i]))
-            kt_log_line(t->log, "         %s: %.4g us", text, 1e6 * tried->seconds[i]);
+    kt_arrangement_describe(&tried->times.each[tried->times.current], text, sizeof text);
+    kt_log_line(t->log, "ranks  %s: %.4g us a step, the fastest of", text,
+                1e6 * tried->times.seconds[tried->times.current]);
+    for (size_t i = 0; i < tried->times.n; i++) {
+        kt_arrangement_describe(&tried->times.each[i], text, sizeof text);
+        if (i != tried->times.current && isfinite(tried->times.seconds[i]))
+            kt_log_line(t->log, "         %s: %.4g us", text, 1e6 * tried->times.seconds[i]);
     }
 }
 
@@ -254,15 +255,15 @@ static kt_status change_to(kt_trainer *t, size_t next)
     kt_status status = kt_comm_agree(t->comm, t->works ? take_away(t, &c) : KT_OK);
     if (status == KT_OK) {
         kt_trainer_free_arrangement(t);
-        status = kt_trainer_build_arrangement(t, &t->tried.each[next]);
+        status = kt_trainer_build_arrangement(t, &t->tried.times.each[next]);
         if (status == KT_NO_MEMORY) {
-            t->tried.seconds[next] = HUGE_VAL;
-            next = t->tried.current;
-            status = kt_trainer_build_arrangement(t, &t->tried.each[next]);
+            t->tried.times.seconds[next] = HUGE_VAL;
+            next = t->tried.times.current;
+            status = kt_trainer_build_arrangement(t, &t->tried.times.each[next]);
         }
     }
     if (status == KT_OK) {
-        t->tried.current = next;
+        t->tried.times.current = next;
         bring_back(t, &c);
     }
     free_carried(&c);
@@ -271,11 +272,11 @@ static kt_status change_to(kt_trainer *t, size_t next)
 
 kt_status kt_trainer_rearrange(kt_trainer *t)
 {
-    const size_t next = choose(&t->tried);
-    const bool untried = t->tried.seconds[next] == 0;
+    const size_t next = choose(&t->tried.times);
+    const bool untried = t->tried.times.seconds[next] == 0;
     if (t->works)
         kt_replica_forget(&t->replica, KT_WORD_ARRANGE);
-    if (next != t->tried.current)
+    if (next != t->tried.times.current)
         KT_TRY(change_to(t, next));
     t->rearranges = false;
     t->tried.tries = untried;

@@ -13,11 +13,9 @@ typedef struct kt_board {
     kt_shard_result shards[KT_MAX_SHARDS];
 } kt_board;
 
-/* How arrangements did, as rank 0 sees it. */
+/* How arrangements did, and how the present one does, as rank 0 sees it. */
 typedef struct kt_arrangements_tried {
-    size_t n, current;
-    kt_arrangement each[KT_MOST_ARRANGEMENTS];
-    double seconds[KT_MOST_ARRANGEMENTS]; /* of a step, median; 0: not tried, HUGE_VAL: could not be made */
+    kt_arrangement_times times;
     bool tries, soon; /* others than the best so far are under way; are to be, however little is left to train */
     double start_seconds, pause_seconds; /* of the present one; that a result holds at least */
     size_t n_steps, n_slow;              /* since then; looks in a row that found it slow */

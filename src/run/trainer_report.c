@@ -20,7 +20,7 @@ void kt_trainer_report(const kt_trainer *t)
     report_model(t);
     const kt_replica *r = &t->replica;
     const kt_batch_sizes *sizes = &t->batches.sizes;
-    char exchange[128], last[80];
+    char exchange[128], last[80], text[80];
     const bool own = kt_network_products(t->network) != &kt_products_openblas;
     kt_batches_describe_last(sizes, last, sizeof last);
     kt_log_line(t->log, "work   batch of %zu%s, products by %s%s", sizes->each, last,
@@ -28,10 +28,13 @@ void kt_trainer_report(const kt_trainer *t)
                 own ? kt_simd_rows[kt_network_simd(t->network)].name : kt_linalg_core());
     if (kt_comm_size(t->comm) == 1)
         return;
-    if (r->n_replicas == 1) {
-        kt_log_line(t->log, "       %zu ranks share one copy of the weights", r->team.n_seats);
+    const kt_arrangement_times *times = &t->tried.times;
+    kt_arrangement_describe(&times->each[times->current], text, sizeof text);
+    const size_t n_asleep = (size_t)kt_comm_size(t->comm) - times->each[times->current].n_ranks;
+    kt_log_line(t->log, "       %s%s%s", text, n_asleep > 0 ? ", the others sleep" : "",
+                times->n > 1 ? "; other arrangements will be tried" : "");
+    if (r->n_replicas == 1)
         return;
-    }
     kt_exchange_plan_describe(&t->plan, exchange, sizeof exchange);
     kt_log_line(t->log, "       %zu copies of the weights, %zu rank%s each at most, on %zu host%s; exchange: %s",
                 r->n_replicas, r->team.n_seats, r->team.n_seats == 1 ? "" : "s", r->n_hosts, r->n_hosts == 1 ? "" : "s",

@@ -55,7 +55,7 @@ static kt_status score_both(kt_trainer *t, kt_results *r)
 static kt_status share_results(kt_trainer *t, kt_results *r)
 {
     const size_t n_cells = r->detail.n_classes * r->detail.n_classes;
-    if (t->tried.each[t->tried.current].n_ranks == (size_t)kt_comm_size(t->comm))
+    if (t->tried.times.each[t->tried.times.current].n_ranks == (size_t)kt_comm_size(t->comm))
         return KT_OK;
     kt_comm_broadcast(t->comm, 0, &r->n_parameters, sizeof r->n_parameters);
     kt_comm_broadcast(t->comm, 0, r->best, sizeof r->best);
@@ -75,6 +75,7 @@ kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
     r->steps = p->step;
     r->seconds = p->seconds;
     r->ranks = p->ranks;
+    r->arrangements = t->tried.times;
     r->n_parameters = t->n_parameters;
     KT_TRY(kt_comm_agree(t->comm, kt_metrics_create(&r->detail, t->data->set.n_classes)));
     KT_TRY(kt_comm_agree(t->comm, t->works ? score_both(t, r) : KT_OK));
