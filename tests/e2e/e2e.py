@@ -225,17 +225,22 @@ def write_job(path="job.ini", text=JOB):
         file.write(text)
 
 
-def link_k49():
-    """Makes data/k49 lead to the real images and returns the folder of the jobs; where there are none, the test is skipped."""
+def find_k49():
+    """The folder of the real images, or None."""
     source = os.environ["KT_SOURCE_DIR"]
     places = [os.path.join(source, *path) for path in (("data", "k49"), ("..", "shared", "data", "k49"))]
     found = [place for place in places if os.path.exists(os.path.join(place, "X_images.npy"))]
-    if not found:
-        print("skipped: the Kuzushiji-49 images are in none of", *places)
+    return os.path.realpath(found[0]) if found else None
+
+
+def link_k49():
+    """Makes data/k49 lead to the real images and returns the folder of the jobs; where there are none, the test is skipped."""
+    if find_k49() is None:
+        print("skipped: the Kuzushiji-49 images are not in data/k49")
         sys.exit(77)
     os.makedirs("data")
-    os.symlink(os.path.realpath(found[0]), "data/k49")
-    return os.path.join(source, "jobs")
+    os.symlink(find_k49(), "data/k49")
+    return os.path.join(os.environ["KT_SOURCE_DIR"], "jobs")
 
 
 # ---- results ----
