@@ -68,6 +68,10 @@ KT_INLINE void forward_visit(size_t n, size_t n_lists, const forward_block *b, s
         value[j] = in->value + (s + j) * in->room + start[0];
         left[j] = start[(b->end - b->begin + 15) / 16] - start[0];
         common = kt_smaller(common, left[j]);
+        for (size_t l = 0; l < 32; l += 16) { /* about where the next lists will be walked */
+            __builtin_prefetch(index[j] + n_lists * in->room + l, 0, 3);
+            __builtin_prefetch(value[j] + n_lists * in->room + l, 0, 3);
+        }
         KT_UNROLL
         for (size_t v = 0; v < n * PARTS; v++)
             sum[j][v] = load(b->y + (s + j) * KT_PANEL + vector_at(v, b->stride_y));
@@ -154,10 +158,14 @@ KT_EACH_TILE(KT_FORWARD_TILE)
 static forward_lists_function *const forward_lists_of[LIST_PANELS] = {KT_EACH_LIST(KT_LISTS_ROW)};
 static forward_tile_function *const forward_tiles[TILE_PANELS][TILE_ROWS] = {KT_EACH_TILE(KT_TILES_ROW)};
 
-/* Where at least so many of 100 inputs are not 0, a dense tile is faster. */
-enum { DENSE_PERCENT = 70 };
+/* Where at least so many of 100 inputs are not 0, a dense tile of n panels is faster: lists for few panels wait for their
+ * own sums. */
+KT_INLINE size_t dense_percent(size_t n)
+{
+    return n * PARTS > 4 ? 75 : 50;
+}
 
-static bool is_dense(const forward_block *b, kt_range samples)
+static bool is_dense(const forward_block *b, size_t n_panels, kt_range samples)
 {
     const size_t first = b->begin / 16, last = (b->end + 15) / 16;
     size_t n = 0;
@@ -165,13 +173,13 @@ static bool is_dense(const forward_block *b, kt_range samples)
         const uint32_t *start = b->in->start + s * b->in->n_starts;
         n += start[last] - start[first];
     }
-    return n * 100 >= (samples.end - samples.begin) * (b->end - b->begin) * DENSE_PERCENT;
+    return n * 100 >= (samples.end - samples.begin) * (b->end - b->begin) * dense_percent(n_panels);
 }
 
 /* n panels, at most TILE_ROWS samples. */
 static void forward_samples(const forward_block *block, size_t n, kt_range samples)
 {
-    if (!is_dense(block, samples)) {
+    if (!is_dense(block, n, samples)) {
         forward_lists_of[n - 1](block, samples);
         return;
     }

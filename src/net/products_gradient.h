@@ -14,11 +14,9 @@ typedef struct gradient_block {
     const float *d; /* of the first panel and of bit 0 */
     size_t stride_d, word;
     uint64_t samples; /* bits */
+    kt_range next;    /* samples that come next, to be fetched meanwhile; none: they are near */
     bool adds;        /* the chains go on, and do not begin */
 } gradient_block;
-
-/* Where at least so many of 100 inputs are not 0, a dense tile is faster. */
-enum { FEW_ZEROS_PERCENT = 75 };
 
 /* Sums of input i and n panels. */
 KT_INLINE void gradient_line(size_t n, const gradient_block *b, size_t i, float *to, size_t stride_to)
@@ -96,12 +94,33 @@ KT_EACH_TILE(KT_GRADIENT_TILE)
 static gradient_lines_function *const gradient_lines[LIST_PANELS] = {KT_EACH_LIST(KT_GRADIENT_LINES_ROW)};
 static gradient_tile_function *const gradient_tiles[TILE_PANELS][TILE_ROWS] = {KT_EACH_TILE(KT_GRADIENT_TILE_ROW)};
 
-static bool has_few_zeros(const gradient_block *b, kt_range inputs)
+/* As dense_percent of products_forward.h; here lists are walked one at a time. */
+KT_INLINE size_t few_zeros_percent(size_t n)
+{
+    return n * PARTS > 4 ? 75 : n * PARTS > 2 ? 50 : 25;
+}
+
+static bool has_few_zeros(const gradient_block *b, size_t n_panels, kt_range inputs)
 {
     size_t n = 0;
     for (size_t i = inputs.begin; i < inputs.end; i++)
         n += (size_t)__builtin_popcountll(b->in->mask[i * b->in->words + b->word] & b->samples);
-    return n * 100 >= (inputs.end - inputs.begin) * (size_t)__builtin_popcountll(b->samples) * FEW_ZEROS_PERCENT;
+    return n * 100 >=
+           (inputs.end - inputs.begin) * (size_t)__builtin_popcountll(b->samples) * few_zeros_percent(n_panels);
+}
+
+/* Fetches the share of the next samples that belongs to inputs from i on. */
+static void fetch_next(const gradient_block *b, size_t n_panels, kt_range inputs, size_t i)
+{
+    const size_t n_shares = (inputs.end - inputs.begin + TILE_ROWS - 1) / TILE_ROWS;
+    const size_t n = (b->next.end - b->next.begin + n_shares - 1) / n_shares;
+    const kt_range some = kt_range_from(b->next.begin + (i - inputs.begin) / TILE_ROWS * n, n, b->next.end);
+    for (size_t s = some.begin; s < some.end; s++) {
+        for (size_t k = inputs.begin; k < inputs.end; k += KT_PANEL)
+            __builtin_prefetch(b->in->x + s * b->in->ld + k, 0, 3);
+        for (size_t p = 0; p < n_panels; p++)
+            __builtin_prefetch(b->d + p * b->stride_d + (s - b->word * 64) * KT_PANEL, 0, 3);
+    }
 }
 
 /* to: row 0 is the first of the inputs. */
@@ -110,8 +129,9 @@ static void gradient_word(const gradient_block *block, kt_range inputs, kt_panel
     for (size_t i = inputs.begin; i < inputs.end; i += TILE_ROWS) {
         const kt_range some = kt_range_from(i, TILE_ROWS, inputs.end);
         kt_panels at = to;
+        fetch_next(block, to.n, inputs, i);
         at.at += (i - inputs.begin) * KT_PANEL;
-        if (!has_few_zeros(block, some)) {
+        if (!has_few_zeros(block, to.n, some)) {
             gradient_lines[to.n - 1](block, some, at);
             continue;
         }
@@ -129,12 +149,14 @@ static void gradient_shard(const kt_inputs *in, const float *d, size_t stride_d,
                            kt_panels to)
 {
     gradient_block b = {.in = in, .stride_d = stride_d};
+    const bool far = in->M * in->ld >= FAR_LINES * KT_PANEL;
     const size_t n_together = LIST_PANELS * 64 > first_cache_lines() / 4 * 3 ? 32 : 64;
     for (size_t s = rows.begin, e; s < rows.end; s = e) {
         e = kt_smaller((s / n_together + 1) * n_together, rows.end);
         b.word = s / 64;
         b.d = d + b.word * 64 * KT_PANEL;
         b.samples = bits_between(s, e);
+        b.next = kt_range_from(e, far ? n_together : 0, in->M);
         gradient_word(&b, inputs, to);
         b.adds = true;
     }

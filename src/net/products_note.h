@@ -133,8 +133,10 @@ static void note_lists(const kt_inputs *in, kt_range rows, size_t begin, size_t 
         float *value = in->value + s * in->room;
         uint32_t n = begin == 0 ? 0 : start[begin];
         for (size_t k = begin; k < end; k++) {
+            const float *x = in->x + s * in->ld + k * 16;
+            __builtin_prefetch(x + in->ld, 0, 3); /* the next sample's */
             start[k] = n;
-            const uint32_t on = append(in->x + s * in->ld + k * 16, (uint32_t)k * 16, index + n, value + n);
+            const uint32_t on = append(x, (uint32_t)k * 16, index + n, value + n);
             n += (uint32_t)__builtin_popcount(on);
             bits[k - begin][0][s % 64] = (uint8_t)on;
             bits[k - begin][1][s % 64] = (uint8_t)(on >> 8);
