@@ -1,6 +1,7 @@
 /* Letters in shared memory, or by MPI. */
 #include "edge/comm_mail.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -40,13 +41,20 @@ static size_t box_bytes(size_t letter_bytes)
 
 size_t kt_mail_bytes(size_t n_ranks, size_t letter_bytes)
 {
+    if (letter_bytes > SIZE_MAX / 4 / n_ranks) /* more than can be addressed */
+        return SIZE_MAX;
     return n_ranks * box_bytes(letter_bytes);
 }
 
 static kt_status prepare_mpi(kt_mail *mail)
 {
-    const size_t n = (size_t)mail->comm->size;
-    mail->own_memory = kt_memory_new_huge(kt_mail_bytes(n, mail->letter_bytes));
+    const size_t n = (size_t)mail->comm->size, n_bytes = kt_mail_bytes(n, mail->letter_bytes);
+    if (n_bytes > INT_MAX)
+        return kt_fail(KT_CONFIG,
+                       "letters of %zu bytes between %zu ranks on several hosts are more than MPI can count: a smaller "
+                       "train.batch_size or parallel.ranks_per_replica = node does without",
+                       mail->letter_bytes, n);
+    mail->own_memory = kt_memory_new_huge(n_bytes);
     if (mail->own_memory == NULL)
         return KT_NO_MEMORY;
     mail->memory = mail->own_memory;
@@ -125,7 +133,7 @@ void *kt_mail_outbox(kt_mail *mail)
 
 static int as_count(size_t n)
 {
-    return (int)n; /* kt_mail's letters are layers' activations: far below 2^31 bytes, which the engine checks */
+    return (int)n; /* within the memory of all boxes */
 }
 
 /* The words, then the letters. */

@@ -10,11 +10,12 @@
 
 typedef struct kt_mail kt_mail;
 
-/* Shared memory for the letters of n_ranks, of at most letter_bytes each. Local and pure. */
+/* Shared memory for the letters of n_ranks, of at most letter_bytes each; SIZE_MAX when it is more than can be addressed.
+ * Local and pure. */
 size_t kt_mail_bytes(size_t n_ranks, size_t letter_bytes);
 
 /* memory: kt_mail_bytes, zeroed, 128-byte aligned, shared by all ranks of comm and borrowed, as is comm; NULL: letters go by
- * MPI. *out is NULL on failure. Collective. */
+ * MPI. *out is NULL on failure: KT_NO_MEMORY; KT_CONFIG when MPI cannot count so many bytes. Collective. */
 kt_status kt_mail_create(kt_comm *comm, void *memory, size_t letter_bytes, kt_mail **out);
 void kt_mail_free(kt_mail *mail); /* NULL is allowed. Local. */
 

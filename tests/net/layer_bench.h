@@ -15,7 +15,6 @@ enum { ROWS = 7, SHARDS = 8, NARROW = 5, WIDE = 40, MOST_PANELS = 3, STRIDE = 12
 
 /* What the layers of the bench are made by. */
 enum { NUMBER = 2 };
-static const double RATE = 0.4, MOMENTUM = 0.25, EPSILON = 1e-3;
 
 enum { MOST_UNITS = MOST_PANELS * KT_PANEL };
 

@@ -45,7 +45,8 @@ static void running_statistics(void)
     CU_ASSERT(memcmp(b.state, start.state, sizeof b.state) == 0);
     for (size_t i = 0; i < ROWS * NARROW; i++) {
         const size_t j = i % NARROW, at = place(i / NARROW, j);
-        const double xhat = ((double)b.x[at] - (double)mean_now[j]) / sqrt((double)variance_now[j] + EPSILON);
+        const double xhat =
+            ((double)b.x[at] - (double)mean_now[j]) / sqrt((double)variance_now[j] + bench_spec.batch_norm_epsilon);
         CU_ASSERT(is_near((double)b.y[at], xhat * (double)b.parameters[j] + (double)shift_of(&b)[j], 1e-5));
     }
 }

@@ -131,7 +131,7 @@ static void expected_mask(const bench *b, size_t r, float *mask)
                                    .sample = b->sample[r]};
     kt_random_uniform(&place, 0, b->width, mask);
     for (size_t j = 0; j < b->width; j++)
-        mask[j] = (double)mask[j] < RATE ? 0 : (float)(1 / (1 - RATE));
+        mask[j] = (double)mask[j] < bench_spec.dropout ? 0 : (float)(1 / (1 - bench_spec.dropout));
 }
 
 static void dropout_mask(void)
