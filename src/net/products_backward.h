@@ -66,8 +66,8 @@ KT_INLINE void backward_tile(size_t n_squares, size_t n_inputs, bool far, const 
 
 typedef void backward_function(const backward_block *b, size_t i);
 
-/* Tiles of 1, 2 or 4 squares of 16 samples: of all inputs that there are registers for, of weights near or far, and of one
- * input. */
+/* Tiles of 1, 2 or 4 squares of 16 samples: of all inputs that there are registers for, of weights near or far, and of
+ * one input. */
 #define KT_BACKWARD(squares, inputs)                                         \
     static void backward_##squares##_near(const backward_block *b, size_t i) \
     {                                                                        \

@@ -158,8 +158,8 @@ KT_EACH_TILE(KT_FORWARD_TILE)
 static forward_lists_function *const forward_lists_of[LIST_PANELS] = {KT_EACH_LIST(KT_LISTS_ROW)};
 static forward_tile_function *const forward_tiles[TILE_PANELS][TILE_ROWS] = {KT_EACH_TILE(KT_TILES_ROW)};
 
-/* Where at least so many of 100 inputs are not 0, a dense tile of n panels is faster: lists for few panels wait for their
- * own sums. */
+/* Where at least so many of 100 inputs are not 0, a dense tile of n panels is faster: lists for few panels wait for
+ * their own sums. */
 KT_INLINE size_t dense_percent(size_t n)
 {
     return n * PARTS > 4 ? 75 : 50;
@@ -195,8 +195,8 @@ static void forward_samples(const forward_block *block, size_t n, kt_range sampl
 /* With more samples than that a fetch from the third-level cache is short beside what is done with it. */
 enum { FAR_ROWS = 48 };
 
-/* All samples of a few panels. far: their weights come from beyond the second-level cache, and the next block of them is
- * fetched while the samples pass one; it finds room beside it. */
+/* All samples of a few panels. far: their weights come from beyond the second-level cache, and the next block of them
+ * is fetched while the samples pass one; it finds room beside it. */
 static void forward_group(const kt_panels *w, bool far, forward_block b, kt_range rows)
 {
     const size_t lines = first_cache_lines() / 4 * (far ? 2 : 3), n_inputs = kt_larger(lines / w->n / 16, 1) * 16;

@@ -7,8 +7,8 @@
 #include "net/products.h"
 #include "net/products_vector.h"
 
-/* A few panels, and the samples of one word of the masks or fewer: their deltas stay in the first-level cache while inputs
- * pass. */
+/* A few panels, and the samples of one word of the masks or fewer: their deltas stay in the first-level cache while
+ * inputs pass. */
 typedef struct gradient_block {
     const kt_inputs *in;
     const float *d; /* of the first panel and of bit 0 */
@@ -129,7 +129,8 @@ static void gradient_word(const gradient_block *block, kt_range inputs, kt_panel
     for (size_t i = inputs.begin; i < inputs.end; i += TILE_ROWS) {
         const kt_range some = kt_range_from(i, TILE_ROWS, inputs.end);
         kt_panels at = to;
-        fetch_next(block, to.n, inputs, i);
+        if (block->next.begin < block->next.end)
+            fetch_next(block, to.n, inputs, i);
         at.at += (i - inputs.begin) * KT_PANEL;
         if (!has_few_zeros(block, to.n, some)) {
             gradient_lines[to.n - 1](block, some, at);

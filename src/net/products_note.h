@@ -7,7 +7,7 @@
 
 #if defined(__AVX512F__) && !defined(KT_SIMD_LAST)
 /* Appends those of 16 features, the first of which is number `first`, that are not 0; bit k of the result is set where
- * x[k] is not. Writes 16 of both arrays. A compression into memory is slow on some processors: into a register, then. */
+ * x[k] is not. Writes 16 of both arrays. Some processors compress into memory slowly: so it is into a register. */
 KT_INLINE uint32_t append(const float *x, uint32_t first, uint32_t *index, float *value)
 {
     const __m512i numbers = _mm512_add_epi32(_mm512_set1_epi32((int)first),

@@ -20,6 +20,7 @@
 #endif
 
 /* LANES of a vector. LIST_PANELS: so many panels of one sample are chains enough to keep the multiply-adds busy.
+ * KT_EACH_BACKWARD: f for the squares of 16 samples, and the inputs, of tiles that fit the registers.
  * TILE_PANELS times TILE_ROWS (samples, or inputs) are the sums of a dense tile, and leave registers for its operands.
  * KT_EACH_LIST and KT_EACH_TILE: f for every number of panels, and of panels and rows.
  * load_4 and splat_of: four floats from anywhere, and the l-th of them in all lanes.
@@ -217,7 +218,7 @@ static inline size_t first_cache_lines(void)
 /* Weights of so many lines come from beyond the second-level cache. */
 enum { FAR_LINES = 16384 };
 
-/* A line of a panel is PARTS vectors; n panels' lines are n PARTS vectors, of which the v-th lies so far from the first. */
+/* A line of a panel is PARTS vectors. Those of n panels' lines: how far the v-th of them is from the first. */
 enum { PARTS = KT_PANEL / LANES };
 
 KT_INLINE size_t vector_at(size_t v, size_t stride)

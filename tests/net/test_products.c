@@ -157,6 +157,7 @@ static void check_shapes(const kt_products *row)
     check_case(row, 70, 784, 2, 7);
     check_case(row, 16, 784, 17, 0);
     check_case(row, 5, 1100, 17, 5);
+    check_case(row, 400, 700, 1, 7);
 }
 
 static void rows_are_their_definition_in_all_shapes(void)
