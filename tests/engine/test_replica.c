@@ -3,13 +3,12 @@
 #include <string.h>
 
 #include "base/share.h"
-#include "engine/rank_rows.h"
 #include "engine/replica.h"
 #include "test.h"
 
 const char *const kt_test_suite = "replica";
 
-enum { MOST_RANKS = 16, MOST_PER_REPLICA = 6 };
+enum { MOST_RANKS = 16, MOST_PER_REPLICA = 6, LETTER_BYTES = 4096 };
 
 static size_t world_rank(void)
 {
@@ -27,7 +26,8 @@ static kt_replica replica;
 static void create(size_t ranks_per_replica, size_t n_bytes)
 {
     KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, ranks_per_replica));
-    KT_CHECK_STATUS(KT_OK, kt_replica_allocate(&replica, n_bytes, 0));
+    KT_CHECK_STATUS(
+        KT_OK, kt_replica_allocate(&replica, &(kt_replica_room){.n_bytes = n_bytes, .letter_bytes = LETTER_BYTES}));
 }
 
 /* ---- who is where ---- */
@@ -94,11 +94,12 @@ static void shards_are_split_among_replicas(void)
             size_t next_shard = 0, next_row = 0;
             KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, k));
             for (size_t r = 0; r < replica.n_replicas; r++) {
-                const kt_rows rows = kt_rank_rows_of_replica(&replica, r, M, V);
+                const kt_rows rows = kt_replica_rows(&replica, r, M, V);
+                const kt_range range = kt_rows_range(&rows);
                 KT_CHECK(rows.M == M && rows.shards == V && rows.first == next_shard);
-                KT_CHECK(kt_rows_begin(&rows) == next_row);
+                KT_CHECK(range.begin == next_row);
                 next_shard = rows.end;
-                next_row = kt_rows_end(&rows);
+                next_row = range.end;
             }
             KT_CHECK(next_shard == V && next_row == M);
             kt_replica_free(&replica);
@@ -132,7 +133,7 @@ static void impossible_memory_is_refused(void)
 {
     for (size_t k = 1; k <= 2; k++) {
         KT_CHECK_STATUS(KT_OK, kt_replica_create(&replica, kt_test_world, k));
-        KT_CHECK_STATUS(KT_NO_MEMORY, kt_replica_allocate(&replica, (size_t)1 << 60, 0));
+        KT_CHECK_STATUS(KT_NO_MEMORY, kt_replica_allocate(&replica, &(kt_replica_room){.n_bytes = (size_t)1 << 60}));
         KT_CHECK(replica.pool == NULL);
         kt_replica_free(&replica);
     }
@@ -183,6 +184,79 @@ static void a_team_shares_its_rows(void)
         }
 }
 
+/* What seat `from` says in a round. */
+static unsigned char said(size_t from, size_t round, size_t i)
+{
+    return (unsigned char)(from * 31 + round * 7 + i * 3);
+}
+
+/* Letters of other lengths from each seat; in odd rounds of seat + 1 parts, of which a seat reads only its bytes. */
+static size_t count_wrong_letters(const kt_team *team, size_t round)
+{
+    enum { PART = 24 };
+    size_t size[MOST_RANKS], parts[MOST_RANKS], bound[MOST_RANKS + 1] = {0}, n_wrong = 0;
+    const bool whole = round % 2 == 0;
+    for (size_t t = 0; t < team->n_seats; t++) {
+        size[t] = whole ? t * 100 : (t + 1) * PART;
+        parts[t] = t + 1;
+        bound[t + 1] = (t + 1) * PART / team->n_seats;
+    }
+    unsigned char *out = team->outbox(team->context);
+    for (size_t i = 0; i < size[team->seat]; i++)
+        out[i] = said(team->seat, round, i);
+    team->send(team->context, &(kt_letters){whole ? size : NULL, PART, parts, bound});
+    for (size_t t = 0; t < team->n_seats; t++) {
+        const unsigned char *in = team->inbox(team->context, t);
+        for (size_t i = 0; i < size[t]; i++)
+            if (whole || (i % PART >= bound[team->seat] && i % PART < bound[team->seat + 1]))
+                n_wrong += in[i] != said(t, round, i);
+    }
+    return n_wrong;
+}
+
+static void letters_reach_every_seat(void)
+{
+    enum { ROUNDS = 200 };
+    for (size_t k = 1; k <= MOST_PER_REPLICA; k++) {
+        size_t n_wrong = 0;
+        create(k, 1);
+        KT_CHECK((replica.mail == NULL) == (replica.team.n_seats == 1));
+        for (size_t round = 0; replica.mail != NULL && round < ROUNDS; round++)
+            n_wrong += count_wrong_letters(&replica.team, round);
+        KT_CHECK(n_wrong == 0);
+        kt_replica_free(&replica);
+    }
+}
+
+/* In steps with and without letters for all, the last seat of replica 0 is asked. */
+static void a_stop_is_known_in_the_same_step(void)
+{
+    enum { STEPS = 9, WHEN = 5 };
+    for (size_t k = 1; k <= MOST_PER_REPLICA; k++) {
+        size_t n_wrong = 0;
+        create(k, 1);
+        const kt_team *team = &replica.team;
+        for (size_t step = 0; step < STEPS; step++) {
+            if (step == WHEN && replica.number == 0 && team->seat + 1 == team->n_seats)
+                kt_replica_ask(&replica);
+            if (replica.mail != NULL && step % 3 == 0)
+                n_wrong += count_wrong_letters(team, 0);
+            n_wrong += kt_replica_is_asked(&replica) != (step >= WHEN && replica.number == 0);
+        }
+        KT_CHECK(n_wrong == 0);
+        kt_replica_free(&replica);
+    }
+}
+
+static void ranks_wanted_follow_the_batch(void)
+{
+    KT_CHECK(kt_replica_ranks_wanted(KT_RANKS_AUTO, 16) == KT_RANKS_OF_A_HOST);
+    KT_CHECK(kt_replica_ranks_wanted(KT_RANKS_AUTO, 100000) == 1);
+    KT_CHECK(kt_replica_ranks_wanted(KT_RANKS_NODE, 100000) == KT_RANKS_OF_A_HOST);
+    KT_CHECK(kt_replica_ranks_wanted(KT_RANKS_ALL, 100000) == KT_RANKS_OF_ALL_HOSTS);
+    KT_CHECK(kt_replica_ranks_wanted(3, 16) == 3);
+}
+
 static void a_team_alone_needs_nothing(void)
 {
     double x[2] = {1, 2};
@@ -192,34 +266,6 @@ static void a_team_alone_needs_nothing(void)
 }
 
 /* ---- between replicas ---- */
-
-/* Rows of a batch: 3 of them leave most of 8 shards empty, and 2 shards leave replicas without any. */
-static void leaders_share_rows_of_a_batch(void)
-{
-    enum { WIDTH = 7 };
-    static const size_t sizes[] = {23, 3, 0}, shards[] = {8, 2};
-    for (size_t k = 1; k <= MOST_PER_REPLICA; k++)
-        for (size_t i = 0; i < 6; i++) {
-            const size_t M = sizes[i % 3], V = shards[i / 3];
-            size_t n_wrong = 0;
-            create(k, 23 * WIDTH * sizeof(float));
-            float *x = kt_replica_memory(&replica);
-            const kt_rows rows = kt_rank_rows_of_replica(&replica, replica.number, M, V);
-            for (size_t j = kt_rows_begin(&rows) * WIDTH; replica.leaders != NULL && j < kt_rows_end(&rows) * WIDTH;
-                 j++)
-                x[j] = (float)(j + 1);
-            if (replica.leaders != NULL) {
-                kt_transfer *transfer;
-                kt_rank_rows_start_gather_all(&replica, &rows, WIDTH, x, &transfer);
-                kt_transfer_finish(transfer);
-            }
-            kt_replica_barrier(&replica);
-            for (size_t j = 0; j < 23 * WIDTH; j++)
-                n_wrong += x[j] != (j < M * WIDTH ? (float)(j + 1) : 0);
-            KT_CHECK(n_wrong == 0);
-            kt_replica_free(&replica);
-        }
-}
 
 static void replica_0_spreads_what_its_leader_has(void)
 {
@@ -248,7 +294,10 @@ const kt_test kt_tests[] = {
     {"a barrier of the team orders its memory", a_barrier_of_the_team_orders_memory},
     {"a team shares the rows it has filled with all teams", a_team_shares_its_rows},
     {"a team alone needs neither barrier nor share", a_team_alone_needs_nothing},
-    {"leaders share the rows of a batch, also when some have none", leaders_share_rows_of_a_batch},
+    {"every seat reads the letters of all, whole or its own bytes of each part", letters_reach_every_seat},
+    {"all ranks of a replica learn in the same step that one was asked to stop", a_stop_is_known_in_the_same_step},
+    {"the weights are shared by the ranks of a host where batches are small, or as told",
+     ranks_wanted_follow_the_batch},
     {"the first replica's bytes spread to all, and no more of them than asked", replica_0_spreads_what_its_leader_has},
     {NULL, NULL},
 };
