@@ -6,6 +6,14 @@
 #include "base/memory.h"
 #include "base/share.h"
 
+void kt_replica_agree_on_products(kt_comm *world, kt_network_spec *spec)
+{
+    int64_t n_fuse = kt_simd_fuses();
+    kt_comm_sum_i64(world, &n_fuse, 1);
+    if (spec->products == KT_PRODUCTS_AUTO)
+        spec->products = n_fuse > 0 ? KT_PRODUCTS_OWN : KT_PRODUCTS_OPENBLAS;
+}
+
 /* ---- the team's calls ---- */
 
 static void *outbox(void *context)

@@ -45,6 +45,10 @@ enum {
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
 void kt_replica_free(kt_replica *replica); /* collective; of a zeroed one a call without effect */
 
+/* With parallel.products = auto: own ones, unless no rank's processor multiplies and adds in one operation. All ranks must take the
+ * same, also where processors differ. Collective. */
+void kt_replica_agree_on_products(kt_comm *world, kt_network_spec *spec);
+
 /* n_bytes of zeroed memory that the replica's ranks share, and mail for letters of up to letter_bytes; once. rank_bytes: what
  * each rank will need beside it; root_bytes: and rank 0. *replica must not move after: its team points to it. KT_NO_MEMORY.
  * Collective. */

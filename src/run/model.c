@@ -41,8 +41,9 @@ static kt_network_spec spec_of(const kt_model *model, size_t max_rows)
 
 static kt_status create_network(kt_comm *comm, size_t max_rows, kt_model *model)
 {
-    const kt_network_spec spec = spec_of(model, max_rows);
+    kt_network_spec spec = spec_of(model, max_rows);
     kt_network_room room;
+    kt_replica_agree_on_products(comm, &spec);
     KT_TRY(kt_replica_create(&model->replica, comm, SIZE_MAX));
     kt_status status = kt_network_measure(&spec, &model->replica.team, &room);
     if (status != KT_OK)

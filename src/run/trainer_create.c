@@ -124,6 +124,7 @@ static kt_status build(kt_trainer *t)
     KT_TRY(kt_comm_agree(t->comm, prepare_loss(t)));
     t->spec.max_batch = t->batches.sizes.largest;
     t->spec.max_rows = kt_evaluate_max_rows(t->batches.sizes.largest, &t->data->split);
+    kt_replica_agree_on_products(t->comm, &t->spec);
     KT_TRY(kt_trainer_arrange(t));
     kt_status status = KT_OK;
     if (t->root) {

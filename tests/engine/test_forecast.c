@@ -38,25 +38,33 @@ static void a_forecast_knows_the_network_and_its_steps(void)
     kt_forecast f;
     KT_CHECK_STATUS(KT_OK, kt_forecast_create(&f, &config, &data, 1, 1));
     CU_ASSERT(f.n_layers == 3 && f.layers[0].n_in == N_IN && f.layers[1].n_out == 20 && f.layers[2].n_out == N_CLASSES);
-    CU_ASSERT(f.n_parameters == (N_IN + 1) * 50 + 51 * 20 + 21 * N_CLASSES);
+    CU_ASSERT(f.room.n_parameters == (N_IN + 1) * 50 + 51 * 20 + 21 * N_CLASSES);
     CU_ASSERT(f.batches.steps == 7 && f.exchange.batch_size == 16);
     const kt_layout layout = kt_forecast_layout(&f, 1, 1);
-    const double validation = 2.0 * (double)f.n_parameters * N_VALIDATION / f.machine.core_flops;
+    const double validation = 2.0 * (double)f.room.n_parameters * N_VALIDATION / f.machine.core_flops;
     CU_ASSERT(fabs(kt_forecast_epoch(&f, &layout) - 7 * kt_forecast_step(&f, &layout) - validation) <= 1e-15);
     kt_forecast_free(&f);
 }
 
-static void thin_batches_share_the_weights(void)
+/* Of a host where batches are small; of all hosts where that is asked for. */
+static void ranks_share_the_weights(void)
 {
-    static const char *const sizes[2] = {"16", "1000"}; /* the second: all samples in one batch */
-    const kt_data data = data_of_sizes();
-    for (size_t i = 0; i < 2; i++) {
-        kt_config config = config_with("train.batch_size", sizes[i]);
-        config.model.thin_rows = 64;
+    static const struct {
+        const char *key, *value;
+        size_t n_replicas;
+    } rows[] = {{"train.batch_size", "16", 2},
+                {"train.batch_size", "full", 4},
+                {"parallel.ranks_per_replica", "2", 2},
+                {"parallel.ranks_per_replica", "all", 1}};
+    kt_data data = data_of_sizes();
+    data.split.n[KT_TRAIN] = 1000;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const kt_config config = config_with(rows[i].key, rows[i].value);
         kt_forecast f;
         KT_CHECK_STATUS(KT_OK, kt_forecast_create(&f, &config, &data, 4, 2));
-        CU_ASSERT(f.exchange.thin == (i == 0));
-        CU_ASSERT(kt_forecast_layout(&f, 4, 2).n_replicas == (i == 0 ? 2 : 4));
+        const kt_layout layout = kt_forecast_layout(&f, 4, 2);
+        CU_ASSERT(layout.n_replicas == rows[i].n_replicas);
+        CU_ASSERT(layout.n_replicas * layout.ranks_per_replica == 4 && layout.n_hosts == 2);
         kt_forecast_free(&f);
     }
 }
@@ -93,7 +101,7 @@ static void a_network_that_cannot_be_made_has_none(void)
 
 const kt_test kt_tests[] = {
     {"a forecast knows the network and the steps of its epoch", a_forecast_knows_the_network_and_its_steps},
-    {"thin batches share the weights of a host, larger ones do not", thin_batches_share_the_weights},
+    {"small batches share the weights of a host, or of all hosts as told; large ones do not", ranks_share_the_weights},
     {"a layer goes by the exchange that is configured, or by what costs least",
      a_layer_goes_as_configured_or_by_what_costs_least},
     {"a network that cannot be made has no forecast", a_network_that_cannot_be_made_has_none},

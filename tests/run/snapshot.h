@@ -18,7 +18,7 @@ typedef struct fixture {
     kt_run_state state;
     kt_history history;
     kt_snapshot snapshot; /* a view of all this */
-    size_t n, n_state;
+    size_t n, n_state;    /* floats of a vector of parameters, and of the state */
 } fixture;
 
 /* A snapshot of a small network with batch norm, every vector filled with numbers of its own. */
@@ -39,9 +39,11 @@ static inline void set_up(fixture *f)
     for (size_t i = 0; i < 7; i++)
         f->data.split.index[KT_TRAIN][i] = (uint32_t)(9 - i);
     kt_network_spec spec = kt_config_network(&f->config, N_FEATURES, N_CLASSES);
-    KT_CHECK_STATUS(KT_OK, kt_network_create(&f->network, &spec, 4));
-    f->n = kt_network_n_parameters(f->network);
-    f->n_state = kt_network_n_state(f->network);
+    spec.n_slots = 0; /* the snapshot has memory of its own for them */
+    spec.max_rows = 4;
+    KT_CHECK_STATUS(KT_OK, kt_network_create(&f->network, &spec));
+    f->n = kt_network_parameters(f->network)->room;
+    f->n_state = kt_network_state(f->network)->room;
     kt_snapshot *s = &f->snapshot;
     f->provenance = (kt_provenance){
         .version = "1.2.3, commit 0123456789ab", .command = "ktrain x.ini", .hosts = "2 ranks on a, 1 on b"};
@@ -59,17 +61,28 @@ static inline void set_up(fixture *f)
     s->slots[1] = kt_memory_new(f->n, sizeof(float));
 }
 
+/* Element e of a file's tensor becomes first + e / 128. */
+static inline void fill_tensors(const kt_tensors *all, float *vector, float first)
+{
+    for (const kt_tensor *t = all->tensor; t < all->tensor + all->n; t++) {
+        float *values = kt_memory_new(t->n, sizeof(float));
+        for (size_t e = 0; e < t->n; e++)
+            values[e] = first + (float)e / 128;
+        kt_tensor_from_file(t, values, vector + t->offset);
+        kt_memory_free(values);
+        first += 8;
+    }
+}
+
 static inline void fill(fixture *f)
 {
-    float *const vectors[] = {kt_network_parameters(f->network), f->snapshot.best_parameters, f->snapshot.slots[0],
+    const kt_tensors *parameters = kt_network_parameters(f->network), *state = kt_network_state(f->network);
+    float *const vectors[] = {parameters->vector[0], f->snapshot.best_parameters, f->snapshot.slots[0],
                               f->snapshot.slots[1]};
     for (size_t v = 0; v < 4; v++)
-        for (size_t i = 0; i < f->n; i++)
-            vectors[v][i] = (float)v + (float)i / 128;
-    for (size_t i = 0; i < f->n_state; i++) {
-        kt_network_state(f->network)[i] = 10 + (float)i;
-        f->snapshot.best_state[i] = 20 + (float)i;
-    }
+        fill_tensors(parameters, vectors[v], 100 * (float)v);
+    fill_tensors(state, state->vector[0], 1000);
+    fill_tensors(state, f->snapshot.best_state, 2000);
     f->state.progress =
         (kt_progress){.epoch = 3, .step = 25, .step_in_epoch = 4, .sums = {1.5, 1.25, 17, 28}, .seconds = 12.5};
     f->state.stopping = (kt_early_stopping_state){.best_loss = 0.1, .best_epoch = 2, .n_bad = 1};

@@ -17,8 +17,8 @@ static bool same(const float *a, const float *b, size_t n)
 
 static void check_equal(const fixture *a, const fixture *b)
 {
-    CU_ASSERT(same(kt_network_parameters(a->network), kt_network_parameters(b->network), a->n));
-    CU_ASSERT(same(kt_network_state(a->network), kt_network_state(b->network), a->n_state));
+    CU_ASSERT(same(kt_network_parameters(a->network)->vector[0], kt_network_parameters(b->network)->vector[0], a->n));
+    CU_ASSERT(same(kt_network_state(a->network)->vector[0], kt_network_state(b->network)->vector[0], a->n_state));
     CU_ASSERT(same(a->snapshot.best_parameters, b->snapshot.best_parameters, a->n));
     CU_ASSERT(same(a->snapshot.best_state, b->snapshot.best_state, a->n_state));
     CU_ASSERT(same(a->snapshot.slots[0], b->snapshot.slots[0], a->n));
@@ -73,7 +73,7 @@ static void the_best_weights_of_this_very_epoch_are_stored_once(void)
     KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_open(path, &file, NULL));
     CU_ASSERT(!kt_hdf5_has(file, "/best"));
     KT_CHECK_STATUS(KT_OK, kt_checkpoint_read(file, &b.snapshot));
-    CU_ASSERT(same(b.snapshot.best_parameters, kt_network_parameters(a.network), a.n));
+    CU_ASSERT(same(b.snapshot.best_parameters, kt_network_parameters(a.network)->vector[0], a.n));
     kt_hdf5_close(file);
     tear_down(&a);
     tear_down(&b);
@@ -93,9 +93,10 @@ static void a_model_file_has_weights_but_no_optimizer(void)
     CU_ASSERT(!kt_hdf5_has(file, "/optimizer") && !kt_hdf5_has(file, "/best"));
     KT_CHECK_STATUS(KT_OK,
                     kt_hdf5_read_into(file, "/model/dense1/weight", KT_F32, 2, (size_t[]){5, N_FEATURES}, weight));
-    for (size_t e = 0; e < N_FEATURES * 5;
-         e++) /* the vector has the first weight transposed, files have it as [out, in] */
-        CU_ASSERT(weight[e] == a.snapshot.best_parameters[e % N_FEATURES * 5 + e / N_FEATURES]);
+    for (size_t e = 0; e < N_FEATURES * 5; e++) { /* of the best parameters; as [out, in], in panels in memory */
+        CU_ASSERT(weight[e] == 100 + (float)e / 128);
+        CU_ASSERT(weight[e] == a.snapshot.best_parameters[e % N_FEATURES * KT_PANEL + e / N_FEATURES]);
+    }
     CU_ASSERT(kt_hdf5_has(file, "/model/output/bias"));
     kt_hdf5_close(file);
     tear_down(&a);
