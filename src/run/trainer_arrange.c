@@ -161,7 +161,15 @@ kt_status kt_trainer_meet(kt_trainer *t, kt_status status, kt_stop_reason *reaso
     status = kt_comm_agree(t->comm, status);
     if (n_ranks == 1)
         return status;
-    news n = {t->state, *reason, t->tried, t->saved_step, t->saved_best_epoch, t->asked, t->rearranges};
+    news n;
+    memset(&n, 0, sizeof n); /* also what lies between its members: it is sent */
+    n.state = t->state;
+    n.reason = *reason;
+    n.tried = t->tried;
+    n.saved_step = t->saved_step;
+    n.saved_best_epoch = t->saved_best_epoch;
+    n.asked = t->asked;
+    n.rearranges = t->rearranges;
     kt_comm_broadcast(t->comm, 0, &n, sizeof n);
     t->state = n.state;
     *reason = n.reason;

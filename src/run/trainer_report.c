@@ -17,6 +17,8 @@ static void report_model(const kt_trainer *t)
 
 void kt_trainer_report(const kt_trainer *t)
 {
+    if (!t->root) /* others may sleep, and have no network */
+        return;
     report_model(t);
     const kt_replica *r = &t->replica;
     const kt_batch_sizes *sizes = &t->batches.sizes;

@@ -228,33 +228,32 @@ static void letters_reach_every_seat(void)
     }
 }
 
-/* In steps with and without letters for all, the last seat of replica 0 is asked. */
-static void a_stop_is_known_in_the_same_step(void)
+/* In steps with and without letters for all, the last seat of replica 0 says a word, which is forgotten later; another one is
+ * not. */
+static void words_are_heard_in_the_same_step(void)
 {
-    enum { STEPS = 9, WHEN = 5 };
+    enum { STEPS = 9, WHEN = 5, FORGOTTEN = 7, STOP = 1 << KT_WORD_STOP, ARRANGE = 1 << KT_WORD_ARRANGE };
     for (size_t k = 1; k <= MOST_PER_REPLICA; k++) {
         size_t n_wrong = 0;
         create(k, 1);
         const kt_team *team = &replica.team;
         for (size_t step = 0; step < STEPS; step++) {
-            if (step == WHEN && replica.number == 0 && team->seat + 1 == team->n_seats)
-                kt_replica_ask(&replica);
+            if (step == WHEN && replica.number == 0 && team->seat + 1 == team->n_seats) {
+                kt_replica_say(&replica, KT_WORD_STOP);
+                kt_replica_say(&replica, KT_WORD_ARRANGE);
+            }
             if (replica.mail != NULL && step % 3 == 0)
                 n_wrong += count_wrong_letters(team, 0);
-            n_wrong += kt_replica_is_asked(&replica) != (step >= WHEN && replica.number == 0);
+            if (step == FORGOTTEN) {
+                kt_replica_barrier(&replica); /* all have heard it */
+                kt_replica_forget(&replica, KT_WORD_ARRANGE);
+            }
+            const unsigned wanted = replica.number > 0 || step < WHEN ? 0 : step < FORGOTTEN ? STOP | ARRANGE : STOP;
+            n_wrong += kt_replica_hear(&replica) != wanted;
         }
         KT_CHECK(n_wrong == 0);
         kt_replica_free(&replica);
     }
-}
-
-static void ranks_wanted_follow_the_batch(void)
-{
-    KT_CHECK(kt_replica_ranks_wanted(KT_RANKS_AUTO, 16) == KT_RANKS_OF_A_HOST);
-    KT_CHECK(kt_replica_ranks_wanted(KT_RANKS_AUTO, 100000) == 1);
-    KT_CHECK(kt_replica_ranks_wanted(KT_RANKS_NODE, 100000) == KT_RANKS_OF_A_HOST);
-    KT_CHECK(kt_replica_ranks_wanted(KT_RANKS_ALL, 100000) == KT_RANKS_OF_ALL_HOSTS);
-    KT_CHECK(kt_replica_ranks_wanted(3, 16) == 3);
 }
 
 static void a_team_alone_needs_nothing(void)
@@ -295,9 +294,7 @@ const kt_test kt_tests[] = {
     {"a team shares the rows it has filled with all teams", a_team_shares_its_rows},
     {"a team alone needs neither barrier nor share", a_team_alone_needs_nothing},
     {"every seat reads the letters of all, whole or its own bytes of each part", letters_reach_every_seat},
-    {"all ranks of a replica learn in the same step that one was asked to stop", a_stop_is_known_in_the_same_step},
-    {"the weights are shared by the ranks of a host where batches are small, or as told",
-     ranks_wanted_follow_the_batch},
+    {"what a rank says is heard by all of its replica in the same step", words_are_heard_in_the_same_step},
     {"the first replica's bytes spread to all, and no more of them than asked", replica_0_spreads_what_its_leader_has},
     {NULL, NULL},
 };
