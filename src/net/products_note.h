@@ -93,6 +93,18 @@ KT_INLINE uint32_t append(const float *x, uint32_t first, uint32_t *index, float
     return bits;
 }
 
+#if defined(__AVX2__) && !defined(KT_SIMD_LAST)
+KT_INLINE void turn_bits(const uint8_t bits[64], uint64_t word[8])
+{
+    __m256i first = _mm256_load_si256((const __m256i *)bits), last = _mm256_load_si256((const __m256i *)(bits + 32));
+    KT_UNROLL
+    for (size_t b = 8; b-- > 0;) { /* the highest bits, and then the next ones in their place */
+        word[b] = (uint32_t)_mm256_movemask_epi8(first) | (uint64_t)(uint32_t)_mm256_movemask_epi8(last) << 32;
+        first = _mm256_add_epi8(first, first);
+        last = _mm256_add_epi8(last, last);
+    }
+}
+#else
 /* Bit 8 r + c goes to bit 8 c + r: blocks of 1, 2 and 4 bits change places across the diagonal. */
 KT_INLINE uint64_t turn_8_by_8(uint64_t t)
 {
@@ -119,6 +131,7 @@ KT_INLINE void turn_bits(const uint8_t bits[64], uint64_t word[8])
             word[b] |= (t >> 8 * b & 0xff) << s;
     }
 }
+#endif
 #endif
 
 /* Pieces of 16 features, so many at a time that the bits of 64 samples stay in the first-level cache. */
