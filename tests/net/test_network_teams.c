@@ -265,6 +265,8 @@ static void check_network(kt_network_spec of, bool many)
     KT_CHECK_STATUS(KT_OK, train(&alone, NULL, 0, SHARDS));
     for (size_t i = 0; i < MOST_ROWS * spec->n_classes; i++)
         CU_ASSERT(isfinite(alone.evaluated[i]));
+    for (size_t k = 0; k <= spec->n_slots; k++)
+        CU_ASSERT(count_outside(kt_network_parameters(alone.net), kt_network_parameters(alone.net)->vector[k]) == 0);
     static const size_t seats[] = {1, 2, 3, 5, 9}; /* nine are more than some layers have panels */
     for (size_t k = 0; k < sizeof seats / sizeof seats[0]; k++)
         check_crew(1, seats[k], (const size_t[]){0, 8});
