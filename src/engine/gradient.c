@@ -81,7 +81,14 @@ void kt_gradient_apply(const kt_gradient *gradient, const kt_dense *d, const kt_
     const kt_dense_sum sum = whole_sum(gradient, rows);
     const kt_tensor *tensors = gradient->parameters->tensor;
     updater u = {update, &tensors[d->weight]};
-    each_tile(gradient, d, &sum, update_tile, &u);
+    const kt_panels delta = kt_dense_panels(d, d->delta, rows->M);
+    const bool is_chain =
+        rows->shards == 1 && rows->M <= KT_LEARN_SAMPLES && gradient->products != &kt_products_openblas;
+    if (is_chain)
+        kt_optimizer_learn(update->optimizer, update->updates, &tensors[d->weight], d->own.begin,
+                           &(kt_gradient_of){&d->x, rows->M, &delta});
+    else
+        each_tile(gradient, d, &sum, update_tile, &u);
     for (size_t p = 0; p < d->own.end - d->own.begin; p += BIASES_AT_ONCE) {
         const kt_range some = kt_range_from(p, BIASES_AT_ONCE, d->own.end - d->own.begin);
         _Alignas(64) float g[BIASES_AT_ONCE * KT_PANEL];

@@ -125,16 +125,31 @@ kt_updates kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, dou
 static void update(const kt_optimizer *optimizer, const kt_updates *updates, bool is_weight, size_t n,
                    float *const *values, const float *g)
 {
-    optimizer->kind->update(is_weight ? &updates->weights : &updates->others, n, values[0], g, values + 1);
+    optimizer->kind->update(is_weight ? &updates->weights : &updates->others, n, g, values);
+}
+
+/* A tensor's values from `begin` on. */
+static void values_at(const kt_optimizer *optimizer, const kt_tensor *tensor, size_t begin,
+                      float *values[1 + KT_MAX_SLOTS])
+{
+    for (size_t k = 0; k <= optimizer->kind->n_slots; k++)
+        values[k] = tensor->here[k] + begin;
 }
 
 void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_updates *updates, const kt_tensor *tensor, size_t begin,
                         size_t n, const float *g)
 {
     float *values[1 + KT_MAX_SLOTS];
-    for (size_t k = 0; k <= optimizer->kind->n_slots; k++)
-        values[k] = tensor->here[k] + begin;
+    values_at(optimizer, tensor, begin, values);
     update(optimizer, updates, tensor->is_weight, n, values, g);
+}
+
+void kt_optimizer_learn(const kt_optimizer *optimizer, const kt_updates *updates, const kt_tensor *tensor, size_t first,
+                        const kt_gradient_of *of)
+{
+    float *values[1 + KT_MAX_SLOTS];
+    values_at(optimizer, tensor, first * tensor->per_panel, values);
+    optimizer->kind->learn(&updates->weights, of, values, tensor->per_panel);
 }
 
 void kt_optimizer_update(const kt_optimizer *optimizer, const kt_updates *updates, size_t begin, size_t end,

@@ -10,6 +10,7 @@
 
 #include "base/options.h"
 #include "base/simd.h"
+#include "net/inputs.h"
 #include "net/tensor.h"
 
 typedef enum kt_l2_form { KT_L2_BATCH, KT_L2_COUPLED, KT_L2_DECOUPLED, KT_N_L2_FORMS } kt_l2_form;
@@ -45,14 +46,28 @@ typedef struct kt_update {
     float epsilon;
 } kt_update;
 
-/* Updates w[n] from g[n] and the kind's state vectors slot[n_slots][n]. */
-typedef void kt_update_loop(const kt_update *u, size_t n, float *w, const float *g, float *const *slot);
+/* Updates values[0][n], the weights, from g[n] and values[1 ...], the kind's state vectors. */
+typedef void kt_update_loop(const kt_update *u, size_t n, const float *g, float *const *values);
+
+/* What a gradient is formed of where it is a single chain: samples 0 ... n_samples - 1, at most KT_LEARN_SAMPLES, of noted
+ * inputs, and the deltas of some panels. */
+enum { KT_LEARN_SAMPLES = 64 };
+typedef struct kt_gradient_of {
+    const kt_inputs *x;
+    size_t n_samples;
+    const kt_panels *d;
+} kt_gradient_of;
+
+/* Forms it and updates, in one go: values[1 + n_slots] are the weights and their state, from the first panel of d on, panels
+ * `stride` floats apart. The same bits as kt_products.gradient and then the loop above. */
+typedef void kt_learn_loop(const kt_update *u, const kt_gradient_of *of, float *const *values, size_t stride);
 
 typedef struct kt_optimizer_kind {
     const char *name;
     size_t n_slots; /* state vectors */
     const char *slot_names[KT_MAX_SLOTS];
     kt_update_loop *update;
+    kt_learn_loop *learn;
     bool decoupled; /* its l2 is decoupled whatever l2_form says */
     bool corrects_bias;
 } kt_optimizer_kind;
@@ -89,6 +104,10 @@ kt_updates kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, dou
  * mean over M samples). Ranks may update disjoint ranges at the same time. */
 void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_updates *updates, const kt_tensor *tensor, size_t begin,
                         size_t n, const float *g);
+
+/* The same for panels of a weight, from number `first` on, by a gradient that is formed on the way. */
+void kt_optimizer_learn(const kt_optimizer *optimizer, const kt_updates *updates, const kt_tensor *tensor, size_t first,
+                        const kt_gradient_of *of);
 
 /* The same for floats [begin, end) of the vectors, of any tensors. */
 void kt_optimizer_update(const kt_optimizer *optimizer, const kt_updates *updates, size_t begin, size_t end,

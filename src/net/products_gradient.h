@@ -5,39 +5,7 @@
 
 #include "base/shards.h"
 #include "net/products.h"
-#include "net/products_vector.h"
-
-/* A few panels, and the samples of one word of the masks or fewer: their deltas stay in the first-level cache while
- * inputs pass. */
-typedef struct gradient_block {
-    const kt_inputs *in;
-    const float *d; /* of the first panel and of bit 0 */
-    size_t stride_d, word;
-    uint64_t samples; /* bits */
-    kt_range next;    /* samples that come next, to be fetched meanwhile; none: they are near */
-    bool adds;        /* the chains go on, and do not begin */
-} gradient_block;
-
-/* Sums of input i and n panels. */
-KT_INLINE void gradient_line(size_t n, const gradient_block *b, size_t i, float *to, size_t stride_to)
-{
-    const float *x = b->in->x + b->word * 64 * b->in->ld + i, *d = b->d;
-    const size_t stride = b->stride_d, ld = b->in->ld;
-    vector sum[LIST_PANELS * PARTS];
-    KT_UNROLL
-    for (size_t v = 0; v < n * PARTS; v++)
-        sum[v] = b->adds ? load(to + vector_at(v, stride_to)) : splat(0);
-    for (uint64_t bits = b->in->mask[i * b->in->words + b->word] & b->samples; bits != 0; bits &= bits - 1) {
-        const size_t s = (size_t)__builtin_ctzll(bits);
-        const vector factor = splat(x[s * ld]);
-        KT_UNROLL
-        for (size_t v = 0; v < n * PARTS; v++)
-            sum[v] = multiply_add(factor, load(d + s * KT_PANEL + vector_at(v, stride)), sum[v]);
-    }
-    KT_UNROLL
-    for (size_t v = 0; v < n * PARTS; v++)
-        store(to + vector_at(v, stride_to), sum[v]);
-}
+#include "net/products_line.h"
 
 /* Sums of inputs i ... i + n_inputs - 1 and n panels. */
 KT_INLINE void gradient_tile(size_t n, size_t n_inputs, const gradient_block *b, size_t i, kt_panels to)
@@ -78,7 +46,7 @@ typedef void gradient_tile_function(const gradient_block *b, size_t i, kt_panels
     static void gradient_lines_##panels(const gradient_block *b, kt_range inputs, kt_panels to) \
     {                                                                                           \
         for (size_t i = inputs.begin; i < inputs.end; i++, to.at += KT_PANEL)                   \
-            gradient_line(panels, b, i, to.at, to.stride);                                      \
+            gradient_line(panels, b, b->adds, i, to.at, to.stride);                             \
     }
 #define KT_GRADIENT_TILE(panels, rows)                                                           \
     static void gradient_tile_##panels##_##rows(const gradient_block *b, size_t i, kt_panels to) \

@@ -3,7 +3,7 @@
 #define KTRAIN_PRODUCTS_NOTE_H
 
 #include "net/inputs.h"
-#include "net/products_vector.h"
+#include "net/products_line.h"
 
 #if defined(__AVX512F__) && !defined(KT_SIMD_LAST)
 /* Appends those of 16 features, the first of which is number `first`, that are not 0; bit k of the result is set where
@@ -156,12 +156,6 @@ static void note_lists(const kt_inputs *in, kt_range rows, size_t begin, size_t 
         }
         start[end] = n;
     }
-}
-
-/* Bits of samples [s, e) in their word. */
-KT_INLINE uint64_t bits_between(size_t s, size_t e)
-{
-    return ~(uint64_t)0 << s % 64 & ~(uint64_t)0 >> (63 - (e - 1) % 64);
 }
 
 static void note(const kt_inputs *in, kt_range rows)

@@ -24,6 +24,7 @@
  * TILE_PANELS times TILE_ROWS (samples, or inputs) are the sums of a dense tile, and leave registers for its operands.
  * KT_EACH_LIST and KT_EACH_TILE: f for every number of panels, and of panels and rows.
  * load_4 and splat_of: four floats from anywhere, and the l-th of them in all lanes.
+ * at_most, at_least: a NaN in a stays. load_any, store_any: of any alignment.
  * Multiply-adds are asked for by name: left to the compiler, a * b + c may be fused in one place and not in another. */
 #if defined(KT_SIMD_LAST)
 #define KT_EACH_BACKWARD(f) f(1, 1)
@@ -76,6 +77,44 @@ KT_INLINE vector multiply_add(vector a, vector b, vector c)
         c.lane[l] = fmaf(a.lane[l], b.lane[l], c.lane[l]);
     return c;
 }
+KT_INLINE vector multiply(vector a, vector b)
+{
+    for (size_t l = 0; l < LANES; l++)
+        a.lane[l] *= b.lane[l];
+    return a;
+}
+KT_INLINE vector divide(vector a, vector b)
+{
+    for (size_t l = 0; l < LANES; l++)
+        a.lane[l] /= b.lane[l];
+    return a;
+}
+KT_INLINE vector root(vector a)
+{
+    for (size_t l = 0; l < LANES; l++)
+        a.lane[l] = sqrtf(a.lane[l]);
+    return a;
+}
+KT_INLINE vector at_most(vector most, vector a)
+{
+    for (size_t l = 0; l < LANES; l++)
+        a.lane[l] = most.lane[l] < a.lane[l] ? most.lane[l] : a.lane[l];
+    return a;
+}
+KT_INLINE vector at_least(vector least, vector a)
+{
+    for (size_t l = 0; l < LANES; l++)
+        a.lane[l] = least.lane[l] > a.lane[l] ? least.lane[l] : a.lane[l];
+    return a;
+}
+KT_INLINE vector load_any(const float *p)
+{
+    return load(p);
+}
+KT_INLINE void store_any(float *p, vector v)
+{
+    store(p, v);
+}
 
 #elif defined(__AVX512F__)
 #include <immintrin.h>
@@ -117,6 +156,34 @@ KT_INLINE vector multiply_add(vector a, vector b, vector c)
 {
     return _mm512_fmadd_ps(a, b, c);
 }
+KT_INLINE vector multiply(vector a, vector b)
+{
+    return _mm512_mul_ps(a, b);
+}
+KT_INLINE vector divide(vector a, vector b)
+{
+    return _mm512_div_ps(a, b);
+}
+KT_INLINE vector root(vector a)
+{
+    return _mm512_sqrt_ps(a);
+}
+KT_INLINE vector at_most(vector most, vector a)
+{
+    return _mm512_min_ps(most, a);
+}
+KT_INLINE vector at_least(vector least, vector a)
+{
+    return _mm512_max_ps(least, a);
+}
+KT_INLINE vector load_any(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+KT_INLINE void store_any(float *p, vector v)
+{
+    _mm512_storeu_ps(p, v);
+}
 
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
@@ -153,6 +220,34 @@ KT_INLINE vector multiply_add(vector a, vector b, vector c)
 {
     return _mm256_fmadd_ps(a, b, c);
 }
+KT_INLINE vector multiply(vector a, vector b)
+{
+    return _mm256_mul_ps(a, b);
+}
+KT_INLINE vector divide(vector a, vector b)
+{
+    return _mm256_div_ps(a, b);
+}
+KT_INLINE vector root(vector a)
+{
+    return _mm256_sqrt_ps(a);
+}
+KT_INLINE vector at_most(vector most, vector a)
+{
+    return _mm256_min_ps(most, a);
+}
+KT_INLINE vector at_least(vector least, vector a)
+{
+    return _mm256_max_ps(least, a);
+}
+KT_INLINE vector load_any(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+KT_INLINE void store_any(float *p, vector v)
+{
+    _mm256_storeu_ps(p, v);
+}
 
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
@@ -188,6 +283,34 @@ KT_INLINE vector add(vector a, vector b)
 KT_INLINE vector multiply_add(vector a, vector b, vector c)
 {
     return vfmaq_f32(c, a, b);
+}
+KT_INLINE vector multiply(vector a, vector b)
+{
+    return vmulq_f32(a, b);
+}
+KT_INLINE vector divide(vector a, vector b)
+{
+    return vdivq_f32(a, b);
+}
+KT_INLINE vector root(vector a)
+{
+    return vsqrtq_f32(a);
+}
+KT_INLINE vector at_most(vector most, vector a)
+{
+    return vminq_f32(most, a);
+}
+KT_INLINE vector at_least(vector least, vector a)
+{
+    return vmaxq_f32(least, a);
+}
+KT_INLINE vector load_any(const float *p)
+{
+    return vld1q_f32(p);
+}
+KT_INLINE void store_any(float *p, vector v)
+{
+    vst1q_f32(p, v);
 }
 #else
 #error "a row of kt_simd_rows for which there are no vectors"
