@@ -13,12 +13,17 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+static const kt_option *find_in(const kt_option *options, size_t n, const char *section, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(options[i].section, section) == 0 && strcmp(options[i].key, key) == 0)
+            return &options[i];
+    return NULL;
+}
+
 const kt_option *kt_options_find(const kt_option_table *table, const char *section, const char *key)
 {
-    for (size_t i = 0; i < table->n; i++)
-        if (strcmp(table->options[i].section, section) == 0 && strcmp(table->options[i].key, key) == 0)
-            return &table->options[i];
-    return NULL;
+    return find_in(table->options, table->n, section, key);
 }
 
 static kt_status unknown(const kt_option_table *table, const char *where, const char *section, const char *key)
@@ -265,6 +270,8 @@ kt_status kt_options_set(const kt_option_table *table, void *values, const char 
                          const char *key, const char *text)
 {
     const kt_option *option = kt_options_find(table, section, key);
+    if (option == NULL)
+        option = find_in(table->gone, table->n_gone, section, key);
     if (option == NULL)
         return unknown(table, where, section, key);
     union {

@@ -85,8 +85,11 @@ typedef struct kt_option_heading {
 typedef struct kt_option_table {
     const kt_option *options;
     size_t n;
-    const kt_option_heading *headings;           /* of the sections in their order; the last one's section is NULL */
-    const kt_option_synonym *synonyms;           /* the last one's `written` is NULL; NULL: none */
+    const kt_option_heading *headings; /* of the sections in their order; the last one's section is NULL */
+    const kt_option_synonym *synonyms; /* the last one's `written` is NULL; NULL: none */
+    const kt_option
+        *gone; /* texts: keys of earlier versions, read for what was written then, and of no effect; `help` says why */
+    size_t n_gone;
     const struct kt_option_table *(*also)(void); /* whose keys an unknown one may mean, too; NULL: none's */
 } kt_option_table;
 

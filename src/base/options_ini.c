@@ -78,7 +78,10 @@ static kt_status set_key(reader *r)
     if (is_other(r, r->section))
         return r->other->set(r->other->context, place, r->key, r->value.bytes);
     KT_TRY(kt_options_set(r->table, r->values, place, r->section, r->key, r->value.bytes));
-    int *seen = &r->seen[kt_options_find(r->table, r->section, r->key) - r->table->options];
+    const kt_option *option = kt_options_find(r->table, r->section, r->key);
+    if (option == NULL) /* it is gone */
+        return KT_OK;
+    int *seen = &r->seen[option - r->table->options];
     if (*seen != 0)
         return kt_fail(KT_CONFIG, "%s: %s.%s is set twice, first on line %d", place, r->section, r->key, *seen);
     *seen = r->key_line;

@@ -179,6 +179,7 @@ static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
         kt_forecast j;
         kt_log_text(log, text);
         kt_memory_free(text);
+        kt_config_report_gone(&config, log);
         kt_data_report_notes(&data, &config, log);
         status = describe(&config, &data, &a, &j);
         if (status == KT_OK)

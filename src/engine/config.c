@@ -80,8 +80,18 @@ static const kt_option_place places[] = {
 
 enum { ROOM = 128 };
 
+/* Keys of earlier versions, which their checkpoints and jobs still have. */
+static const kt_option gone[] = {
+    {"parallel", "thin_batch", KT_OPTION_TEXT, AT(gone.thin_batch), NULL, 0, 0, NULL, 0,
+     "batches of any size go by the same products (parallel.products)"},
+};
+
 static kt_option options[ROOM];
-static kt_option_table joined = {.options = options, .headings = headings, .synonyms = kt_config_synonyms};
+static kt_option_table joined = {.options = options,
+                                 .headings = headings,
+                                 .synonyms = kt_config_synonyms,
+                                 .gone = gone,
+                                 .n_gone = sizeof gone / sizeof gone[0]};
 
 static void join_tables(void)
 {
@@ -234,6 +244,13 @@ const kt_option *kt_config_difference(const kt_config *a, const kt_config *b)
     kt_memory_free(text_a.bytes);
     kt_memory_free(text_b.bytes);
     return difference;
+}
+
+void kt_config_report_gone(const kt_config *config, kt_log *log)
+{
+    for (const kt_option *o = gone; o < gone + sizeof gone / sizeof gone[0]; o++)
+        if (*(const char *const *)((const char *)config + o->offset) != NULL)
+            kt_log_warning(log, "%s.%s is gone and has no effect any more: %s", o->section, o->key, o->help);
 }
 
 bool kt_config_has_files(const kt_config *config, kt_part part)

@@ -5,6 +5,7 @@
 #ifndef KTRAIN_CONFIG_H
 #define KTRAIN_CONFIG_H
 
+#include "base/log.h"
 #include "base/options.h"
 #include "edge/comm.h"
 #include "engine/arrangement.h"
@@ -20,6 +21,9 @@ enum { KT_BATCH_FULL = KT_WORD(0) };
 
 typedef struct kt_config {
     const char *job; /* no key: the file that it was read from, NULL when it was none */
+    struct {
+        const char *thin_batch;
+    } gone; /* what was set of keys that are no more; NULL: nothing */
     struct {
         const char *dir;
         int64_t seed, log_steps;
@@ -82,6 +86,9 @@ uint64_t kt_config_key(const kt_config *config);
 
 /* The first key that defines a run (KT_OPTION_DEFINES) and differs; NULL when none does. */
 const kt_option *kt_config_difference(const kt_config *a, const kt_config *b);
+
+/* Warns of keys that were set and are no more. Local. */
+void kt_config_report_gone(const kt_config *config, kt_log *log);
 
 /* Whether a part of the data comes from files of its own. */
 bool kt_config_has_files(const kt_config *config, kt_part part);

@@ -29,7 +29,8 @@ static const kt_option option_rows[] = {
      "order to MPI"},
     {"parallel", "shards", KT_OPTION_INT, AT(shards), "auto", 1, KT_MAX_SHARDS, kt_auto_word, DEF,
      "parts of a batch that are summed apart and then added along a tree, a power of two: no more replicas than these "
-     "can share a batch; auto = one for 64 samples each, 8 at most"},
+     "can share a batch; auto = one for 64 samples each, 8 at most, and "
+     "as it began in a run that goes on"},
 };
 const kt_option_rows kt_exchange_options = KT_OPTION_ROWS(option_rows);
 

@@ -45,6 +45,7 @@ static kt_status start(run *r)
     bool resumes = r->directory.start != NULL;
     kt_comm_broadcast(r->comm, 0, &resumes, sizeof resumes);
     kt_report_provenance(r->log, kt_trainer_provenance(r->trainer));
+    kt_config_report_gone(r->config, r->log);
     report_data(r);
     KT_TRY(kt_host_report(r->comm, kt_linalg_threads(), r->log));
     kt_trainer_report(r->trainer);
@@ -97,14 +98,18 @@ static kt_status train(run *r)
 kt_status kt_run_train_on(kt_comm *comm, const kt_config *config, const kt_data *data, kt_pulse pulse, kt_log *log,
                           kt_results *results)
 {
-    run r = {comm, config, data, log, .directory = {.lock = -1}, .results = results};
+    kt_config settled = *config;
+    run r = {comm, &settled, data, log, .directory = {.lock = -1}, .results = results};
     *results = (kt_results){0};
+    if (kt_comm_rank(comm) == 0)
+        kt_run_directory_settle(&settled);
+    kt_comm_broadcast(comm, 0, &settled.exchange.shards, sizeof settled.exchange.shards);
     /* The trainer first: what it refuses leaves the directory untouched. */
-    kt_status status = kt_trainer_create(&r.trainer, comm, config, data, log, config->run.dir);
+    kt_status status = kt_trainer_create(&r.trainer, comm, &settled, data, log, config->run.dir);
     if (status == KT_OK) {
         kt_trainer_set_pulse(r.trainer, pulse);
         bool root = kt_comm_rank(comm) == 0;
-        status = kt_comm_agree(comm, root ? kt_run_directory_open(&r.directory, config, data, log) : KT_OK);
+        status = kt_comm_agree(comm, root ? kt_run_directory_open(&r.directory, &settled, data, log) : KT_OK);
     }
     if (status == KT_OK)
         status = train(&r);

@@ -26,6 +26,33 @@ static kt_status read_config(const char *dir, kt_config *config)
     return status;
 }
 
+/* What a checkpoint of another run was made with. */
+static kt_status read_config_of(const char *path, kt_config *config)
+{
+    kt_checkpoint_head head = {0};
+    kt_hdf5 *file;
+    KT_TRY(kt_checkpoint_file_open(path, &file, NULL));
+    const kt_status status = kt_checkpoint_read_head(file, path, &head);
+    kt_hdf5_close(file);
+    *config = head.config;
+    kt_checkpoint_free_head(&head);
+    return status;
+}
+
+void kt_run_directory_settle(kt_config *config)
+{
+    const char *resume = config->checkpoint.resume;
+    const bool from_path = strcmp(resume, "auto") != 0;
+    kt_config before;
+    if (config->exchange.shards != KT_AUTO || strcmp(resume, "never") == 0)
+        return;
+    kt_status status = read_config(config->run.dir, &before);
+    if (from_path && (status != KT_OK || strcmp(before.checkpoint.resume, resume) != 0))
+        status = read_config_of(resume, &before);
+    if (status == KT_OK)
+        config->exchange.shards = before.exchange.shards;
+}
+
 /* ---- whose directory it is ---- */
 
 static bool holds(const char *dir, const char *name)

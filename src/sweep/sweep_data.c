@@ -64,6 +64,8 @@ kt_status kt_sweep_data_load(kt_comm *world, const kt_space *space, kt_log *log,
     kt_status status = kt_comm_agree(world, allocate(out));
     if (status == KT_OK)
         status = load_all(world, out, 0, space->n_axes);
+    if (status == KT_OK)
+        kt_config_report_gone(&space->base, log);
     for (size_t i = 0; i < out->n && status == KT_OK; i++)
         kt_data_report_notes(&out->sets[i], &out->configs[i], log);
     if (status != KT_OK)
