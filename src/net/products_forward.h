@@ -222,7 +222,7 @@ static void begin_with_bias(const float *bias, kt_range rows, const kt_panels *y
 static void forward(const kt_panels *w, const float *bias, const kt_inputs *x, kt_range rows, const kt_panels *y)
 {
     const size_t n_groups = (w->n + LIST_PANELS - 1) / LIST_PANELS;
-    const bool far = w->n * w->rows >= FAR_LINES && rows.end - rows.begin <= FAR_ROWS;
+    const bool far = w->n * w->rows >= FAR_LINES && rows.end - rows.begin <= FAR_ROWS && rows.begin < rows.end;
     for (size_t g = 0; g < n_groups; g++) {
         const kt_range panels = kt_share(w->n, g, n_groups);
         const kt_panels some = kt_panels_some(w, panels), sums = kt_panels_some(y, panels);

@@ -214,6 +214,32 @@ static void notes_of_other_samples_stay(void)
     for_all_rows(check_renewal);
 }
 
+/* As of a rank that has no samples of a batch, in a layer whose weights lie far, and one that has no panels of it. */
+static void check_nothing(const kt_products *row)
+{
+    products_case c = products_new(5, 1100, 17, 5);
+    CU_ASSERT_FATAL(c.memory != NULL);
+    products_run(row, &c);
+    const kt_panels no_w = kt_panels_some(&c.w, (kt_range){2, 2}), no_y = kt_panels_some(&c.y, (kt_range){2, 2});
+    for (size_t at = 0; at <= 5; at += 5) {
+        const kt_range none = {at, at};
+        row->note(&c.x, none);
+        row->forward(&c.w, c.bias, &c.x, none, &c.y);
+        row->to_columns(&c.d, none, &c.columns);
+        row->backward(&c.w, &(kt_runs){c.n_runs, c.bound}, &c.columns, none, &c.dx);
+    }
+    row->forward(&no_w, c.bias, &c.x, (kt_range){0, 5}, &no_y);
+    CU_ASSERT(check_note(&c) == 0);
+    CU_ASSERT(check_forward(&c) == 0);
+    CU_ASSERT(check_backward(&c) == 0);
+    free(c.memory);
+}
+
+static void nothing_to_compute_changes_nothing(void)
+{
+    for_all_rows(check_nothing);
+}
+
 static void openblas_is_near_the_definition(void)
 {
     tolerance = 1e-4f;
@@ -252,6 +278,7 @@ const kt_test kt_tests[] = {
     {"lists of nonzeros and dense tiles give the same", lists_and_dense_tiles_give_the_same},
     {"a gradient is the same in any tiles", a_gradient_is_the_same_in_any_tiles},
     {"notes of other samples stay as they are", notes_of_other_samples_stay},
+    {"no samples, or no panels, change nothing", nothing_to_compute_changes_nothing},
     {"OpenBLAS's products are near the definition", openblas_is_near_the_definition},
     {"OpenBLAS's bits do not depend on who computes which samples and inputs",
      openblas_s_bits_do_not_depend_on_who_computes_what},
