@@ -146,7 +146,7 @@ static uint64_t bits_of(const kt_optimizer_kind *kind)
         bits_fill(n, (uint32_t)n + 2, first);
         bits_fill(n, (uint32_t)n + 3, second);
         for (int step = 0; step < 2; step++)
-            kind->update(&u, n, w, g, (float *const[]){first, second});
+            kind->update(&u, n, g, (float *const[]){w, first, second});
         bits_add(n, w, &sum);
         bits_add(n, first, &sum);
         bits_add(n, second, &sum);
