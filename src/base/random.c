@@ -33,16 +33,20 @@ static const kt_random_loops *loops(void)
 
 void kt_random_bits(const kt_random_place *place, uint32_t first, size_t n, uint32_t *out)
 {
-    const uint32_t counter[3] = {place->sample, place->epoch, (uint32_t)place->purpose << 24 | place->layer};
-    const uint32_t key[2] = {(uint32_t)place->seed, (uint32_t)(place->seed >> 32)};
     const size_t n_groups = n / (LANES * WORDS), n_whole = n_groups * LANES * WORDS;
     const uint32_t first_block = first / WORDS;
-    loops()->fill_groups(counter, key, first_block, n_groups, out);
+    loops()->fill_groups(place, first_block, n_groups, out);
     if (n_whole < n) {
         uint32_t last[LANES * WORDS];
-        loops()->fill_groups(counter, key, first_block + (uint32_t)(n_whole / WORDS), 1, last);
+        loops()->fill_groups(place, first_block + (uint32_t)(n_whole / WORDS), 1, last);
         memcpy(out + n_whole, last, (n - n_whole) * sizeof *out);
     }
+}
+
+void kt_random_above(const kt_random_place *place, uint32_t first, uint32_t limit, size_t n, const uint32_t *sample,
+                     uint16_t *out)
+{
+    loops()->above(place, first, limit, n, sample, out);
 }
 
 void kt_random_uniform(const kt_random_place *place, uint32_t first, size_t n, float *out)

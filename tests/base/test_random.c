@@ -128,7 +128,7 @@ static void same_bits(void)
 {
     enum { N_GROUPS = 3, N = N_GROUPS * KT_RANDOM_LANES * KT_RANDOM_WORDS };
     static const kt_random_loops *const rows[KT_N_SIMD] = KT_SIMD_EACH(&kt_random_loops);
-    static const uint32_t counter[3] = {1, 2, 3}, key[2] = {4, UINT32_MAX};
+    static const kt_random_place place = {.seed = UINT64_C(0xffffffff00000004), .sample = 1, .epoch = 2, .layer = 3};
     static const uint32_t edges[] = {0, 1u << 31, UINT32_MAX, 1u << 29, UINT32_MAX - 1, UINT32_MAX};
     for (size_t row = 0; row < KT_N_SIMD; row++) {
         uint32_t bits[N];
@@ -136,7 +136,7 @@ static void same_bits(void)
         uint64_t sum = 0;
         if (!kt_simd_rows[row].supported())
             continue;
-        rows[row]->fill_groups(counter, key, UINT32_MAX - 20, N_GROUPS, bits);
+        rows[row]->fill_groups(&place, UINT32_MAX - 20, N_GROUPS, bits);
         memcpy(bits + 30, edges, sizeof edges);
         for (size_t n = 0; n <= N; n += 2) {
             rows[row]->to_uniform(n, bits, values);
@@ -148,6 +148,31 @@ static void same_bits(void)
     }
 }
 
+static void above_limits(void)
+{
+    enum { MOST = 7, FIRST = 48, UNITS = 16 };
+    static const kt_random_loops *const rows[KT_N_SIMD] = KT_SIMD_EACH(&kt_random_loops);
+    static const uint32_t sample[MOST] = {0, 4999, 7, UINT32_MAX, 1, 2, 3};
+    uint32_t draws[MOST][UNITS];
+    for (size_t k = 0; k < MOST; k++) {
+        kt_random_place place = PLACE;
+        place.sample = sample[k];
+        kt_random_bits(&place, FIRST, UNITS, draws[k]);
+    }
+    const uint32_t limits[] = {0, 0x19999999, draws[2][3] - 1, draws[2][3], 0x80000000, UINT32_MAX};
+    for (size_t row = 0; row < KT_N_SIMD; row++)
+        for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+            for (size_t n = 0; n <= MOST && kt_simd_rows[row].supported(); n++) {
+                uint16_t bits[MOST + 1];
+                bits[n] = 0xabcd;
+                rows[row]->above(&PLACE, FIRST, limits[i], n, sample, bits);
+                CU_ASSERT(bits[n] == 0xabcd);
+                for (size_t k = 0; k < n; k++)
+                    for (size_t u = 0; u < UNITS; u++)
+                        CU_ASSERT((bits[k] >> u & 1) == (draws[k][u] > limits[i]));
+            }
+}
+
 const kt_test kt_tests[] = {
     {"Philox4x32-10 gives the published vectors", published_vectors},
     {"any range of a sequence is the same draws", any_range},
@@ -157,5 +182,6 @@ const kt_test kt_tests[] = {
     {"seed, purpose, layer, epoch and sample each change every draw", places_differ},
     {"normal numbers have mean 0 and variance 1, uniform ones fill [0, 1)", moments},
     {"every instruction set gives the same bits, the ones that they always were", same_bits},
+    {"draws above a limit, of several samples, are marked by the bits of 16, with each instruction set", above_limits},
     {NULL, NULL},
 };
