@@ -36,8 +36,8 @@ def train_as_reference(folder, batch_size):
     np.save(f"{name}.npy", np.array(parts[0], "u4"))
     done = subprocess.run([REFERENCE, *data, f"{name}.npy", str(batch_size), str(STEPS)], stdout=subprocess.PIPE, check=True)
     expected = np.frombuffer(done.stdout, "u4")
-    keys = [f"data.features={data[0]}", f"data.labels={data[1]}", "data.class_names=", "train.early_stopping=false",
-            f"train.max_steps={STEPS}", f"train.batch_size={batch_size}"]
+    keys = [f"data.features={data[0]}", f"data.labels={data[1]}", "data.class_names=", "parallel.products=own",
+            "train.early_stopping=false", f"train.max_steps={STEPS}", f"train.batch_size={batch_size}"]
     for kernels in ("avx512", "avx2", "neon", "portable"):
         compare(f"{name}-{kernels}", [*keys, f"parallel.kernels={kernels}"], parts, expected, may_lack=kernels != "portable")
 
