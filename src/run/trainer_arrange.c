@@ -214,6 +214,7 @@ static void bring_back(kt_trainer *t, carried *c)
     if (!t->works)
         return;
     kt_network_touch(t->network);
+    kt_replica_barrier(&t->replica); /* nobody of rank 0's team zeroes what it brings */
     if (t->root) {
         copy_vectors(kt_network_parameters(t->network), c->parameters, true);
         copy_vectors(kt_network_state(t->network), &c->state, true);
