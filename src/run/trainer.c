@@ -135,6 +135,14 @@ static kt_status train(kt_trainer *t, kt_stop_reason *reason)
     return *reason != KT_STOP_NOT ? kt_trainer_save(t) : KT_OK;
 }
 
+/* While all are awake: also who will sleep may have been asked. */
+static void ask_all(kt_trainer *t)
+{
+    int64_t n_asked = kt_stop_asked();
+    kt_comm_sum_i64(t->comm, &n_asked, 1);
+    t->asked |= n_asked > 0;
+}
+
 kt_status kt_trainer_run(kt_trainer *t, kt_stop_reason *reason)
 {
     KT_TRY(kt_comm_agree(t->comm, kt_trainer_start_files(t)));
@@ -142,6 +150,7 @@ kt_status kt_trainer_run(kt_trainer *t, kt_stop_reason *reason)
     kt_status status = KT_OK;
     do {
         *reason = KT_STOP_NOT;
+        ask_all(t);
         status = kt_trainer_meet(t, t->works ? train(t, reason) : KT_OK, reason);
         if (status == KT_OK && t->rearranges)
             status = kt_trainer_rearrange(t);
