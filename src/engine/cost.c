@@ -34,6 +34,11 @@ double kt_cost_parameters(kt_layer_shape layer)
     return ((double)layer.n_in + 1) * (double)layer.n_out;
 }
 
+double kt_cost_floats(kt_layer_shape layer)
+{
+    return (double)kt_panels_count(layer.n_out) * (double)(kt_panels_stride(layer.n_in) + KT_PANEL);
+}
+
 static const kt_link *link_of(const kt_machine *machine, const kt_layout *layout)
 {
     return layout->n_hosts > 1 ? &machine->network : &machine->local;

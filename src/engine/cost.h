@@ -65,10 +65,12 @@ typedef struct kt_exchange_job {
     bool clips; /* by the norm */
 } kt_exchange_job;
 
-/* What the costs of exchanges (exchange.h) are made of: parameters of a layer, weights and bias; replicas of the fullest
+/* What the costs of exchanges (exchange.h) are made of: parameters of a layer, weights and bias; floats that they take in
+ * panels (panels.h), and so in a message; replicas of the fullest
  * host; bytes that the update of a parameter reads and writes; seconds of a host's memory while each of its replicas
  * moves n_bytes; seconds of what `cost` says is sent. */
 double kt_cost_parameters(kt_layer_shape layer);
+double kt_cost_floats(kt_layer_shape layer);
 double kt_cost_replicas_here(const kt_layout *layout);
 double kt_cost_update_bytes(const kt_exchange_job *job);
 double kt_cost_memory(const kt_machine *machine, const kt_layout *layout, double n_bytes);

@@ -16,9 +16,8 @@ static kt_exchange_memory lay_out(const kt_exchange_plan *plan, kt_factor_rows *
     for (size_t l = 0; l < plan->n_layers && plan->has_factors; l++)
         if (plan->kind[l]->needs_factors) {
             const kt_layer_shape shape = plan->shape[l];
-            const size_t n_units = kt_panels_count(shape.n_out) * KT_PANEL;
             const kt_factor_rows rows = {kt_arena_take(arena, plan->job.batch_size * shape.n_in, sizeof(float)),
-                                         kt_arena_take(arena, plan->job.batch_size * n_units, sizeof(float))};
+                                         kt_arena_take(arena, plan->job.batch_size * shape.n_out, sizeof(float))};
             if (factors != NULL)
                 factors[l] = rows;
         }

@@ -12,7 +12,7 @@
 /* What clipping sends besides: the sums of the slices to all. */
 static void add_norm(const kt_layout *layout, const kt_exchange_job *job, kt_layer_shape layer, kt_exchange_cost *cost)
 {
-    const double R = (double)layout->n_replicas, n = kt_cost_parameters(layer);
+    const double R = (double)layout->n_replicas, n = kt_cost_floats(layer);
     const kt_exchange_cost more = {.messages = 1,
                                    .total_bytes = (R - 1) * n * sizeof(float),
                                    .sent_bytes = (R - 1) * (job->rank0 ? n : n / R) * sizeof(float)};
@@ -33,7 +33,7 @@ static size_t count_sums(const kt_layout *layout, const kt_exchange_job *job, si
 static kt_exchange_cost cost(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
                              kt_layer_shape layer)
 {
-    const double R = (double)layout->n_replicas, n = kt_cost_parameters(layer);
+    const double R = (double)layout->n_replicas, n = kt_cost_floats(layer);
     const double slice = job->rank0 ? n : n / R, here = kt_cost_replicas_here(layout);
     kt_exchange_cost cost = {.messages = 2, .updates = 1, .host_states = job->rank0 ? 1 : here / R};
     double most = 1, all = 0; /* partial sums */
@@ -61,7 +61,7 @@ static kt_exchange_cost cost(const kt_machine *machine, const kt_layout *layout,
 static kt_status check(const kt_exchange_job *job, kt_layer_shape layer)
 {
     (void)job;
-    if (kt_cost_parameters(layer) <= INT_MAX)
+    if (kt_cost_floats(layer) <= INT_MAX)
         return KT_OK;
     return kt_fail(KT_CONFIG,
                    "%.0f parameters in one allreduce: must be fewer than 2^31; parallel.exchange = factors can do it",
@@ -208,6 +208,7 @@ static void update(kt_exchange *x, const kt_step *step)
     }
     kt_replica_barrier(x->replica);
     kt_network_take_vectors(x->network);
+    kt_replica_barrier(x->replica); /* the vectors change again with the layers of another kind */
 }
 
 static void gather_state(kt_exchange *x)

@@ -46,11 +46,12 @@ static void write_deltas(const kt_exchange *x, const kt_step *step, size_t l)
     const kt_dense *d = &x->dense[l];
     const kt_range rows = kt_rows_range(&step->pass->rows);
     const kt_panels delta = kt_dense_panels(d, d->delta, step->whole.M);
-    const size_t width = d->n_panels * KT_PANEL;
-    for (size_t p = 0; p < delta.n && (!d->whole || x->replica->team.seat == 0); p++)
+    for (size_t p = 0; p < delta.n && (!d->whole || x->replica->team.seat == 0); p++) {
+        const kt_range units = kt_range_from((d->own.begin + p) * KT_PANEL, KT_PANEL, d->n_out);
         for (size_t r = rows.begin; r < rows.end; r++)
-            memcpy(x->factors[l].delta + r * width + (d->own.begin + p) * KT_PANEL,
-                   delta.at + p * delta.stride + r * KT_PANEL, KT_PANEL * sizeof(float));
+            memcpy(x->factors[l].delta + r * d->n_out + units.begin, delta.at + p * delta.stride + r * KT_PANEL,
+                   (units.end - units.begin) * sizeof(float));
+    }
 }
 
 /* Some of the rows here, of which every seat has all inputs. */
@@ -88,7 +89,7 @@ static void combine(kt_exchange *x, const kt_step *step)
     for (size_t l = 0; l < x->plan->n_layers; l++)
         if (x->plan->kind[l] == &kt_exchange_factors) {
             gather_rows(x, step, x->dense[l].n_in, x->factors[l].x);
-            gather_rows(x, step, x->dense[l].n_panels * KT_PANEL, x->factors[l].delta);
+            gather_rows(x, step, x->dense[l].n_out, x->factors[l].delta);
         }
 }
 
@@ -97,12 +98,14 @@ static void take_rows(kt_exchange *x, const kt_step *step, size_t l, kt_range ro
 {
     kt_dense *d = &x->dense[l];
     const kt_panels delta = kt_dense_panels(d, d->delta, step->whole.M);
-    const size_t width = d->n_panels * KT_PANEL;
     for (size_t r = rows.begin; r < rows.end; r++) {
         memcpy(d->x.x + r * d->x.ld, x->factors[l].x + r * d->n_in, d->n_in * sizeof(float));
-        for (size_t p = 0; p < delta.n; p++)
-            memcpy(delta.at + p * delta.stride + r * KT_PANEL,
-                   x->factors[l].delta + r * width + (d->own.begin + p) * KT_PANEL, KT_PANEL * sizeof(float));
+        for (size_t p = 0; p < delta.n; p++) {
+            const kt_range units = kt_range_from((d->own.begin + p) * KT_PANEL, KT_PANEL, d->n_out);
+            float *to = delta.at + p * delta.stride + r * KT_PANEL;
+            memset(to, 0, KT_PANEL * sizeof *to);
+            memcpy(to, x->factors[l].delta + r * d->n_out + units.begin, (units.end - units.begin) * sizeof *to);
+        }
     }
     x->products->note(&d->x, rows);
 }

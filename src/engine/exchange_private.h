@@ -24,7 +24,7 @@ struct kt_step {
 
 /* What the replicas tell each other of a layer: a row for each sample of the batch. */
 typedef struct kt_factor_rows {
-    float *x, *delta; /* [batch_size x n_in], [batch_size x 16 n_panels] */
+    float *x, *delta; /* [batch_size x n_in], [batch_size x n_out] */
 } kt_factor_rows;
 
 /* What the replica's ranks share. */

@@ -71,7 +71,8 @@ kt_panels kt_dense_panels(const kt_dense *d, float *array, size_t M)
 void kt_dense_forward(const kt_dense *d, const kt_products *products, const kt_rows *rows)
 {
     const kt_panels w = kt_panels_some(&d->w, d->own), z = kt_dense_panels(d, d->outputs, rows->M);
-    products->forward(&w, d->b + d->own.begin * KT_PANEL, &d->x, kt_rows_range(rows), &z);
+    if (rows->first < rows->end) /* else there is nothing to do */
+        products->forward(&w, d->b + d->own.begin * KT_PANEL, &d->x, kt_rows_range(rows), &z);
 }
 
 /* An odd number of lines: rows do not fall on the same places of the first-level cache. */
@@ -93,7 +94,8 @@ void kt_dense_backward(const kt_dense *d, const kt_products *products, const kt_
                          .rows = inputs.end - inputs.begin,
                          .stride = d->w.stride};
     const kt_columns delta = {d->delta_columns + (first - d->own.begin) * KT_PANEL * ld, ld}, to = {dx, ld};
-    products->backward(&w, &(kt_runs){node.count, bound}, &delta, kt_rows_range(rows), &to);
+    if (rows->first < rows->end)
+        products->backward(&w, &(kt_runs){node.count, bound}, &delta, kt_rows_range(rows), &to);
 }
 
 static kt_shard_rows shards_of(const kt_dense_sum *sum, size_t row[KT_MAX_SHARDS + 1])

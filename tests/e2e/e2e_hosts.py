@@ -93,9 +93,8 @@ def bytes_by_factors():
 
 
 def bytes_by_allreduce():
-    """The same by allreduce, with the state in slices and on rank 0, and with clipping of thin and of large batches."""
-    check_bytes("allreduce", 1, ALLREDUCE + "model.batch_norm=true parallel.optimizer_state=rank0", ALLREDUCE + "train.clip_norm=1",
-                ALLREDUCE + "train.clip_norm=1 parallel.thin_batch=0")
+    """The same by allreduce, with the state in slices and on rank 0, and with clipping."""
+    check_bytes("allreduce", 1, ALLREDUCE + "model.batch_norm=true parallel.optimizer_state=rank0", ALLREDUCE + "train.clip_norm=1")
     check_bytes("allreduce-of-two", 2, ALLREDUCE + "model.hidden=[100]")
 
 

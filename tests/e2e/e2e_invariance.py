@@ -3,9 +3,9 @@ import e2e
 
 # 434 training samples: 27 batches of 16 and one of 2, which leaves most shards and ranks without a sample; or 250 and 184.
 EVERYTHING = ("model.dropout=0.2 model.batch_norm=true train.clip_norm=1.5 train.label_smoothing=0.1 train.class_weights=balanced "
-              "optimizer.l2=0.05 optimizer.schedule=exponential optimizer.gamma=0.9 train.early_stopping=false ")
+              "optimizer.l2=0.05 optimizer.schedule=exponential optimizer.gamma=0.9 train.early_stopping=false parallel.shards=8 ")
 EXCHANGE, STATE, PER_REPLICA = "parallel.exchange=", "parallel.optimizer_state=", "parallel.ranks_per_replica="
-OPENBLAS = "parallel.thin_batch=0 "
+OPENBLAS = "parallel.products=openblas "
 
 
 def compare(name, keys, *others, wrap=(), job="job.ini"):
@@ -41,9 +41,9 @@ def several_copies():
 
 
 def batches_of_250():
-    """Batches of 250 and 184, through ktrain's own kernels, without clipping (nesterov), and through OpenBLAS with everything (adamw)."""
+    """Batches of 250 and 184, by ktrain's own products, without clipping (nesterov), and by OpenBLAS's with everything (adamw)."""
     keys = EVERYTHING + "train.epochs=4 train.batch_size=250 model.hidden=[300,40] "
-    compare("thin", keys + "train.clip_norm=0 optimizer.name=nesterov ",
+    compare("own", keys + "train.clip_norm=0 optimizer.name=nesterov ",
             (2, PER_REPLICA + "1 " + EXCHANGE + "factors"), (4, PER_REPLICA + "2 " + EXCHANGE + "allreduce"), (5, ""))
     compare("large", keys + OPENBLAS + "optimizer.name=adamw ",
             (2, ""), (3, PER_REPLICA + "node"), (5, PER_REPLICA + "2 " + EXCHANGE + "factors"),
@@ -51,11 +51,11 @@ def batches_of_250():
 
 
 def joined_batch():
-    """421 samples in 6 batches of 60 and one of 61: batch norm takes no batch of 1. The 61 are also more than go by ktrain's own kernels."""
+    """421 samples in 6 batches of 60 and one of 61: batch norm takes no batch of 1."""
     split = "data.split=0.679,0.16,0.161 "
     keys = EVERYTHING + split + "train.epochs=2 train.batch_size=60 "
-    for name, thin in (("joined-own", "256"), ("joined-both", "60")):
-        compare(name, keys + f"parallel.thin_batch={thin} ", (2, ""), (3, PER_REPLICA + "1 " + EXCHANGE + "factors"),
+    for name, products in (("joined-own", ""), ("joined-openblas", OPENBLAS)):
+        compare(name, keys + products, (2, ""), (3, PER_REPLICA + "1 " + EXCHANGE + "factors"),
                 (4, PER_REPLICA + "2 " + EXCHANGE + "allreduce " + STATE + "sharded"))
         assert e2e.summary(f"{name}-one")["steps"] == 14, e2e.summary(f"{name}-one")
     assert "batch of 60 (the last of 61" in e2e.train("joined-line", keys).out
@@ -75,21 +75,28 @@ def copies_of_unequal_size():
         compare(f"unequal-{size}", keys, (3, PER_REPLICA + "2"))
 
 
-def mixed_processors():
-    """Ranks with different kernels take those of the least, and so agree with ranks that all have these."""
-    keys = f"train.batch_size=16 train.epochs=1 {PER_REPLICA}1"
-    differ = 'kernels=avx2; test "$OMPI_COMM_WORLD_RANK" = 0 || kernels=portable; exec "$@" parallel.kernels=$kernels'
-    started = e2e.Process(["job.ini", "run.dir=try-mixed", "parallel.kernels=avx2", "train.max_steps=1"]).finish()
+def has_kernels(kernels):
+    """Whether this processor has them; says so where it has not."""
+    started = e2e.Process(["job.ini", f"run.dir=try-{kernels}", f"parallel.kernels={kernels}", "train.max_steps=1"]).finish()
     if started.code == e2e.CONFIG:
         print(f"left out: {started.err.strip()}")
+    return started.code != e2e.CONFIG
+
+
+def mixed_processors():
+    """Ranks with different kernels, each with a copy of its own or all with one, come to the bits of the best."""
+    keys = EVERYTHING + "train.batch_size=16 train.epochs=1 model.hidden=[300,40] "
+    if not has_kernels("avx2"):
         return
-    e2e.train("least", keys + " parallel.kernels=portable", ranks=2)
-    e2e.train("mixed", keys, ranks=2, wrap=("sh", "-c", differ, "sh"))
-    e2e.check_same_run("least", "mixed")
+    differ = 'kernels=avx2; test "$OMPI_COMM_WORLD_RANK" = 0 || kernels=portable; exec "$@" parallel.kernels=$kernels'
+    e2e.train("best", keys)
+    for each in ("1", "node"):
+        e2e.train(f"mixed-{each}", keys + PER_REPLICA + each, ranks=2, wrap=("sh", "-c", differ, "sh"))
+        e2e.check_same_run("best", f"mixed-{each}")
 
 
 def full_batch():
-    """The whole training set as one batch, through OpenBLAS: 2, 3, 4 and 8 ranks (momentum)."""
+    """The whole training set as one batch: 2, 3, 4 and 8 ranks (momentum)."""
     compare("full", EVERYTHING + "train.batch_size=full train.epochs=6 optimizer.name=momentum model.hidden=[300] ",
             (2, PER_REPLICA + "node"), (3, EXCHANGE + "allreduce"), (4, PER_REPLICA + "2 " + EXCHANGE + "factors"), (8, ""))
 
@@ -103,17 +110,13 @@ def more_ranks_than_work():
 
 
 def other_instructions():
-    """The same on processors with less: OpenBLAS as on Haswell, and each of ktrain's kernels that this one has."""
+    """Each of ktrain's kernels that this processor has gives the same bits on any number of ranks; OpenBLAS as on Haswell gives its own."""
     keys = EVERYTHING + "train.epochs=2 model.hidden=[300,40] "
     compare("haswell", keys + "train.batch_size=250 " + OPENBLAS, (3, PER_REPLICA + "1"), (4, PER_REPLICA + "2 " + EXCHANGE + "allreduce"),
             wrap=("env", "OPENBLAS_CORETYPE=Haswell"))
-    for kernels in ("avx2", "portable"):
-        started = e2e.Process(["job.ini", "run.dir=try", f"parallel.kernels={kernels}", "train.max_steps=1"]).finish()
-        if started.code == e2e.CONFIG:
-            print(f"left out: {started.err.strip()}")
-            continue
-        compare(kernels, keys + f"train.batch_size=16 parallel.kernels={kernels} ",
-                (3, ""), (5, PER_REPLICA + "2 " + EXCHANGE + "allreduce"))
+    kernels = [f"parallel.kernels={name} " for name in ("avx2", "portable") if has_kernels(name)]
+    compare("kernels", keys + "train.batch_size=16 ",
+            *((n, name + more) for name in kernels for n, more in ((1, ""), (3, ""), (5, PER_REPLICA + "2 " + EXCHANGE + "allreduce"))))
 
 
 def order_left_to_mpi():
