@@ -28,16 +28,14 @@ static void gradients(void)
                 check_kind(kt_layer_kind_at(k, row), training);
 }
 
-/* Forward, or backward, rows of shards [0, cut) and [cut, SHARDS) apart. */
-static void in_pieces(bench *b, bool back, size_t cut)
+/* Rows of shards [0, cut) and [cut, SHARDS) apart: a pass each, forward and backward. */
+static void in_pieces(bench *b, size_t cut)
 {
     const size_t bound[] = {0, cut, SHARDS};
     for (size_t call = cut == 0; call < 2; call++) {
         b->pass.rows.first = bound[call], b->pass.rows.end = bound[call + 1];
-        if (back)
-            pass_back(b, &b->pass, b->dx);
-        else
-            pass_through(b, &b->pass);
+        forward(b);
+        backward(b);
     }
 }
 
@@ -51,8 +49,7 @@ static void check_pieces(const kt_layer_kind *kind, size_t row_alone, size_t k)
         for (size_t seat = 0; seat < n_seats; seat++)
             for (size_t cut = 0; cut <= (alone.n_formed > 0 ? 0 : SHARDS); cut += 3) {
                 prepare_panels(&b, kind, WIDE, kt_share(MOST_PANELS, seat, n_seats), true);
-                in_pieces(&b, false, cut);
-                in_pieces(&b, true, cut);
+                in_pieces(&b, cut);
                 CU_ASSERT(same_panels(&b, b.y, alone.y) && same_panels(&b, b.dx, alone.dx));
                 CU_ASSERT(same_rest(&b, &alone));
             }
