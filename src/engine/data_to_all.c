@@ -113,7 +113,7 @@ static kt_status send_names(kt_comm *comm, kt_dataset *set)
 
 /* What rank 0 tells of its data before it sends them. No pointers: they are of its own process only. */
 typedef struct facts {
-    bool labelled;
+    bool labelled, narrowed;
     size_t n, d, n_classes, shape[2], n_left_out, n_split[KT_N_PARTS];
     kt_type type, file_type;
     kt_notes notes;
@@ -133,6 +133,7 @@ static facts facts_of(const kt_data *data)
         .shape = {set->shape[0], set->shape[1]},
         .n_left_out = set->n_left_out,
         .type = set->type,
+        .narrowed = set->narrowed,
         .file_type = set->file_type,
         .notes = set->notes,
         .fingerprint = data->fingerprint,
@@ -152,6 +153,7 @@ static kt_data data_of(const facts *f)
                 .shape = {f->shape[0], f->shape[1]},
                 .n_left_out = f->n_left_out,
                 .type = f->type,
+                .narrowed = f->narrowed,
                 .file_type = f->file_type,
                 .notes = f->notes},
         .fingerprint = f->fingerprint,

@@ -48,8 +48,8 @@ static size_t samples_of(const chunks *c, size_t chunk, uint32_t index[KT_EVALUA
 static const float *infer(kt_network *network, const chunks *c, const uint32_t *index, size_t n)
 {
     kt_pass pass = {.rows = {n, 1, 0, 1}};
-    for (size_t r = 0; r < n; r++)
-        kt_dataset_gather(c->samples->set, index + r, 1, (float)c->samples->scale, kt_network_input(network, r));
+    kt_dataset_gather_apart(c->samples->set, index, n, (float)c->samples->scale, kt_network_input(network, 0),
+                            kt_inputs_ld(c->samples->set->d));
     kt_network_forward(network, &pass);
     return kt_network_logits(network);
 }

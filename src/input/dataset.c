@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/memory.h"
 #include "base/options_rows.h"
 #include "input/dataset_private.h"
@@ -83,7 +82,32 @@ static kt_status check_finite(const kt_array *array, const char *name, size_t d)
     return KT_OK;
 }
 
-/* Takes the data over: bytes stay bytes, and everything else becomes float32. */
+/* Is this float, with its sign, what a byte converts to? */
+static inline bool is_byte(float x)
+{
+    const float nearest = x >= 0 && x <= 255 ? (float)(uint8_t)x : 0;
+    return memcmp(&x, &nearest, sizeof x) == 0;
+}
+
+/* Floats that are all bytes are kept as these. */
+static kt_status narrow(size_t count, kt_dataset *set)
+{
+    const float *floats = set->features;
+    uint8_t *bytes;
+    for (size_t i = 0; i < count; i++)
+        if (!is_byte(floats[i]))
+            return KT_OK;
+    KT_TRY(KT_NEW(bytes, count));
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = (uint8_t)floats[i];
+    kt_memory_free(set->features);
+    set->features = bytes;
+    set->type = KT_U8;
+    set->narrowed = true;
+    return KT_OK;
+}
+
+/* Takes the data over: bytes stay bytes, and everything else becomes float32, or bytes after all. */
 static kt_status take_features(kt_array *array, const char *name, kt_dataset *out)
 {
     const size_t count = kt_array_count(array);
@@ -98,14 +122,14 @@ static kt_status take_features(kt_array *array, const char *name, kt_dataset *ou
     if (bytes || array->type == KT_F32) {
         out->features = array->data;
         array->data = NULL;
-        return KT_OK;
+    } else {
+        float *features;
+        KT_TRY(KT_NEW(features, count));
+        for (size_t i = 0; i < count; i++)
+            features[i] = (float)kt_array_get(array, i);
+        out->features = features;
     }
-    float *features;
-    KT_TRY(KT_NEW(features, count));
-    for (size_t i = 0; i < count; i++)
-        features[i] = (float)kt_array_get(array, i);
-    out->features = features;
-    return KT_OK;
+    return bytes ? KT_OK : narrow(count, out);
 }
 
 static kt_status read_features(const char *name, const kt_table_rules *rules, kt_dataset *out)
@@ -281,93 +305,10 @@ kt_status kt_dataset_append(kt_dataset *dataset, const kt_dataset *extra, const 
     dataset->features = features;
     dataset->labels = labels;
     dataset->type = type;
+    dataset->narrowed = type == KT_U8 && (dataset->narrowed || extra->narrowed);
     dataset->n = n;
     kt_notes_join(&dataset->notes, &extra->notes);
     if (extra->n_classes > dataset->n_classes)
         dataset->n_classes = extra->n_classes;
     return KT_OK;
-}
-
-/* ---- using ---- */
-
-/* The loops for the instructions that the processor has. */
-static const kt_dataset_loops *loops(void)
-{
-    static const kt_dataset_loops *const rows[KT_N_SIMD] = KT_SIMD_EACH(&kt_dataset_loops);
-    return rows[kt_simd_best()];
-}
-
-void kt_dataset_gather(const kt_dataset *dataset, const uint32_t *index, size_t n_rows, float scale, float *out)
-{
-    const size_t d = dataset->d;
-    const kt_dataset_loops *scaled = loops();
-    for (size_t i = 0; i < n_rows; i++, out += d) {
-        if (dataset->type == KT_U8)
-            scaled->bytes(d, (const uint8_t *)dataset->features + index[i] * d, scale, out);
-        else
-            scaled->floats(d, (const float *)dataset->features + index[i] * d, scale, out);
-    }
-}
-
-void kt_dataset_class_counts(const kt_dataset *dataset, const uint32_t *index, size_t n_rows, size_t *counts)
-{
-    memset(counts, 0, dataset->n_classes * sizeof *counts);
-    if (index == NULL)
-        n_rows = dataset->n;
-    for (size_t i = 0; i < n_rows; i++)
-        counts[dataset->labels[index != NULL ? index[i] : i]]++;
-}
-
-static double value_at(const kt_dataset *dataset, size_t i)
-{
-    return dataset->type == KT_U8 ? ((const uint8_t *)dataset->features)[i]
-                                  : (double)((const float *)dataset->features)[i];
-}
-
-void kt_class_extremes(size_t n, const size_t *counts, size_t *least, size_t *most)
-{
-    *least = n;
-    *most = 0;
-    for (size_t c = 0; c < n; c++) {
-        *least = counts[c] > 0 && (*least == n || counts[c] < counts[*least]) ? c : *least;
-        *most = counts[c] > counts[*most] ? c : *most;
-    }
-}
-
-kt_dataset_statistics kt_dataset_describe(const kt_dataset *dataset, const uint32_t *index, size_t n_rows)
-{
-    const size_t d = dataset->d, n = index != NULL ? n_rows : dataset->n;
-    const double count = (double)(n * d), first = value_at(dataset, index != NULL ? index[0] * d : 0);
-    kt_dataset_statistics s = {.min = first, .max = first};
-    size_t n_zeros = 0;
-    double sum = 0, sum_squares = 0;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0, at = (index != NULL ? index[i] : i) * d; j < d; j++) {
-            const double x = value_at(dataset, at + j);
-            s.min = x < s.min ? x : s.min;
-            s.max = x > s.max ? x : s.max;
-            sum += x;
-            n_zeros += x == 0;
-        }
-    s.mean = sum / count;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0, at = (index != NULL ? index[i] : i) * d; j < d; j++) {
-            const double difference = value_at(dataset, at + j) - s.mean;
-            sum_squares += difference * difference;
-        }
-    s.standard_deviation = sqrt(sum_squares / count);
-    s.zero_fraction = (double)n_zeros / count;
-    return s;
-}
-
-/* ---- fingerprint ---- */
-
-uint64_t kt_dataset_fingerprint(const kt_dataset *dataset)
-{
-    const uint64_t shape[] = {dataset->n, dataset->d, (uint64_t)dataset->type, dataset->labels != NULL};
-    uint64_t hash = kt_hash_bytes(KT_HASH_START, shape, sizeof shape);
-    hash = kt_hash_bytes(hash, dataset->features, dataset->n * dataset->d * kt_type_bytes(dataset->type));
-    if (dataset->labels != NULL)
-        hash = kt_hash_bytes(hash, dataset->labels, dataset->n * sizeof *dataset->labels);
-    return hash;
 }

@@ -12,7 +12,8 @@
 typedef struct kt_dataset {
     size_t n;           /* samples */
     size_t d;           /* features of a sample */
-    kt_type type;       /* KT_U8 (came as bytes or bools, kept as bytes) or KT_F32 */
+    kt_type type;       /* as features are kept: KT_U8 where all are whole numbers from 0 to 255, else KT_F32 */
+    bool narrowed;      /* kept as bytes, but came, not all of them at least, as something wider */
     void *features;     /* n x d row-major */
     int32_t *labels;    /* n, 0 <= label < n_classes; NULL when unlabelled */
     bool borrowed;      /* features and labels belong to someone else */
@@ -57,13 +58,17 @@ kt_status kt_dataset_borrow(const kt_array *features, const int32_t *labels, siz
 
 void kt_dataset_free(kt_dataset *dataset);
 
-/* Adds the samples of `extra`, labelled like `dataset` and read from `name`, after its own; bytes become floats when
- * one of the two has floats. n_classes grows when extra has more, unless class names fix it. Its notes are joined.
+/* Adds the samples of `extra`, labelled like `dataset` and read from `name`, after its own; features kept as bytes
+ * become floats when the other's are. n_classes grows when extra has more, unless class names fix it. Its notes are joined.
  * KT_DATA, dataset unchanged: another width, or a class without a name. */
 kt_status kt_dataset_append(kt_dataset *dataset, const kt_dataset *extra, const char *name);
 
 /* out[n_rows x d] = features of rows index[n_rows], each divided by `scale`, in float (x / scale, rounded once). */
 void kt_dataset_gather(const kt_dataset *dataset, const uint32_t *index, size_t n_rows, float scale, float *out);
+
+/* The same, with ld >= d floats from a row of out to the next; those beyond d stay. */
+void kt_dataset_gather_apart(const kt_dataset *dataset, const uint32_t *index, size_t n_rows, float scale, float *out,
+                             size_t ld);
 
 /* counts[n_classes]: samples of each class among index[n_rows] (index NULL: all rows). */
 void kt_dataset_class_counts(const kt_dataset *dataset, const uint32_t *index, size_t n_rows, size_t *counts);
@@ -75,7 +80,7 @@ void kt_class_extremes(size_t n, const size_t *counts, size_t *least, size_t *mo
 /* Of rows index[n_rows], n_rows > 0 (index NULL: of all rows). */
 kt_dataset_statistics kt_dataset_describe(const kt_dataset *dataset, const uint32_t *index, size_t n_rows);
 
-/* A 64-bit hash of shape, type, features and labels (FNV-1a over 8-byte words, folded): tells one data set from
+/* A 64-bit hash of shape, type, features (as floats when narrowed) and labels (FNV-1a over 8-byte words, folded): tells one data set from
  * another, not an attacker. */
 uint64_t kt_dataset_fingerprint(const kt_dataset *dataset);
 

@@ -5,9 +5,10 @@
 #include "base/simd.h"
 #include "input/dataset.h"
 
-/* out[n] = x[n] / scale */
+/* out[n] = x[n] / scale. reciprocal: 1 / scale, where that gives the quotients of all bytes, else 0 (find_reciprocal). */
 typedef struct kt_dataset_loops {
-    void (*bytes)(size_t n, const uint8_t *restrict x, float scale, float *restrict out);
+    float (*find_reciprocal)(float scale);
+    void (*bytes)(size_t n, const uint8_t *restrict x, float scale, float reciprocal, float *restrict out);
     void (*floats)(size_t n, const float *restrict x, float scale, float *restrict out);
 } kt_dataset_loops;
 

@@ -55,7 +55,7 @@ size_t kt_network_simd(const kt_network *network); /* row of kt_simd_rows that i
 kt_dense *kt_network_dense(kt_network *network, size_t *n);
 const kt_formed *kt_network_formed(const kt_network *network, size_t *n);
 
-/* Where the caller puts row r of the inputs [n_in] before forward, and the loss's derivatives [rows x n_classes] before
+/* Where the caller puts row r of the inputs [n_in] before forward (the next row is kt_inputs_ld(n_in) floats further on), and the loss's derivatives [rows x n_classes] before
  * backward: each seat for itself, for all rows that are computed here. Owned by the network. */
 float *kt_network_input(kt_network *network, size_t r);
 float *kt_network_d_logits(kt_network *network);

@@ -10,10 +10,10 @@ static void gather_batch(kt_trainer *t, const kt_pass *pass)
 {
     const kt_dataset *set = &t->data->set;
     const kt_range rows = kt_rows_range(&pass->rows);
-    for (size_t r = rows.begin; r < rows.end; r++) {
-        kt_dataset_gather(set, pass->sample + r, 1, (float)t->config->data.scale, kt_network_input(t->network, r));
+    kt_dataset_gather_apart(set, pass->sample + rows.begin, rows.end - rows.begin, (float)t->config->data.scale,
+                            kt_network_input(t->network, rows.begin), kt_inputs_ld(set->d));
+    for (size_t r = rows.begin; r < rows.end; r++)
         t->labels[r] = set->labels[pass->sample[r]];
-    }
 }
 
 /* The loss of every shard that is computed here, and its derivative. */

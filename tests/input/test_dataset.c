@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "input/dataset.h"
+#include "input/dataset_private.h"
 
 /* ---- arrays as npy files ---- */
 
@@ -16,7 +16,7 @@ static const char *put(const char *name, kt_type type, size_t n_dims, const size
         [KT_BOOL] = "|b1", [KT_I8] = "|i1",  [KT_U8] = "|u1",  [KT_I32] = "<i4",
         [KT_I64] = "<i8",  [KT_U64] = "<u8", [KT_F32] = "<f4", [KT_F64] = "<f8",
     };
-    unsigned char bytes[1024] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, 246, 0};
+    unsigned char bytes[20000] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, 246, 0};
     char *header = (char *)bytes + 10, shape[128] = "";
     size_t count = kt_type_bytes(type);
     for (size_t i = 0; i < n_dims; i++) {
@@ -296,6 +296,89 @@ static void fingerprint(void)
             CU_ASSERT(prints[k] != prints[j]);
 }
 
+/* Of the same numbers, given as floats and taken as they are. */
+static uint64_t print_of_floats(size_t n, size_t d, float *values, const int32_t *labels)
+{
+    const kt_array array = {.type = KT_F32, .n_dims = 2, .dims = {n, d}, .data = values};
+    kt_dataset set;
+    KT_CHECK_STATUS(KT_OK, kt_dataset_borrow(&array, labels, 0, "values", &set));
+    CU_ASSERT(set.type == KT_F32 && !set.narrowed);
+    return kt_dataset_fingerprint(&set);
+}
+
+static void narrowed(void)
+{
+    enum { N = 41, D = 51 }; /* more than two pieces of the fingerprint, and an odd number */
+    static const float others[] = {-0.0f, 256, 255.5f, -1, 0x1p-149f, 0x1p40f};
+    static float values[N * D];
+    static double doubles[N * D];
+    kt_dataset set;
+    for (size_t i = 0; i < N * D; i++)
+        doubles[i] = values[i] = (float)(i * 7 % 256);
+    const char *paths[] = {put("f.npy", KT_F32, SHAPE(N, D), values), put("d.npy", KT_F64, SHAPE(N, D), doubles)};
+    for (size_t k = 0; k < 2; k++) {
+        KT_CHECK_STATUS(KT_OK, kt_dataset_read(paths[k], NULL, NULL, NULL, &set));
+        CU_ASSERT(set.type == KT_U8 && set.narrowed && set.file_type == (k == 0 ? KT_F32 : KT_F64));
+        CU_ASSERT(kt_dataset_fingerprint(&set) == print_of_floats(N, D, values, NULL));
+        for (size_t i = 0; i < N * D; i++)
+            CU_ASSERT(((uint8_t *)set.features)[i] == values[i]);
+        kt_dataset_free(&set);
+    }
+    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
+        values[N * D - 1] = others[k];
+        KT_CHECK_STATUS(KT_OK, kt_dataset_read(put("f.npy", KT_F32, SHAPE(N, D), values), NULL, NULL, NULL, &set));
+        CU_ASSERT(set.type == KT_F32 && !set.narrowed && memcmp(set.features, values, sizeof values) == 0);
+        CU_ASSERT(kt_dataset_fingerprint(&set) == print_of_floats(N, D, values, NULL));
+        kt_dataset_free(&set);
+    }
+}
+
+static void append_narrowed(void)
+{
+    float wide[24];
+    int32_t labels[6] = {0, 1, 2, 0, 1, 2};
+    for (size_t i = 0; i < 24; i++)
+        wide[i] = (float)bytes[i % 12];
+    const char *y = put("y.npy", KT_I32, SHAPE(3), labels);
+    const char *paths[] = {put("f.npy", KT_F32, SHAPE(3, 4), wide), features()};
+    for (size_t form = 0; form < 4; form++) { /* bytes after bytes have no floats among them */
+        kt_dataset set, extra;
+        KT_CHECK_STATUS(KT_OK, kt_dataset_read(paths[form & 1], y, NULL, NULL, &set));
+        KT_CHECK_STATUS(KT_OK, kt_dataset_read(paths[form >> 1], y, NULL, NULL, &extra));
+        KT_CHECK_STATUS(KT_OK, kt_dataset_append(&set, &extra, "extra"));
+        CU_ASSERT(set.type == KT_U8 && set.narrowed == (form != 3));
+        CU_ASSERT((kt_dataset_fingerprint(&set) == print_of_floats(6, 4, wide, labels)) == (form != 3));
+        kt_dataset_free(&extra);
+        kt_dataset_free(&set);
+    }
+}
+
+static void quotients(void)
+{
+    enum { LD = 300 };
+    static const float scales[] = {1, 255, 3, 0.1f, 127.5f, 1e-38f, 1e-40f, 3e38f, 0x1.fffffep0f, 0x1.000002p7f};
+    static const kt_dataset_loops *const rows[KT_N_SIMD] = KT_SIMD_EACH(&kt_dataset_loops);
+    uint8_t all[256];
+    float out[2 * LD];
+    for (size_t i = 0; i < 256; i++)
+        all[i] = (uint8_t)i;
+    const kt_dataset set = {.n = 1, .d = 256, .type = KT_U8, .features = all};
+    for (size_t k = 0; k < sizeof scales / sizeof scales[0]; k++) {
+        for (size_t i = 0; i < 2 * LD; i++)
+            out[i] = -1;
+        kt_dataset_gather_apart(&set, (uint32_t[]){0, 0}, 2, scales[k], out, LD);
+        for (size_t i = 0; i < 2 * LD; i++)
+            CU_ASSERT(out[i] == (i % LD < 256 ? (float)(i % LD) / scales[k] : -1));
+        for (size_t row = 0; row < KT_N_SIMD; row++) {
+            if (!kt_simd_rows[row].supported())
+                continue;
+            rows[row]->bytes(256, all, scales[k], rows[row]->find_reciprocal(scales[k]), out);
+            for (size_t i = 0; i < 256; i++)
+                CU_ASSERT(out[i] == (float)i / scales[k]);
+        }
+    }
+}
+
 static void append(void)
 {
     const float halves[4] = {0.5f, 1.5f, 2.5f, 3.5f};
@@ -321,6 +404,9 @@ const char *const kt_test_suite = "dataset";
 const kt_test kt_tests[] = {
     {"features are (n, d), (n, h, w) or (n, h, w, 1), and nothing else", shapes},
     {"bytes and bools stay bytes, and all other types become float32", types},
+    {"features that are all bytes are kept as bytes, and are the same data as before", narrowed},
+    {"bytes and features kept as bytes are joined as bytes, and are the same data as floats", append_narrowed},
+    {"a byte has the quotient that division gives, with each instruction set and in rows apart", quotients},
     {"NaN, infinity and what no float32 holds are refused with row and column", not_finite},
     {"a row (1, n) of labels is n labels, and features that are transposed are told from too few", row_of_labels},
     {"columns that float32 cannot tell apart are warned of, and no others", precision},
