@@ -4,7 +4,7 @@
 
 #include "engine/data.h"
 #include "engine/replica.h"
-#include "net/metrics.h"
+#include "engine/metrics.h"
 #include "net/network.h"
 
 /* Samples that go through the network at once, in any network with room for so many rows: their number, unlike that of

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 #include "base/shards.h"
-#include "net/maker.h"
 #include "net/products.h"
+#include "net/tensor.h"
 
 /* The rows of a batch that are computed here: shards [first, end) of `shards`. */
 typedef struct kt_rows {

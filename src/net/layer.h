@@ -33,7 +33,7 @@ typedef struct kt_layer_kind {
     size_t n_bytes;   /* of its struct, which begins with a kt_layer */
     bool centers;     /* what is added to all of a unit's rows changes no output: a bias before it has no gradient */
     bool (*wanted)(const kt_network_spec *spec);
-    /* Takes its settings from the maker's spec, and its tensors and memory from the maker. Called twice (maker.h). */
+    /* Takes its settings from the maker's spec, and its tensors and memory from the maker. Called twice (tensor.h). */
     void (*make)(kt_layer *layer, kt_maker *maker);
     /* The parameters and state of own units as they begin; NULL when it has none. */
     void (*initialize)(kt_layer *layer);

@@ -8,6 +8,7 @@
 #define KTRAIN_LOSS_H
 
 #include "base/options.h"
+#include "base/simd.h"
 
 typedef enum kt_class_weights { KT_WEIGHTS_NONE, KT_WEIGHTS_BALANCED } kt_class_weights;
 
@@ -60,5 +61,13 @@ size_t kt_loss_predict(size_t n_classes, const float *z);
 
 /* p[m x C] = softmax of each row of z, computed in double and rounded once. */
 void kt_loss_probabilities(size_t m, size_t n_classes, const float *z, float *p);
+
+/* For each instruction set, what is promised above of kt_loss_shards (end NULL: all samples are of one) and kt_loss_probabilities. */
+typedef struct kt_loss_loops {
+    void (*softmax)(const kt_loss_spec *spec, const kt_logits *of, const size_t *end, kt_loss_sums *sums, float *d_z);
+    void (*probabilities)(size_t m, size_t n_classes, const float *z, float *p);
+} kt_loss_loops;
+
+KT_SIMD_DECLARE(const kt_loss_loops, kt_loss_loops, );
 
 #endif

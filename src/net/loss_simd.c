@@ -4,7 +4,7 @@
 
 #include "base/real.h"
 #include "base/share.h"
-#include "net/loss_private.h"
+#include "net/loss.h"
 
 /* Some rows are computed side by side, since each is a chain of operations that wait for each other. Exponentials are computed
  * by the block of classes; those of one block are kept, so that none of so few classes is computed twice. */

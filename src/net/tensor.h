@@ -1,4 +1,4 @@
-/* Named parts of the vectors that a network is made of, as memory and as files have them. Local and pure.
+/* Named parts of the vectors that a network is made of, as memory and as files have them; and who hands them out. Local.
  *
  * All parameters are one vector, their state of the optimizer others that look the same, running statistics another: so
  * summing, updating and saving are calls that no layer can forget. Each tensor takes whole cache lines of its vector; what
@@ -6,9 +6,10 @@
 #ifndef KTRAIN_TENSOR_H
 #define KTRAIN_TENSOR_H
 
-#include <stdbool.h>
-
+#include "base/memory.h"
+#include "net/network_spec.h"
 #include "net/panels.h"
+#include "net/team.h"
 
 /* Most state vectors of an optimizer (optimizer.h). */
 enum { KT_MAX_SLOTS = 2 };
@@ -38,5 +39,39 @@ typedef struct kt_tensors {
 /* A tensor, as a file has it, from its place in a vector, and back. file[n], memory[room]. */
 void kt_tensor_to_file(const kt_tensor *tensor, const float *memory, float *file);
 void kt_tensor_from_file(const kt_tensor *tensor, const float *file, float *memory);
+
+/* What the layers of a network are made from. A network is made twice by the same calls: first without memory, when everything
+ * is counted and every pointer is NULL, then with memory of that size. */
+
+/* A gradient that backward leaves whole, summed over the whole batch: batch norm's gains and shifts. */
+typedef struct kt_formed {
+    size_t block, tensor;  /* their numbers */
+    kt_range own;          /* elements that are updated here */
+    const float *gradient; /* [room of the tensor] */
+} kt_formed;
+
+typedef struct kt_maker {
+    const kt_network_spec *spec;
+    const kt_team *team;
+    char layer[24]; /* name of the layer that is made: "dense1" */
+    size_t block;   /* number of the block that is made */
+    bool whole;     /* every seat has a copy of what is made */
+    kt_range own;   /* panels of it that are computed here */
+    kt_tensors parameters, state;
+    size_t n_formed;
+    kt_formed *formed; /* [n_formed]; NULL while counting */
+    kt_arena shared;   /* by the team */
+    kt_arena rank;     /* this rank's own */
+} kt_maker;
+
+/* The next tensor "layer/part" of the parameters: a weight [n_out x n_in], or any other [n]. Returns this seat's values. */
+float *kt_maker_weight(kt_maker *maker, size_t n_out, size_t n_in);
+float *kt_maker_parameter(kt_maker *maker, const char *part, size_t n);
+
+/* The gradient of the last parameter, which backward leaves whole. */
+float *kt_maker_gradient(kt_maker *maker, size_t n);
+
+/* The next tensor "layer/part" [n] of the state. */
+float *kt_maker_state(kt_maker *maker, const char *part, size_t n);
 
 #endif

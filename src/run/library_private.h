@@ -8,7 +8,7 @@
 #include "engine/data.h"
 #include "ktrain/config.h"
 #include "ktrain/data.h"
-#include "net/metrics.h"
+#include "engine/metrics.h"
 
 struct ktrain_config {
     kt_config values;

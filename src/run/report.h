@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "engine/config.h"
 #include "net/early_stopping.h"
-#include "net/metrics.h"
+#include "engine/metrics.h"
 #include "run/history.h"
 #include "run/provenance.h"
 

@@ -1,5 +1,5 @@
 /* loss.h against plain formulas in double and difference quotients. */
-#include "net/loss_private.h"
+#include "net/loss.h"
 
 #include "base/random.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "net/maker.h"
+#include "net/tensor.h"
 
 #include "test.h"
 

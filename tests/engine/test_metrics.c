@@ -1,5 +1,5 @@
 /* metrics.h against NumPy. */
-#include "net/metrics.h"
+#include "engine/metrics.h"
 
 #include "golden.h"
 #include "test.h"

@@ -1,5 +1,5 @@
 /* Figures from the confusion matrix. */
-#include "net/metrics.h"
+#include "engine/metrics.h"
 
 #include <string.h>
 
