@@ -12,7 +12,9 @@ static const kt_dataset_loops *loops(void)
     return rows[kt_simd_best()];
 }
 
-/* A row is read once in an epoch: it is asked for while the one before is computed. */
+/* A row is read once in an epoch, and comes from far: it is asked for some rows before its turn. */
+enum { ROWS_AHEAD = 8 };
+
 static inline void fetch(const char *row, size_t n_bytes)
 {
     for (size_t at = 0; at < n_bytes; at += 64)
@@ -26,10 +28,10 @@ void kt_dataset_gather_apart(const kt_dataset *dataset, const uint32_t *index, s
     const char *features = dataset->features;
     const kt_dataset_loops *scaled = loops();
     const float reciprocal = dataset->type == KT_U8 ? scaled->find_reciprocal(scale) : 0;
-    for (size_t i = 0; i < n_rows; i++, out += ld) {
+    for (size_t i = 0, fetched = 0; i < n_rows; i++, out += ld) {
         const void *row = features + index[i] * row_bytes;
-        if (i + 1 < n_rows)
-            fetch(features + index[i + 1] * row_bytes, row_bytes);
+        for (; fetched < n_rows && fetched <= i + ROWS_AHEAD; fetched++)
+            fetch(features + index[fetched] * row_bytes, row_bytes);
         if (dataset->type == KT_U8)
             scaled->bytes(d, row, scale, reciprocal, out);
         else

@@ -6,6 +6,15 @@
 
 /* ---- forward ---- */
 
+/* n units, mostly all of a panel's: then the compiler knows how many, and copies by vectors. */
+static inline void copy_units(float *to, const float *from, size_t n)
+{
+    if (n == KT_PANEL)
+        memcpy(to, from, KT_PANEL * sizeof *to);
+    else
+        memcpy(to, from, n * sizeof *to);
+}
+
 /* The units of some panels, of which the first is number `first` of the layer, as parts of the rows [n_units, ld]. */
 static void put_in_rows(const kt_panels *y, size_t first, size_t row, const kt_range rows, size_t n_units, float *to,
                         size_t ld)
@@ -14,7 +23,7 @@ static void put_in_rows(const kt_panels *y, size_t first, size_t row, const kt_r
         const size_t unit = (first + p) * KT_PANEL, n = kt_smaller(KT_PANEL, n_units - unit);
         const float *from = y->at + p * y->stride + row * KT_PANEL;
         for (size_t r = rows.begin; r < rows.end; r++, from += KT_PANEL)
-            memcpy(to + r * ld + unit, from, n * sizeof *to);
+            copy_units(to + r * ld + unit, from, n);
     }
 }
 
@@ -74,7 +83,7 @@ static void take_d_logits(kt_network *net, const kt_pass *pass)
         const size_t unit = (d->own.begin + p) * KT_PANEL, n = kt_smaller(KT_PANEL, d->n_out - unit);
         float *to = delta.at + p * delta.stride + pass->range.begin * KT_PANEL;
         for (size_t r = pass->range.begin; r < pass->range.end; r++, to += KT_PANEL) {
-            memcpy(to, net->d_logits + r * d->n_out + unit, n * sizeof *to);
+            copy_units(to, net->d_logits + r * d->n_out + unit, n);
             memset(to + n, 0, (KT_PANEL - n) * sizeof *to);
         }
     }
