@@ -91,14 +91,12 @@ void kt_optimizer_free(kt_optimizer *optimizer)
     kt_memory_free(optimizer);
 }
 
-static kt_update prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale, size_t M,
-                         bool decays)
+static kt_update prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale, size_t M)
 {
     const kt_optimizer_spec *spec = &optimizer->spec;
     const int form = effective_form(spec);
-    const double l2 = decays ? spec->l2 : 0;
-    const double coupled[KT_N_L2_FORMS] = {[KT_L2_BATCH] = l2 / (double)M, [KT_L2_COUPLED] = l2};
-    const double decoupled[KT_N_L2_FORMS] = {[KT_L2_DECOUPLED] = rate * l2};
+    const double coupled[KT_N_L2_FORMS] = {[KT_L2_BATCH] = spec->l2 / (double)M, [KT_L2_COUPLED] = spec->l2};
+    const double decoupled[KT_N_L2_FORMS] = {[KT_L2_DECOUPLED] = rate * spec->l2};
     const kt_optimizer_kind *kind = optimizer->kind;
     const bool corrects = kind->corrects_bias;
     const double correction1 = corrects ? 1 - kt_real_power(spec->beta1, (uint64_t)step) : 1;
@@ -118,8 +116,13 @@ static kt_update prepare(const kt_optimizer *optimizer, int64_t step, double rat
 kt_updates kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale,
                                 size_t M)
 {
-    return (kt_updates){prepare(optimizer, step, rate, gradient_scale, M, true),
-                        prepare(optimizer, step, rate, gradient_scale, M, optimizer->spec.l2_biases)};
+    const kt_update update = prepare(optimizer, step, rate, gradient_scale, M);
+    kt_updates both = {update, update};
+    if (!optimizer->spec.l2_biases) {
+        both.others.l2 = 0;
+        both.others.keep = 1;
+    }
+    return both;
 }
 
 static void update(const kt_optimizer *optimizer, const kt_updates *updates, bool is_weight, size_t n,
