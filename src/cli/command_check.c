@@ -91,7 +91,7 @@ static double sums_bytes(const kt_forecast *j, const kt_layout *layout)
 {
     double doubles = sizeof(kt_shard_result) / sizeof(double);
     for (size_t l = 0; j->spec.batch_norm && l < j->spec.hidden.n; l++)
-        doubles += 4 * (double)j->spec.hidden.values[l];
+        doubles += 4 * (double)(kt_panels_count((size_t)j->spec.hidden.values[l]) * KT_PANEL);
     return ((double)layout->n_replicas - 1) * (double)j->exchange.n_shards * doubles * sizeof(double);
 }
 

@@ -8,7 +8,6 @@
 #include "base/simd.h"
 #include "net/activation.h"
 #include "net/initializer.h"
-#include "net/tensor.h"
 
 KT_WORDS_OF(activation_name, kt_n_activations, kt_activations[i].name)
 KT_WORDS_OF(initializer_name, kt_n_initializers, kt_initializers[i].name)

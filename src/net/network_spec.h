@@ -5,6 +5,9 @@
 #include "base/options.h"
 #include "base/status.h"
 
+/* Most state vectors of an optimizer (optimizer.h). */
+enum { KT_MAX_SLOTS = 2 };
+
 typedef struct kt_network_spec {
     kt_int_list hidden; /* widths, >= 1; none: softmax regression */
     int activation;     /* row of kt_activations */

@@ -10,7 +10,7 @@
 
 #include "base/options.h"
 #include "base/simd.h"
-#include "net/inputs.h"
+#include "net/products.h"
 #include "net/tensor.h"
 
 typedef enum kt_l2_form { KT_L2_BATCH, KT_L2_COUPLED, KT_L2_DECOUPLED, KT_N_L2_FORMS } kt_l2_form;

@@ -3,7 +3,7 @@
 #ifndef KTRAIN_PRODUCTS_LINE_H
 #define KTRAIN_PRODUCTS_LINE_H
 
-#include "net/inputs.h"
+#include "net/products.h"
 #include "net/products_vector.h"
 
 /* Bits of samples [s, e) in their word. */

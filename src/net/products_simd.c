@@ -4,8 +4,6 @@
 
 #include "net/products_note.h"
 
-#include "net/products_order.h"
-
 #include "net/products_forward.h"
 
 #include "net/products_backward.h"

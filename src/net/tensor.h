@@ -11,9 +11,6 @@
 #include "net/panels.h"
 #include "net/team.h"
 
-/* Most state vectors of an optimizer (optimizer.h). */
-enum { KT_MAX_SLOTS = 2 };
-
 typedef struct kt_tensor {
     char name[48]; /* "dense1/weight", "batch_norm1/running_mean", "output/bias": path below /model in a checkpoint */
     size_t n_dims,

@@ -83,7 +83,8 @@ def check_bytes(name, ranks_per_host, *cases):
         assert ranks_per_host > 1 or sent.total == total, f"{keys}: {sent}"
 
 
-FACTORS, ALLREDUCE = "parallel.exchange=factors ", "parallel.exchange=allreduce "
+# In 8 shards, so that every copy has samples.
+FACTORS, ALLREDUCE = "parallel.shards=8 parallel.exchange=factors ", "parallel.shards=8 parallel.exchange=allreduce "
 
 
 def bytes_by_factors():
@@ -102,9 +103,9 @@ def bytes_of_four_copies():
     """With two copies of the weights on each host all ranks together send what is said, and two thirds of it between the hosts."""
     for exchange in (FACTORS, ALLREDUCE):
         keys = exchange + "model.hidden=[100] parallel.ranks_per_replica=1"
-        sent, (total, sums) = sent_per_step(f"four-{exchange[18:-1]}", keys, 2), predicted(keys, 2)
-        # MPI_Allgatherv gathers so few bytes as the sums of the loss at one rank first, and then sends all to the others.
-        assert 0 <= sent.total - total <= sums / 3, f"{keys}: {sent}, predicted {total}"
+        sent, (total, _) = sent_per_step(f"four-{exchange.split()[1][18:]}", keys, 2), predicted(keys, 2)
+        # MPI_Allgatherv gathers few bytes, like the sums of the loss, at one rank first, and then sends all to the others.
+        assert 0 <= sent.total - total <= 0.02 * total, f"{keys}: {sent}, predicted {total}"
         assert sent.between_hosts == sent.total * 2 / 3, sent
 
 
