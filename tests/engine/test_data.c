@@ -81,6 +81,23 @@ static void every_rank_has_the_same_samples_and_parts(void)
     kt_data_free(&data);
 }
 
+/* The labels' file has whole numbers only. */
+static void every_rank_keeps_whole_numbers_as_bytes(void)
+{
+    kt_data data;
+    kt_config config;
+    KT_CHECK(load(false, &data) == KT_OK);
+    kt_data_free(&data);
+    kt_config_parse("x.ini", ini, strlen(ini), 0, NULL, &config);
+    config.data.features = config.data.labels = inside("main_y.csv");
+    KT_CHECK_STATUS(KT_OK, kt_data_load(kt_test_world, &config, &data));
+    KT_CHECK(data.set.d == 1 && data.set.type == KT_U8 && data.set.narrowed && data.set.file_type != KT_U8);
+    for (size_t i = 0; i < 40; i++)
+        KT_CHECK(((const uint8_t *)data.set.features)[i] == i % 2);
+    KT_CHECK(kt_dataset_fingerprint(&data.set) == data.fingerprint);
+    kt_data_free(&data);
+}
+
 /* One copy: what rank 0 puts there, the others have. All ranks of a test are on one host. */
 static void the_ranks_of_a_host_share_the_samples(void)
 {
@@ -221,6 +238,7 @@ static void every_rank_knows_the_names_of_classes(void)
 
 const kt_test kt_tests[] = {
     {"every rank has the same samples and parts", every_rank_has_the_same_samples_and_parts},
+    {"every rank keeps whole numbers as bytes", every_rank_keeps_whole_numbers_as_bytes},
     {"the ranks of a host share the samples", the_ranks_of_a_host_share_the_samples},
     {"without room for that each rank has a copy", without_room_for_that_each_rank_has_a_copy},
     {"files of their own replace a part", files_of_their_own_replace_a_part},
