@@ -147,7 +147,9 @@ static void note_lists(const kt_inputs *in, kt_range rows, size_t begin, size_t 
         uint32_t n = begin == 0 ? 0 : start[begin];
         for (size_t k = begin; k < end; k++) {
             const float *x = in->x + s * in->ld + k * 16;
-            __builtin_prefetch(x + in->ld, 0, 3); /* the next sample's */
+            __builtin_prefetch(x + in->ld, 0, 3);           /* the next sample's, */
+            __builtin_prefetch(index + in->room + n, 1, 3); /* and where its lists will probably lie */
+            __builtin_prefetch(value + in->room + n, 1, 3);
             start[k] = n;
             const uint32_t on = append(x, (uint32_t)k * 16, index + n, value + n);
             n += (uint32_t)__builtin_popcount(on);
