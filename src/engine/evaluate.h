@@ -3,8 +3,8 @@
 #define KTRAIN_EVALUATE_H
 
 #include "engine/data.h"
-#include "engine/replica.h"
 #include "engine/metrics.h"
+#include "engine/replica.h"
 #include "net/network.h"
 
 /* Samples that go through the network at once, in any network with room for so many rows: their number, unlike that of

@@ -86,7 +86,7 @@ static kt_status check_finite(const kt_array *array, const char *name, size_t d)
 static inline bool is_byte(float x)
 {
     const float nearest = x >= 0 && x <= 255 ? (float)(uint8_t)x : 0;
-    return memcmp(&x, &nearest, sizeof x) == 0;
+    return memcmp(&x, &nearest, sizeof x) == 0; // NOLINT(bugprone-suspicious-memory-comparison): -0 is no byte
 }
 
 /* Floats that are all bytes are kept as these. */

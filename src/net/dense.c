@@ -82,7 +82,7 @@ size_t kt_dense_ld(size_t M)
 }
 
 void kt_dense_backward(const kt_dense *d, const kt_products *products, const kt_rows *rows, kt_range inputs, size_t k,
-                       float *dx)
+                       float *dx) // NOLINT(readability-non-const-parameter): the products write to it
 {
     const kt_shard_node node = d->nodes[k];
     const size_t ld = kt_dense_ld(rows->M), first = d->run[node.first];

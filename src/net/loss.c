@@ -2,7 +2,6 @@
 #include "net/loss.h"
 
 #include "base/options_rows.h"
-#include "net/loss.h"
 
 KT_WORDS(class_weight_word, [KT_WEIGHTS_NONE] = "none", [KT_WEIGHTS_BALANCED] = "balanced")
 

@@ -6,9 +6,9 @@
 
 #include "engine/config.h"
 #include "engine/data.h"
+#include "engine/metrics.h"
 #include "ktrain/config.h"
 #include "ktrain/data.h"
-#include "engine/metrics.h"
 
 struct ktrain_config {
     kt_config values;

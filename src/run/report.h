@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "engine/config.h"
-#include "net/early_stopping.h"
 #include "engine/metrics.h"
+#include "net/early_stopping.h"
 #include "run/history.h"
 #include "run/provenance.h"
 

@@ -63,7 +63,7 @@ static int by_size(const void *a, const void *b)
 /* Of the last steps. */
 static double median(const kt_arrangements_tried *tried)
 {
-    double steps[N_STEPS];
+    double steps[N_STEPS] = {0};
     const size_t n = kt_smaller(tried->n_steps - WARM_STEPS, N_STEPS);
     for (size_t i = 0; i < n; i++)
         steps[i] = tried->steps[(tried->n_steps - 1 - i) % N_STEPS];

@@ -105,7 +105,8 @@ static products_case products_new(size_t M, size_t n, size_t n_panels, size_t ze
 }
 
 /* The gradient in tiles of at most so many panels and inputs. */
-static inline void products_gradient(const kt_products *row, const products_case *c, size_t tile_panels, size_t tile_inputs)
+static inline void products_gradient(const kt_products *row, const products_case *c, size_t tile_panels,
+                                     size_t tile_inputs)
 {
     const kt_shard_rows shards = {c->n_shards, c->row};
     for (size_t p = 0; p < c->n_panels; p += tile_panels)
