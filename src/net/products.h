@@ -32,7 +32,14 @@ typedef struct kt_inputs {
     uint32_t *start; /* [M x n_starts]: where the features from 16 k on begin in a list; the last: where it ends */
     size_t words;    /* of a feature: (M + 63) / 64 */
     uint64_t *mask;  /* [n x words], and room for more: bit s % 64 of word s / 64 is set where sample s is not 0 */
+    uint64_t *bits;  /* [(n + 63) / 64 x M]: bit i % 64 of row i / 64 is set where feature i is not 0 */
+    uint8_t
+        *order; /* [words x (n + 63) / 64][64]: of each word's features from 64 k on, the order in which gradients take
+                      * them; it begins with KT_NO_ORDER where there is none */
 } kt_inputs;
+
+/* For up to so many samples lists are made; for more, `bits` and `order` instead. */
+enum { KT_LISTED_SAMPLES = 48, KT_NO_ORDER = 255 };
 
 /* Floats from a sample to the next: an odd number of lines, so that a column's do not fall on the same places of the
  * first-level cache. */
@@ -51,6 +58,8 @@ static inline kt_inputs kt_inputs_take(kt_arena *arena, size_t M, size_t n)
     in.value = kt_arena_take(arena, M * in.room, sizeof *in.value);
     in.start = kt_arena_take(arena, M * in.n_starts, sizeof *in.start);
     in.mask = kt_arena_take(arena, (n + 15) / 16 * 16 * in.words, sizeof *in.mask);
+    in.bits = kt_arena_take(arena, (n + 63) / 64 * M, sizeof *in.bits);
+    in.order = kt_arena_take(arena, (n + 63) / 64 * in.words * 64, sizeof *in.order);
     return in;
 }
 
@@ -76,11 +85,11 @@ typedef struct kt_products {
     /* Derivatives of inputs are asked for from a multiple of so many inputs of the layer on, up to another or the last. */
     size_t inputs_at_once;
 
-    /* Makes the lists and masks of samples `rows`; what there is of other samples stays. */
+    /* Makes the masks of samples `rows`, and their lists, or bits and order; what there is of other samples stays. */
     void (*note)(const kt_inputs *in, kt_range rows);
 
     /* y of samples `rows`: each element a chain over the inputs that begins with bias[unit]. y->n == w->n, bias[16 w->n];
-     * x is noted. */
+     * these very rows are noted. */
     void (*forward)(const kt_panels *w, const float *bias, const kt_inputs *x, kt_range rows, const kt_panels *y);
 
     /* dx (row i: input i, of w->rows) of samples `rows`, and perhaps of others in the same 16: the sum over the node's runs of

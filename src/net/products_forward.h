@@ -3,8 +3,8 @@
 #ifndef KTRAIN_PRODUCTS_FORWARD_H
 #define KTRAIN_PRODUCTS_FORWARD_H
 
-#include "net/products.h"
-#include "net/products_vector.h"
+#include "net/products_chains.h"
+#include "net/products_line.h"
 
 /* A few panels and a few inputs, whose weights stay in the first-level cache while samples pass. Sums wait in y. */
 typedef struct forward_block {
@@ -192,9 +192,6 @@ static void forward_samples(const forward_block *block, size_t n, kt_range sampl
     }
 }
 
-/* With more samples than that a fetch from the third-level cache is short beside what is done with it. */
-enum { FAR_ROWS = 48 };
-
 /* All samples of a few panels. far: their weights come from beyond the second-level cache, and the next block of them
  * is fetched while the samples pass one; it finds room beside it. */
 static void forward_group(const kt_panels *w, bool far, forward_block b, kt_range rows)
@@ -219,10 +216,11 @@ static void begin_with_bias(const float *bias, kt_range rows, const kt_panels *y
                 store(y->at + p * y->stride + s * KT_PANEL + v * LANES, load(bias + p * KT_PANEL + v * LANES));
 }
 
-static void forward(const kt_panels *w, const float *bias, const kt_inputs *x, kt_range rows, const kt_panels *y)
+static void forward_lists_all(const kt_panels *w, const float *bias, const kt_inputs *x, kt_range rows,
+                              const kt_panels *y)
 {
     const size_t n_groups = (w->n + LIST_PANELS - 1) / LIST_PANELS;
-    const bool far = w->n * w->rows >= FAR_LINES && rows.end - rows.begin <= FAR_ROWS && rows.begin < rows.end;
+    const bool far = w->n * w->rows >= FAR_LINES && rows.begin < rows.end;
     for (size_t g = 0; g < n_groups; g++) {
         const kt_range panels = kt_share(w->n, g, n_groups);
         const kt_panels some = kt_panels_some(w, panels), sums = kt_panels_some(y, panels);
@@ -231,6 +229,43 @@ static void forward(const kt_panels *w, const float *bias, const kt_inputs *x, k
         begin_with_bias(bias + panels.begin * KT_PANEL, rows, &sums);
         forward_group(&some, far, b, rows);
     }
+}
+
+/* 64 inputs from a multiple of that on, and `rows`, at most 256 samples. */
+static void forward_bits(const kt_panels *w, const float *bias, const kt_inputs *x, size_t input, kt_range rows,
+                         const kt_panels *y)
+{
+    const size_t most = kt_smaller(LIST_PANELS, first_cache_lines() / 4 * 3 / 64), n_groups = (w->n + most - 1) / most;
+    const size_t n_rows = rows.end - rows.begin;
+    uint8_t order[256];
+    chains c = {.stride_row = w->stride,
+                .factor = x->x + rows.begin * x->ld + input,
+                .of_item = x->ld,
+                .of_bit = 1,
+                .mask = x->bits + input / 64 * x->M + rows.begin,
+                .next_mask = 1,
+                .bits = bits_between(input, kt_smaller(input + 64, w->rows))};
+    order_items(&c, n_rows, order);
+    for (size_t g = 0; g < n_groups; g++) {
+        const kt_range panels = kt_share(w->n, g, n_groups);
+        kt_panels sums = kt_panels_some(y, panels);
+        sums.at += rows.begin * KT_PANEL;
+        c.row = w->at + panels.begin * w->stride + input * KT_PANEL;
+        c.begin = input == 0 ? bias + panels.begin * KT_PANEL : NULL;
+        c.level = &sums;
+        chains_all(&c, order, n_rows);
+    }
+}
+
+static void forward(const kt_panels *w, const float *bias, const kt_inputs *x, kt_range rows, const kt_panels *y)
+{
+    if (rows.end - rows.begin <= KT_LISTED_SAMPLES) {
+        forward_lists_all(w, bias, x, rows, y);
+        return;
+    }
+    for (size_t s = rows.begin; s < rows.end; s += 256)
+        for (size_t i = 0; i < w->rows; i += 64)
+            forward_bits(w, bias, x, i, kt_range_from(s, 256, rows.end), y);
 }
 
 #endif

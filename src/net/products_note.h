@@ -3,6 +3,7 @@
 #define KTRAIN_PRODUCTS_NOTE_H
 
 #include "net/products.h"
+#include "net/products_chains.h"
 #include "net/products_line.h"
 
 #if defined(__AVX512F__) && !defined(KT_SIMD_LAST)
@@ -17,6 +18,11 @@ KT_INLINE uint32_t append(const float *x, uint32_t first, uint32_t *index, float
     _mm512_storeu_si512(index, _mm512_maskz_compress_epi32(on, numbers));
     _mm512_storeu_ps(value, _mm512_maskz_compress_ps(on, v));
     return on;
+}
+
+KT_INLINE uint32_t nonzeros(const float *x)
+{
+    return _mm512_cmp_ps_mask(_mm512_load_ps(x), _mm512_setzero_ps(), _CMP_NEQ_UQ);
 }
 
 /* Bit s of word[b] is bit b of bits[s]. */
@@ -94,6 +100,13 @@ KT_INLINE uint32_t append(const float *x, uint32_t first, uint32_t *index, float
 }
 
 #if defined(__AVX2__) && !defined(KT_SIMD_LAST)
+KT_INLINE uint32_t nonzeros(const float *x)
+{
+    const __m256 zero = _mm256_setzero_ps();
+    return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(_mm256_load_ps(x), zero, _CMP_NEQ_UQ)) |
+           (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(_mm256_load_ps(x + 8), zero, _CMP_NEQ_UQ)) << 8;
+}
+
 KT_INLINE void turn_bits(const uint8_t bits[64], uint64_t word[8])
 {
     __m256i first = _mm256_load_si256((const __m256i *)bits), last = _mm256_load_si256((const __m256i *)(bits + 32));
@@ -105,6 +118,14 @@ KT_INLINE void turn_bits(const uint8_t bits[64], uint64_t word[8])
     }
 }
 #else
+KT_INLINE uint32_t nonzeros(const float *x)
+{
+    uint32_t on = 0;
+    for (uint32_t k = 0; k < 16; k++)
+        on |= (uint32_t)(x[k] != 0) << k;
+    return on;
+}
+
 /* Bit 8 r + c goes to bit 8 c + r: blocks of 1, 2 and 4 bits change places across the diagonal. */
 KT_INLINE uint64_t turn_8_by_8(uint64_t t)
 {
@@ -160,16 +181,47 @@ static void note_lists(const kt_inputs *in, kt_range rows, size_t begin, size_t 
     }
 }
 
+/* The same without lists; into in->bits instead. begin is a multiple of 4. */
+static void note_bits(const kt_inputs *in, kt_range rows, size_t begin, size_t end, piece_bits *bits)
+{
+    for (size_t s = rows.begin; s < rows.end; s++)
+        for (size_t k = begin; k < end; k += 4) {
+            uint64_t word = 0;
+            for (size_t l = k; l < kt_smaller(k + 4, end); l++) {
+                const uint32_t on = nonzeros(in->x + s * in->ld + l * 16);
+                word |= (uint64_t)on << (l - k) * 16;
+                bits[l - begin][0][s % 64] = (uint8_t)on;
+                bits[l - begin][1][s % 64] = (uint8_t)(on >> 8);
+            }
+            in->bits[k / 4 * in->M + s] = word;
+        }
+}
+
+/* The order of features from 16 begin to 16 end in a word of samples. begin is a multiple of 4. */
+static void note_order(const kt_inputs *in, size_t word, size_t begin, size_t end, bool listed)
+{
+    const size_t n_groups = (in->n + 63) / 64;
+    for (size_t i = 16 * begin; i < kt_smaller(16 * end, in->n); i += 64) {
+        uint8_t *order = in->order + (word * n_groups + i / 64) * 64;
+        const chains c = {.mask = in->mask + i * in->words + word, .next_mask = in->words, .bits = ~(uint64_t)0};
+        if (listed)
+            order[0] = KT_NO_ORDER;
+        else
+            order_items(&c, kt_smaller(64, in->n - i), order);
+    }
+}
+
 static void note(const kt_inputs *in, kt_range rows)
 {
     const size_t n_pieces = in->n_starts - 1;
+    const bool listed = rows.end - rows.begin <= KT_LISTED_SAMPLES;
     for (size_t s = rows.begin, e; s < rows.end; s = e) {
         e = kt_smaller(s / 64 * 64 + 64, rows.end);
         const uint64_t noted = bits_between(s, e);
         for (size_t k = 0; k < n_pieces; k += NOTED_PIECES) {
             const size_t end = kt_smaller(k + NOTED_PIECES, n_pieces);
             _Alignas(64) piece_bits bits[NOTED_PIECES] = {0};
-            note_lists(in, (kt_range){s, e}, k, end, bits);
+            (listed ? note_lists : note_bits)(in, (kt_range){s, e}, k, end, bits);
             for (size_t i = 16 * k; i < 16 * end; i += 8) {
                 uint64_t word[8];
                 turn_bits(bits[i / 16 - k][i / 8 % 2], word);
@@ -178,6 +230,7 @@ static void note(const kt_inputs *in, kt_range rows)
                     *mask = (*mask & ~noted) | word[b];
                 }
             }
+            note_order(in, s / 64, k, end, listed);
         }
     }
 }

@@ -17,7 +17,7 @@ extern const kt_products KT_SIMD_NAME(kt_products);
 
 const kt_products KT_SIMD_NAME(kt_products) = {.name = KT_QUOTED_VALUE(KT_SIMD),
                                                .tile_panels = LIST_PANELS,
-                                               .tile_inputs = WAITING_LINES,
+                                               .tile_inputs = INPUTS_TOGETHER,
                                                .inputs_at_once = 1,
                                                .note = note,
                                                .forward = forward,

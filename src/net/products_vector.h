@@ -20,6 +20,7 @@
 #endif
 
 /* LANES of a vector. LIST_PANELS: so many panels of one sample are chains enough to keep the multiply-adds busy.
+ * MOST_CHAINS: vectors of sums that leave registers for their operands.
  * KT_EACH_BACKWARD: f for the squares of 16 samples, and the inputs, of tiles that fit the registers.
  * TILE_PANELS times TILE_ROWS (samples, or inputs) are the sums of a dense tile, and leave registers for its operands.
  * KT_EACH_LIST and KT_EACH_TILE: f for every number of panels, and of panels and rows.
@@ -28,7 +29,7 @@
  * Multiply-adds are asked for by name: left to the compiler, a * b + c may be fused in one place and not in another. */
 #if defined(KT_SIMD_LAST)
 #define KT_EACH_BACKWARD(f) f(1, 1)
-enum { LANES = 16, LIST_PANELS = 1, TILE_PANELS = 1, TILE_ROWS = 1 };
+enum { LANES = 16, LIST_PANELS = 1, MOST_CHAINS = 1, TILE_PANELS = 1, TILE_ROWS = 1 };
 #define KT_EACH_LIST(f) f(1)
 #define KT_EACH_TILE(f) f(1, 1)
 typedef struct vector {
@@ -119,7 +120,7 @@ KT_INLINE void store_any(float *p, vector v)
 #elif defined(__AVX512F__)
 #include <immintrin.h>
 #define KT_EACH_BACKWARD(f)        f(1, 12) f(2, 12) f(4, 6)
-enum { LANES = 16, LIST_PANELS = 8, TILE_PANELS = 4, TILE_ROWS = 6 };
+enum { LANES = 16, LIST_PANELS = 8, MOST_CHAINS = 16, TILE_PANELS = 4, TILE_ROWS = 6 };
 #define KT_EACH_LIST(f)            f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8)
 #define KT_EACH_TILE_OF(f, panels) f(panels, 1) f(panels, 2) f(panels, 3) f(panels, 4) f(panels, 5) f(panels, 6)
 #define KT_EACH_TILE(f)            KT_EACH_TILE_OF(f, 1) KT_EACH_TILE_OF(f, 2) KT_EACH_TILE_OF(f, 3) KT_EACH_TILE_OF(f, 4)
@@ -188,7 +189,7 @@ KT_INLINE void store_any(float *p, vector v)
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 #define KT_EACH_BACKWARD(f) f(1, 6)
-enum { LANES = 8, LIST_PANELS = 4, TILE_PANELS = 1, TILE_ROWS = 6 };
+enum { LANES = 8, LIST_PANELS = 4, MOST_CHAINS = 8, TILE_PANELS = 1, TILE_ROWS = 6 };
 #define KT_EACH_LANE(f, h)  f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h)
 typedef __m256 vector;
 
@@ -252,7 +253,7 @@ KT_INLINE void store_any(float *p, vector v)
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #define KT_EACH_BACKWARD(f) f(1, 6)
-enum { LANES = 4, LIST_PANELS = 4, TILE_PANELS = 1, TILE_ROWS = 6 };
+enum { LANES = 4, LIST_PANELS = 4, MOST_CHAINS = 16, TILE_PANELS = 1, TILE_ROWS = 6 };
 #define KT_EACH_LANE(f, h)  f(0, h), f(1, h), f(2, h), f(3, h)
 typedef float32x4_t vector;
 

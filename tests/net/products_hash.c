@@ -44,12 +44,16 @@ static void add_columns(uint64_t *hash, size_t n, const kt_columns *a, kt_range 
 
 static void add_note(uint64_t *hash, const kt_inputs *x, kt_range samples)
 {
-    for (size_t s = samples.begin; s < samples.end; s++) {
+    const bool listed = samples.end - samples.begin <= KT_LISTED_SAMPLES;
+    for (size_t s = samples.begin; s < samples.end && listed; s++) {
         const uint32_t *start = x->start + s * x->n_starts;
         add(hash, x->n_starts, start);
         add(hash, start[x->n_starts - 1], x->index + s * x->room);
         add_floats(hash, start[x->n_starts - 1], x->value + s * x->room);
     }
+    for (size_t s = samples.begin; s < samples.end && !listed; s++)
+        for (size_t k = 0; k < (x->n + 63) / 64; k++)
+            add(hash, 2, (const uint32_t *)&x->bits[k * x->M + s]);
     for (size_t i = 0; i < x->n * x->words; i++)
         add(hash, 2, (const uint32_t[]){(uint32_t)x->mask[i], (uint32_t)(x->mask[i] >> 32)});
 }

@@ -32,23 +32,64 @@ static float unit(const kt_panels *a, size_t u, size_t s)
     return a->at[u / KT_PANEL * a->stride + s * KT_PANEL + u % KT_PANEL];
 }
 
-static size_t check_note(const products_case *c)
+static size_t check_lists(const products_case *c, size_t s)
 {
     const kt_inputs *x = &c->x;
     size_t n_wrong = 0;
+    uint32_t n = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const float value = x->x[s * x->ld + i];
+        n_wrong += i % 16 == 0 && x->start[s * x->n_starts + i / 16] != n;
+        if (value == 0)
+            continue;
+        n_wrong += x->index[s * x->room + n] != i || x->value[s * x->room + n] != value;
+        n++;
+    }
+    return n_wrong + (x->start[s * x->n_starts + x->n_starts - 1] != n);
+}
+
+static size_t check_bits(const products_case *c, size_t s)
+{
+    const kt_inputs *x = &c->x;
+    size_t n_wrong = 0;
+    for (size_t i = 0; i < (c->n + 63) / 64 * 64; i++)
+        n_wrong += (x->bits[i / 64 * x->M + s] >> i % 64 & 1) != (i < c->n && x->x[s * x->ld + i] != 0);
+    return n_wrong;
+}
+
+/* The order of features from `first` on has each of them once; those with more samples come later. */
+static size_t check_order_of_features(const products_case *c, size_t word, size_t first)
+{
+    const kt_inputs *x = &c->x;
+    const size_t n = kt_smaller(64, c->n - first), n_samples = c->rows.end - c->rows.begin;
+    const uint8_t *order = x->order + (word * ((c->n + 63) / 64) + first / 64) * 64;
+    uint64_t seen = 0;
+    int most = 0;
+    size_t n_wrong = 0;
+    if (n_samples <= KT_LISTED_SAMPLES)
+        return order[0] != KT_NO_ORDER;
+    for (size_t k = 0; k < n; k++) {
+        const int count = __builtin_popcountll(x->mask[(first + order[k]) * x->words + word]);
+        n_wrong += order[k] >= n || count < most;
+        seen |= (uint64_t)1 << order[k] % 64;
+        most = count;
+    }
+    return n_wrong + (seen != ~(uint64_t)0 >> (64 - n));
+}
+
+static size_t check_note(const products_case *c)
+{
+    const kt_inputs *x = &c->x;
+    const bool listed = c->rows.end - c->rows.begin <= KT_LISTED_SAMPLES;
+    size_t n_wrong = 0;
     for (size_t s = 0; s < c->M; s++) {
         const bool noted = s >= c->rows.begin && s < c->rows.end;
-        uint32_t n = 0;
-        for (size_t i = 0; i < c->n; i++) {
-            const float value = x->x[s * x->ld + i];
-            n_wrong += noted && i % 16 == 0 && x->start[s * x->n_starts + i / 16] != n;
-            n_wrong += (x->mask[i * x->words + s / 64] >> s % 64 & 1) != (noted && value != 0);
-            if (!noted || value == 0)
-                continue;
-            n_wrong += x->index[s * x->room + n] != i || x->value[s * x->room + n] != value;
-            n++;
-        }
-        n_wrong += x->start[s * x->n_starts + x->n_starts - 1] != n;
+        for (size_t i = 0; i < c->n; i++)
+            n_wrong += (x->mask[i * x->words + s / 64] >> s % 64 & 1) != (noted && x->x[s * x->ld + i] != 0);
+        if (noted)
+            n_wrong += listed ? check_lists(c, s) : check_bits(c, s);
+        for (size_t i = 0; noted && i < c->n; i += 64)
+            n_wrong += check_order_of_features(c, s / 64, i);
     }
     return n_wrong;
 }
