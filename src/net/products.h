@@ -33,13 +33,20 @@ typedef struct kt_inputs {
     size_t words;    /* of a feature: (M + 63) / 64 */
     uint64_t *mask;  /* [n x words], and room for more: bit s % 64 of word s / 64 is set where sample s is not 0 */
     uint64_t *bits;  /* [(n + 63) / 64 x M]: bit i % 64 of row i / 64 is set where feature i is not 0 */
-    uint8_t
-        *order; /* [words x (n + 63) / 64][64]: of each word's features from 64 k on, the order in which gradients take
-                      * them; it begins with KT_NO_ORDER where there is none */
+    uint8_t *
+        order; /* of each word, and its features from KT_ORDERED_INPUTS k on: how gradients take them (kt_inputs_order);
+                      * it begins with KT_NO_ORDER where there is none */
 } kt_inputs;
 
 /* For up to so many samples lists are made; for more, `bits` and `order` instead. */
-enum { KT_LISTED_SAMPLES = 48, KT_NO_ORDER = 255 };
+enum { KT_LISTED_SAMPLES = 48, KT_ORDERED_INPUTS = 128, KT_NO_ORDER = 255 };
+
+/* The order of features from `input` on, a multiple of KT_ORDERED_INPUTS: numbers from there. */
+static inline uint8_t *kt_inputs_order(const kt_inputs *in, size_t word, size_t input)
+{
+    const size_t n_groups = (in->n + KT_ORDERED_INPUTS - 1) / KT_ORDERED_INPUTS;
+    return in->order + (word * n_groups + input / KT_ORDERED_INPUTS) * KT_ORDERED_INPUTS;
+}
 
 /* Floats from a sample to the next: an odd number of lines, so that a column's do not fall on the same places of the
  * first-level cache. */
@@ -59,7 +66,8 @@ static inline kt_inputs kt_inputs_take(kt_arena *arena, size_t M, size_t n)
     in.start = kt_arena_take(arena, M * in.n_starts, sizeof *in.start);
     in.mask = kt_arena_take(arena, (n + 15) / 16 * 16 * in.words, sizeof *in.mask);
     in.bits = kt_arena_take(arena, (n + 63) / 64 * M, sizeof *in.bits);
-    in.order = kt_arena_take(arena, (n + 63) / 64 * in.words * 64, sizeof *in.order);
+    in.order = kt_arena_take(arena, (n + KT_ORDERED_INPUTS - 1) / KT_ORDERED_INPUTS * KT_ORDERED_INPUTS * in.words,
+                             sizeof *in.order);
     return in;
 }
 

@@ -231,12 +231,21 @@ static void forward_lists_all(const kt_panels *w, const float *bias, const kt_in
     }
 }
 
+/* To the second-level cache: the first has no room for two blocks. */
+static void fetch_rows(const float *w, size_t stride, size_t n_panels, kt_range inputs)
+{
+    for (size_t p = 0; p < n_panels; p++)
+        for (size_t i = inputs.begin; i < inputs.end; i++)
+            __builtin_prefetch(w + p * stride + i * KT_PANEL, 0, 2);
+}
+
 /* 64 inputs from a multiple of that on, and `rows`, at most 256 samples. */
 static void forward_bits(const kt_panels *w, const float *bias, const kt_inputs *x, size_t input, kt_range rows,
                          const kt_panels *y)
 {
     const size_t most = kt_smaller(LIST_PANELS, first_cache_lines() / 4 * 3 / 64), n_groups = (w->n + most - 1) / most;
-    const size_t n_rows = rows.end - rows.begin;
+    const bool far = w->n * w->rows >= FAR_LINES;
+    const size_t n_rows = rows.end - rows.begin, at_once = far ? 4 : n_rows;
     uint8_t order[256];
     chains c = {.stride_row = w->stride,
                 .factor = x->x + rows.begin * x->ld + input,
@@ -253,7 +262,13 @@ static void forward_bits(const kt_panels *w, const float *bias, const kt_inputs 
         c.row = w->at + panels.begin * w->stride + input * KT_PANEL;
         c.begin = input == 0 ? bias + panels.begin * KT_PANEL : NULL;
         c.level = &sums;
-        chains_all(&c, order, n_rows);
+        const float *next =
+            w->at + (g + 1 < n_groups ? panels.end * w->stride + input * KT_PANEL : (input + 64) * KT_PANEL);
+        for (size_t k = 0; k < n_rows; k += at_once) {
+            if (far)
+                fetch_rows(next, w->stride, sums.n, kt_share(64, k / at_once, (n_rows + at_once - 1) / at_once));
+            chains_all(&c, order + k, kt_smaller(n_rows - k, at_once));
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 #include "net/products.h"
 #include "net/products_line.h"
 
-enum { INPUTS_TOGETHER = 64 };
+enum { INPUTS_TOGETHER = KT_ORDERED_INPUTS };
 
 /* Fetches a share, number `share` of n_shares, of samples that come next: their inputs from `first` on, and their deltas. */
 static void fetch_next(const kt_inputs *in, size_t first, const kt_panels *d, kt_range next, size_t share,
@@ -22,12 +22,11 @@ static void fetch_next(const kt_inputs *in, size_t first, const kt_panels *d, kt
     }
 }
 
-/* Those of 64 inputs, the first of which is number `first`, that are in `inputs`, in the order that was noted for a word of
- * samples; of none (in->words) in their own. Returns their number. */
+/* Those of INPUTS_TOGETHER inputs, the first of which is number `first`, that are in `inputs`: in the order that was noted for
+ * a word of samples, or for none (in->words) in their own. Returns their number. */
 static size_t take_order(const kt_inputs *in, size_t word, size_t first, kt_range inputs, uint8_t item[INPUTS_TOGETHER])
 {
-    const size_t n_groups = (in->n + INPUTS_TOGETHER - 1) / INPUTS_TOGETHER;
-    const uint8_t *order = in->order + (word * n_groups + first / INPUTS_TOGETHER) * INPUTS_TOGETHER;
+    const uint8_t *order = kt_inputs_order(in, word, first);
     const bool is_noted = word < in->words && order[0] != KT_NO_ORDER;
     size_t n = 0;
     for (size_t k = 0; k < kt_smaller(INPUTS_TOGETHER, in->n - first); k++) {
@@ -38,8 +37,8 @@ static size_t take_order(const kt_inputs *in, size_t word, size_t first, kt_rang
     return n;
 }
 
-/* The sum of one shard, of samples `rows`, of those of 64 inputs, the first of which is number `first`, that are in `inputs`.
- * The levels' row 0 is input `first`. */
+/* The sum of one shard, of samples `rows`, of those of INPUTS_TOGETHER inputs, the first of which is number `first`, that are
+ * in `inputs`. The levels' row 0 is input `first`. */
 static void gradient_shard(const kt_inputs *in, const kt_panels *d, size_t first, kt_range inputs, kt_range rows,
                            const kt_panels *level, size_t n_adds)
 {

@@ -188,7 +188,9 @@ static void note_bits(const kt_inputs *in, kt_range rows, size_t begin, size_t e
         for (size_t k = begin; k < end; k += 4) {
             uint64_t word = 0;
             for (size_t l = k; l < kt_smaller(k + 4, end); l++) {
-                const uint32_t on = nonzeros(in->x + s * in->ld + l * 16);
+                const float *x = in->x + s * in->ld + l * 16;
+                const uint32_t on = nonzeros(x);
+                __builtin_prefetch(x + in->ld, 0, 3);
                 word |= (uint64_t)on << (l - k) * 16;
                 bits[l - begin][0][s % 64] = (uint8_t)on;
                 bits[l - begin][1][s % 64] = (uint8_t)(on >> 8);
@@ -197,17 +199,16 @@ static void note_bits(const kt_inputs *in, kt_range rows, size_t begin, size_t e
         }
 }
 
-/* The order of features from 16 begin to 16 end in a word of samples. begin is a multiple of 4. */
-static void note_order(const kt_inputs *in, size_t word, size_t begin, size_t end, bool listed)
+/* How gradients take the features: not by their numbers where there are lists, of few samples. */
+static void note_order(const kt_inputs *in, size_t word, bool listed)
 {
-    const size_t n_groups = (in->n + 63) / 64;
-    for (size_t i = 16 * begin; i < kt_smaller(16 * end, in->n); i += 64) {
-        uint8_t *order = in->order + (word * n_groups + i / 64) * 64;
+    for (size_t i = 0; i < in->n; i += KT_ORDERED_INPUTS) {
+        uint8_t *order = kt_inputs_order(in, word, i);
         const chains c = {.mask = in->mask + i * in->words + word, .next_mask = in->words, .bits = ~(uint64_t)0};
         if (listed)
             order[0] = KT_NO_ORDER;
         else
-            order_items(&c, kt_smaller(64, in->n - i), order);
+            order_items(&c, kt_smaller(KT_ORDERED_INPUTS, in->n - i), order);
     }
 }
 
@@ -230,8 +231,8 @@ static void note(const kt_inputs *in, kt_range rows)
                     *mask = (*mask & ~noted) | word[b];
                 }
             }
-            note_order(in, s / 64, k, end, listed);
         }
+        note_order(in, s / 64, listed);
     }
 }
 

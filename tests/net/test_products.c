@@ -61,20 +61,20 @@ static size_t check_bits(const products_case *c, size_t s)
 static size_t check_order_of_features(const products_case *c, size_t word, size_t first)
 {
     const kt_inputs *x = &c->x;
-    const size_t n = kt_smaller(64, c->n - first), n_samples = c->rows.end - c->rows.begin;
-    const uint8_t *order = x->order + (word * ((c->n + 63) / 64) + first / 64) * 64;
-    uint64_t seen = 0;
+    const size_t n = kt_smaller(KT_ORDERED_INPUTS, c->n - first), n_samples = c->rows.end - c->rows.begin;
+    const uint8_t *order = kt_inputs_order(x, word, first);
+    bool seen[KT_ORDERED_INPUTS] = {false};
     int most = 0;
     size_t n_wrong = 0;
     if (n_samples <= KT_LISTED_SAMPLES)
         return order[0] != KT_NO_ORDER;
     for (size_t k = 0; k < n; k++) {
         const int count = __builtin_popcountll(x->mask[(first + order[k]) * x->words + word]);
-        n_wrong += order[k] >= n || count < most;
-        seen |= (uint64_t)1 << order[k] % 64;
+        n_wrong += order[k] >= n || seen[order[k] % KT_ORDERED_INPUTS] || count < most;
+        seen[order[k] % KT_ORDERED_INPUTS] = true;
         most = count;
     }
-    return n_wrong + (seen != ~(uint64_t)0 >> (64 - n));
+    return n_wrong;
 }
 
 static size_t check_note(const products_case *c)
@@ -88,7 +88,7 @@ static size_t check_note(const products_case *c)
             n_wrong += (x->mask[i * x->words + s / 64] >> s % 64 & 1) != (noted && x->x[s * x->ld + i] != 0);
         if (noted)
             n_wrong += listed ? check_lists(c, s) : check_bits(c, s);
-        for (size_t i = 0; noted && i < c->n; i += 64)
+        for (size_t i = 0; noted && i < c->n; i += KT_ORDERED_INPUTS)
             n_wrong += check_order_of_features(c, s / 64, i);
     }
     return n_wrong;
