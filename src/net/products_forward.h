@@ -239,13 +239,21 @@ static void fetch_rows(const float *w, size_t stride, size_t n_panels, kt_range 
             __builtin_prefetch(w + p * stride + i * KT_PANEL, 0, 2);
 }
 
+/* The inputs of some samples that come after these 64. */
+static void fetch_inputs(const chains *c, const uint8_t *sample, size_t n_samples)
+{
+    for (size_t k = 0; k < n_samples; k++)
+        for (size_t i = 64; i < 128; i += 16)
+            __builtin_prefetch(c->factor + sample[k] * c->of_item + i, 0, 2);
+}
+
 /* 64 inputs from a multiple of that on, and `rows`, at most 256 samples. */
 static void forward_bits(const kt_panels *w, const float *bias, const kt_inputs *x, size_t input, kt_range rows,
                          const kt_panels *y)
 {
     const size_t most = kt_smaller(LIST_PANELS, first_cache_lines() / 4 * 3 / 64), n_groups = (w->n + most - 1) / most;
-    const bool far = w->n * w->rows >= FAR_LINES;
-    const size_t n_rows = rows.end - rows.begin, at_once = far ? 4 : n_rows;
+    const bool far_w = w->n * w->rows >= FAR_LINES, far_x = x->M * x->ld >= FAR_LINES * KT_PANEL;
+    const size_t n_rows = rows.end - rows.begin, at_once = far_w || far_x ? 4 : n_rows;
     uint8_t order[256];
     chains c = {.stride_row = w->stride,
                 .factor = x->x + rows.begin * x->ld + input,
@@ -265,9 +273,12 @@ static void forward_bits(const kt_panels *w, const float *bias, const kt_inputs 
         const float *next =
             w->at + (g + 1 < n_groups ? panels.end * w->stride + input * KT_PANEL : (input + 64) * KT_PANEL);
         for (size_t k = 0; k < n_rows; k += at_once) {
-            if (far)
+            const size_t n = kt_smaller(n_rows - k, at_once);
+            if (far_w)
                 fetch_rows(next, w->stride, sums.n, kt_share(64, k / at_once, (n_rows + at_once - 1) / at_once));
-            chains_all(&c, order + k, kt_smaller(n_rows - k, at_once));
+            if (far_x && g == 0)
+                fetch_inputs(&c, order + k, n);
+            chains_all(&c, order + k, n);
         }
     }
 }
