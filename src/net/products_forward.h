@@ -231,6 +231,9 @@ static void forward_lists_all(const kt_panels *w, const float *bias, const kt_in
     }
 }
 
+/* What lies far is fetched for so many samples at a time: some 32 lines, about as many as can be on their way. */
+enum { ITEMS_A_FETCH = 32 / LIST_PANELS };
+
 /* To the second-level cache: the first has no room for two blocks. */
 static void fetch_rows(const float *w, size_t stride, size_t n_panels, kt_range inputs)
 {
@@ -253,7 +256,7 @@ static void forward_bits(const kt_panels *w, const float *bias, const kt_inputs 
 {
     const size_t most = kt_smaller(LIST_PANELS, first_cache_lines() / 4 * 3 / 64), n_groups = (w->n + most - 1) / most;
     const bool far_w = w->n * w->rows >= FAR_LINES, far_x = x->M * x->ld >= FAR_LINES * KT_PANEL;
-    const size_t n_rows = rows.end - rows.begin, at_once = far_w || far_x ? 4 : n_rows;
+    const size_t n_rows = rows.end - rows.begin, at_once = far_w || far_x ? ITEMS_A_FETCH : n_rows;
     uint8_t order[256];
     chains c = {.stride_row = w->stride,
                 .factor = x->x + rows.begin * x->ld + input,
