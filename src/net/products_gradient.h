@@ -22,27 +22,38 @@ static void fetch_next(const kt_inputs *in, size_t first, const kt_panels *d, kt
     }
 }
 
-/* Those of INPUTS_TOGETHER inputs, the first of which is number `first`, that are in `inputs`: in the order that was noted for
- * a word of samples, or for none (in->words) in their own. Returns their number. */
-static size_t take_order(const kt_inputs *in, size_t word, size_t first, kt_range inputs, uint8_t item[INPUTS_TOGETHER])
+/* A few panels, and those of INPUTS_TOGETHER inputs, the first of which is number `first`, that are in `inputs`. */
+typedef struct gradient_part {
+    const kt_inputs *in;
+    const kt_panels *d;
+    size_t first;
+    kt_range inputs;
+    bool in_turn; /* by their numbers: what is written lies far, and the processor fetches what comes next in memory */
+} gradient_part;
+
+/* Its inputs in the order that was noted for a word of samples, or in their own: of no word (in->words). Returns their
+ * number. */
+static size_t take_order(const gradient_part *part, size_t word, uint8_t item[INPUTS_TOGETHER])
 {
-    const uint8_t *order = kt_inputs_order(in, word, first);
-    const bool is_noted = word < in->words && order[0] != KT_NO_ORDER;
+    const kt_inputs *in = part->in;
+    const uint8_t *order = kt_inputs_order(in, word, part->first);
+    const bool by_order = word < in->words && !part->in_turn && order[0] != KT_NO_ORDER;
     size_t n = 0;
-    for (size_t k = 0; k < kt_smaller(INPUTS_TOGETHER, in->n - first); k++) {
-        const size_t i = is_noted ? order[k] : k;
+    for (size_t k = 0; k < kt_smaller(INPUTS_TOGETHER, in->n - part->first); k++) {
+        const size_t i = by_order ? order[k] : k;
         item[n] = (uint8_t)i;
-        n += first + i >= inputs.begin && first + i < inputs.end;
+        n += part->first + i >= part->inputs.begin && part->first + i < part->inputs.end;
     }
     return n;
 }
 
-/* The sum of one shard, of samples `rows`, of those of INPUTS_TOGETHER inputs, the first of which is number `first`, that are
- * in `inputs`. The levels' row 0 is input `first`. */
-static void gradient_shard(const kt_inputs *in, const kt_panels *d, size_t first, kt_range inputs, kt_range rows,
-                           const kt_panels *level, size_t n_adds)
+/* The sum of one shard, of samples `rows`. The levels' row 0 is input `first`. */
+static void gradient_shard(const gradient_part *part, kt_range rows, const kt_panels *level, size_t n_adds)
 {
     static const _Alignas(64) float zeros[LIST_PANELS * KT_PANEL];
+    const kt_inputs *in = part->in;
+    const kt_panels *d = part->d;
+    const size_t first = part->first;
     const bool far = in->M * in->ld >= FAR_LINES * KT_PANEL;
     const size_t n_together = LIST_PANELS * 64 > first_cache_lines() / 4 * 3 ? 32 : 64;
     chains c = {.stride_row = d->stride,
@@ -56,7 +67,7 @@ static void gradient_shard(const kt_inputs *in, const kt_panels *d, size_t first
         uint8_t item[INPUTS_TOGETHER];
         const bool is_empty = s == rows.end;
         const size_t word = is_empty ? 0 : s / 64;
-        const size_t n_items = take_order(in, is_empty ? in->words : word, first, inputs, item);
+        const size_t n_items = take_order(part, is_empty ? in->words : word, item);
         e = kt_smaller((s / n_together + 1) * n_together, rows.end);
         c.bits = is_empty ? 0 : bits_between(s, e);
         c.row = d->at + word * 64 * KT_PANEL;
@@ -73,9 +84,8 @@ static void gradient_shard(const kt_inputs *in, const kt_panels *d, size_t first
     } while (s < rows.end);
 }
 
-/* A few panels and inputs, and several shards. Level 0 of the tree is g itself; others wait in memory. */
-static void gradient_tree(const kt_inputs *x, const kt_panels *d, size_t first, kt_range inputs,
-                          const kt_shard_rows *shards, kt_panels g)
+/* Several shards. Level 0 of the tree is g itself; others wait in memory. */
+static void gradient_tree(const gradient_part *part, const kt_shard_rows *shards, kt_panels g)
 {
     _Alignas(64) float waiting[KT_SHARD_LEVELS - 1][LIST_PANELS][INPUTS_TOGETHER][KT_PANEL];
     kt_panels level[KT_SHARD_LEVELS] = {g};
@@ -85,7 +95,7 @@ static void gradient_tree(const kt_inputs *x, const kt_panels *d, size_t first, 
         size_t n_adds = 0;
         while (k >> n_adds & 1)
             n_adds++;
-        gradient_shard(x, d, first, inputs, (kt_range){shards->row[k], shards->row[k + 1]}, &level[top], n_adds);
+        gradient_shard(part, (kt_range){shards->row[k], shards->row[k + 1]}, &level[top], n_adds);
         top -= n_adds;
     }
 }
@@ -93,13 +103,14 @@ static void gradient_tree(const kt_inputs *x, const kt_panels *d, size_t first, 
 static void gradient(const kt_inputs *x, size_t first, const kt_shard_rows *shards, const kt_panels *d,
                      const kt_panels *g)
 {
+    const bool in_turn = g->n * g->rows >= (size_t)4 * FAR_LINES;
     for (size_t p = 0; p < d->n; p += LIST_PANELS) {
         const kt_range panels = kt_range_from(p, LIST_PANELS, d->n), inputs = {first, first + g->rows};
         const kt_panels some = kt_panels_some(d, panels), sums = kt_panels_some(g, panels);
         for (size_t i = first / INPUTS_TOGETHER * INPUTS_TOGETHER; i < inputs.end; i += INPUTS_TOGETHER) {
             kt_panels to = sums;
             to.at = (float *)((uintptr_t)to.at + (i - first) * KT_PANEL * sizeof(float)); /* perhaps before it */
-            gradient_tree(x, &some, i, inputs, shards, to);
+            gradient_tree(&(gradient_part){x, &some, i, inputs, in_turn}, shards, to);
         }
     }
 }
