@@ -212,7 +212,8 @@ def measure_peers(arguments):
         for path in glob.glob(found):
             os.remove(path)
         for i in range(arguments.tries):
-            kbench(f"peers-{i}", count_cores(), ["--peers", arguments.peers], arguments)
+            kbench(f"peers-{i}", count_cores(), ["--peers", arguments.peers, "--variants", "default,team,copies,one"],
+                   arguments)
             paths.append(os.path.join(arguments.output, f"peers-{i}.json"))
             if not performance_peers.lacking(performance_peers.read(paths)):
                 break

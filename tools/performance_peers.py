@@ -55,7 +55,7 @@ class Rounds:
 
     def auto(self):
         """How many times as fast as the best fixed arrangement the variant is that finds its own."""
-        return self.best("auto") / median(self.ours.get((self.most_ranks(), "auto"), []))
+        return self.best(but="default") / self.on(self.most_ranks())
 
     def best_peer(self, most_threads=math.inf):
         """Its name and its step. What failed in some of the rounds does not count."""

@@ -1,6 +1,7 @@
 /* The keys, and what they leave to be tried. */
 #include "engine/arrangement.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/options_rows.h"
@@ -85,6 +86,25 @@ size_t kt_arrangements(const kt_arrangement_spec *spec, const kt_arrangement_job
     for (size_t n = most / 2; n > 0 && spec->ranks == KT_AUTO; n /= 2)
         add_ways(&all, job, n);
     return all.n;
+}
+
+size_t kt_arrangement_next(const kt_arrangement_times *times)
+{
+    size_t best = times->current;
+    for (size_t i = 0; i < times->n; i++)
+        if (times->seconds[i] == 0)
+            return i;
+    for (size_t i = 0; i < times->n; i++)
+        if (times->seconds[i] < times->seconds[best])
+            best = i;
+    return best;
+}
+
+void kt_arrangement_forget(kt_arrangement_times *times)
+{
+    for (size_t i = 0; i < times->n; i++)
+        if (i != times->current && !isinf(times->seconds[i]))
+            times->seconds[i] = 0;
 }
 
 kt_status kt_arrangement_check(const kt_arrangement_spec *spec, size_t n_ranks)

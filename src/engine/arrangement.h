@@ -40,6 +40,12 @@ typedef struct kt_arrangement_times {
     double seconds[KT_MOST_ARRANGEMENTS]; /* of a step, median; 0: not tried, HUGE_VAL: could not be made */
 } kt_arrangement_times;
 
+/* One that was not tried, else the fastest; of equals the current one. */
+size_t kt_arrangement_next(const kt_arrangement_times *times);
+
+/* All but those that could not be made are to be tried again; the current one is known. */
+void kt_arrangement_forget(kt_arrangement_times *times);
+
 /* KT_CONFIG when so many ranks as the keys want are not there. */
 kt_status kt_arrangement_check(const kt_arrangement_spec *spec, size_t n_ranks);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/test_point.h"
 #include "base/timer.h"
 #include "run/trainer_private.h"
 
@@ -12,8 +13,10 @@
 static const double TRY_SECONDS = 0.05, FIRST_SECONDS = 0.3, WORTH_SECONDS = 3;
 enum { TRY_STEPS = 5, WARM_STEPS = 2, N_STEPS = 64 };
 
-/* It is tried again when steps have been so much slower in so many looks in a row. */
-static const double SLOW = 1.3, LOOK_SECONDS = 1, PAUSE_SECONDS = 10;
+/* All are tried again when steps have been so much slower in so many looks in a row; and after a pause anyway, since a noisy
+ * moment may have decided, and cores may have come nearer to each other. The pause is so long that trying takes no larger
+ * share of the time. */
+static const double SLOW = 1.3, LOOK_SECONDS = 1, PAUSE_SECONDS = 10, SHARE = 0.01;
 enum { SLOW_LOOKS = 3 };
 
 /* ---- what is tried ---- */
@@ -39,7 +42,6 @@ kt_status kt_trainer_arrange(kt_trainer *t)
                                      .n_shards = job.n_shards,
                                      .most_seats = kt_arrangement_seats(&t->spec)};
     t->tried.times.n = kt_arrangements(&t->config->arrangement, &from, t->tried.times.each);
-    t->tried.pause_seconds = PAUSE_SECONDS;
     kt_status status = kt_trainer_build_arrangement(t, &t->tried.times.each[0]);
     while (status == KT_NO_MEMORY && t->tried.times.current + 1 < t->tried.times.n) {
         char text[80];
@@ -80,20 +82,31 @@ static bool is_worth_it(const kt_trainer *t, double step_seconds)
     return left * step_seconds > WORTH_SECONDS;
 }
 
+/* So long a step of the present arrangement takes; what comes next, all ranks decide when they have met. */
+static void pass_verdict(kt_trainer *t, double seconds)
+{
+    kt_arrangements_tried *tried = &t->tried;
+    if (!tried->tries) {
+        tried->trying_seconds = kt_timer_seconds();
+        kt_arrangement_forget(&tried->times);
+    }
+    tried->times.seconds[tried->times.current] = seconds;
+    tried->tries = true;
+    tried->soon = false;
+    tried->n_slow = 0;
+    kt_replica_say(&t->replica, KT_WORD_ARRANGE);
+}
+
+/* At the one that was found to be the fastest. */
 static void look_again(kt_trainer *t, double seconds)
 {
     kt_arrangements_tried *tried = &t->tried;
-    tried->n_slow = seconds > SLOW * tried->times.seconds[tried->times.current] ? tried->n_slow + 1 : 0;
-    begin(t);
-    if (tried->n_slow < SLOW_LOOKS)
-        return;
-    for (size_t i = 0; i < tried->times.n; i++) /* all but what could not be made */
-        tried->times.seconds[i] = isinf(tried->times.seconds[i]) ? HUGE_VAL : 0;
-    tried->times.seconds[tried->times.current] = seconds;
-    tried->pause_seconds *= 2;
-    tried->n_slow = 0;
-    tried->tries = true;
-    kt_replica_say(&t->replica, KT_WORD_ARRANGE);
+    const bool slow = seconds > SLOW * tried->times.seconds[tried->times.current];
+    tried->n_slow = slow ? tried->n_slow + 1 : 0;
+    if ((tried->n_slow >= SLOW_LOOKS || kt_timer_seconds() > tried->due_seconds) && is_worth_it(t, seconds))
+        pass_verdict(t, seconds);
+    else
+        begin(t);
 }
 
 void kt_trainer_try_arrangements(kt_trainer *t)
@@ -111,9 +124,7 @@ static double watch_seconds(const kt_arrangements_tried *tried)
 {
     if (tried->tries || tried->soon)
         return TRY_SECONDS;
-    if (tried->times.seconds[tried->times.current] == 0)
-        return FIRST_SECONDS;
-    return tried->n_slow > 0 ? LOOK_SECONDS : fmax(LOOK_SECONDS, tried->pause_seconds / SLOW_LOOKS);
+    return tried->times.seconds[tried->times.current] == 0 ? FIRST_SECONDS : LOOK_SECONDS;
 }
 
 /* A step has ended; now and then that says how the arrangement does. */
@@ -125,21 +136,21 @@ void kt_trainer_watch_steps(kt_trainer *t)
     const double now = kt_timer_seconds();
     tried->steps[tried->n_steps++ % N_STEPS] = now - tried->last_seconds;
     tried->last_seconds = now;
+    if (KT_TEST_ASKS("arrange")) {
+        pass_verdict(t, 1);
+        return;
+    }
     if (tried->n_steps < WARM_STEPS + TRY_STEPS || now - tried->start_seconds < watch_seconds(tried))
         return;
     const double seconds = median(tried);
-    if (!tried->tries && !tried->soon && tried->times.seconds[tried->times.current] > 0) {
+    if (tried->tries || tried->soon)
+        pass_verdict(t, seconds);
+    else if (tried->times.seconds[tried->times.current] > 0)
         look_again(t, seconds);
-        return;
-    }
-    if (!tried->tries && !tried->soon && !is_worth_it(t, seconds)) {
+    else if (is_worth_it(t, seconds))
+        pass_verdict(t, seconds);
+    else
         begin(t);
-        return;
-    }
-    tried->times.seconds[tried->times.current] = seconds;
-    tried->tries = true;
-    tried->soon = false;
-    kt_replica_say(&t->replica, KT_WORD_ARRANGE);
 }
 
 /* ---- changing ---- */
@@ -230,23 +241,17 @@ static void free_carried(carried *c)
     kt_memory_free(c->state);
 }
 
-/* Something that was not tried, else the fastest. The same on all ranks. */
-static size_t choose(const kt_arrangement_times *times)
-{
-    size_t best = times->current;
-    for (size_t i = 0; i < times->n; i++)
-        if (times->seconds[i] == 0)
-            return i;
-    for (size_t i = 0; i < times->n; i++)
-        if (times->seconds[i] < times->seconds[best])
-            best = i;
-    return best;
-}
-
-static void report(const kt_trainer *t)
+/* All were tried: which it is, is said when it is news. */
+static void settle(kt_trainer *t)
 {
     char text[80];
-    const kt_arrangements_tried *tried = &t->tried;
+    kt_arrangements_tried *tried = &t->tried;
+    const double now = kt_timer_seconds();
+    tried->due_seconds = now + fmax(PAUSE_SECONDS, (now - tried->trying_seconds) / SHARE);
+    if (tried->said && tried->fastest == tried->times.current)
+        return;
+    tried->said = true;
+    tried->fastest = tried->times.current;
     kt_arrangement_describe(&tried->times.each[tried->times.current], text, sizeof text);
     kt_log_line(t->log, "ranks  %s: %.4g us a step, the fastest of", text,
                 1e6 * tried->times.seconds[tried->times.current]);
@@ -281,7 +286,7 @@ static kt_status change_to(kt_trainer *t, size_t next)
 
 kt_status kt_trainer_rearrange(kt_trainer *t)
 {
-    const size_t next = choose(&t->tried.times);
+    const size_t next = kt_arrangement_next(&t->tried.times);
     const bool untried = t->tried.times.seconds[next] == 0;
     if (t->works)
         kt_replica_forget(&t->replica, KT_WORD_ARRANGE);
@@ -290,7 +295,7 @@ kt_status kt_trainer_rearrange(kt_trainer *t)
     t->rearranges = false;
     t->tried.tries = untried;
     if (!untried)
-        report(t);
+        settle(t);
     begin(t);
     return KT_OK;
 }

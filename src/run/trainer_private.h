@@ -17,9 +17,12 @@ typedef struct kt_board {
 typedef struct kt_arrangements_tried {
     kt_arrangement_times times;
     bool tries, soon; /* others than the best so far are under way; are to be, however little is left to train */
-    double start_seconds, pause_seconds; /* of the present one; that a result holds at least */
-    size_t n_steps, n_slow;              /* since then; looks in a row that found it slow */
-    double last_seconds, steps[64];      /* when the last step ended; how long the last ones took */
+    bool said;        /* which one was the fastest, and that is `fastest` */
+    size_t fastest;
+    double start_seconds;               /* of the present one */
+    double trying_seconds, due_seconds; /* when the last tries began; when the next are due */
+    size_t n_steps, n_slow;             /* since the start; looks in a row that found it slow */
+    double last_seconds, steps[64];     /* when the last step ended; how long the last ones took */
 } kt_arrangements_tried;
 
 struct kt_trainer {

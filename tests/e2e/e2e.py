@@ -174,8 +174,8 @@ def expect(process, code=0, words=(), warns=()):
     return process
 
 
-def ktrain(*arguments, ranks=1, code=0, words=(), warns=(), wrap=()):
-    return expect(Process([str(a) for a in arguments], ranks, wrap), code, words, warns)
+def ktrain(*arguments, ranks=1, code=0, words=(), warns=(), wrap=(), point=""):
+    return expect(Process([str(a) for a in arguments], ranks, wrap, point=point), code, words, warns)
 
 
 def train(directory, keys="", ranks=1, job="job.ini", **expected):

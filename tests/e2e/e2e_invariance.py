@@ -1,4 +1,6 @@
 """The number of ranks changes no bit, in one copy of the weights or in several, however those are kept alike."""
+import os
+
 import e2e
 
 # 434 training samples: 27 batches of 16 and one of 2, which leaves most shards and ranks without a sample; or 250 and 184.
@@ -83,6 +85,18 @@ def has_kernels(kernels):
     return started.code != e2e.CONFIG
 
 
+def another_arrangement_after_each_step():
+    """As teams, as copies, with ranks that sleep, in turn, a step or two each: 2 to 5 ranks."""
+    if os.environ.get("KT_TEST_POINTS") != "ON":
+        return
+    keys = EVERYTHING + "train.batch_size=16 train.epochs=1 model.hidden=[70,40] "
+    e2e.train("still", keys)
+    for n in (2, 3, 4, 5):
+        said = e2e.train(f"turns-{n}", keys, ranks=n, point="arrange:1:always").out
+        assert "the fastest of" in said, said  # all were tried
+        e2e.check_same_run("still", f"turns-{n}")
+
+
 def mixed_processors():
     """Ranks with different kernels, each with a copy of its own or all with one, come to the bits of the best."""
     keys = EVERYTHING + "train.batch_size=16 train.epochs=1 model.hidden=[300,40] "
@@ -138,4 +152,4 @@ def order_left_to_mpi():
 
 e2e.write_data(n=620)
 e2e.write_job()
-e2e.main(several_copies, joined_batch, copies_of_unequal_size, mixed_processors, batches_of_250, one_copy, other_instructions, full_batch, more_ranks_than_work, order_left_to_mpi)
+e2e.main(several_copies, joined_batch, copies_of_unequal_size, mixed_processors, batches_of_250, one_copy, another_arrangement_after_each_step, other_instructions, full_batch, more_ranks_than_work, order_left_to_mpi)
