@@ -4,7 +4,7 @@
 
 #include "net/optimizer.h"
 
-#include "net/products_line.h"
+#include "net/products_vector.h"
 
 /* Constants of an update in all lanes. Roots and divisions are correctly rounded: the divider works beside the multiply-adds of
  * other elements, so they cost little. */
@@ -150,6 +150,61 @@ static bool has_few_zeros(const kt_gradient_of *of)
     return n * 100 >= of->n_samples * of->x->n * FEW_ZEROS_PERCENT;
 }
 
+/* A few panels, and samples of which the masks have one word: their deltas stay in the first-level cache while inputs pass. */
+typedef struct gradient_block {
+    const kt_inputs *in;
+    const float *d; /* of the first panel */
+    size_t stride_d;
+    uint64_t samples; /* bits */
+    bool few_zeros;
+} gradient_block;
+
+/* The gradient of input i and n panels. */
+KT_INLINE void gradient_line(size_t n, const gradient_block *b, size_t i, float *to, size_t stride_to)
+{
+    const float *x = b->in->x + i, *d = b->d;
+    const size_t stride = b->stride_d, ld = b->in->ld;
+    vector sum[LIST_PANELS * PARTS];
+    KT_UNROLL
+    for (size_t v = 0; v < n * PARTS; v++)
+        sum[v] = splat(0);
+    for (uint64_t bits = b->in->mask[i * b->in->words] & b->samples; bits != 0; bits &= bits - 1) {
+        const size_t s = (size_t)__builtin_ctzll(bits);
+        const vector factor = splat(x[s * ld]);
+        KT_UNROLL
+        for (size_t v = 0; v < n * PARTS; v++)
+            sum[v] = multiply_add(factor, load(d + s * KT_PANEL + vector_at(v, stride)), sum[v]);
+    }
+    KT_UNROLL
+    for (size_t v = 0; v < n * PARTS; v++)
+        store(to + vector_at(v, stride_to), sum[v]);
+}
+
+/* The same of two inputs, zeros and all: where these are few that is faster than to look for them. */
+KT_INLINE void gradient_two_lines(size_t n, const gradient_block *b, size_t i, float *to, size_t stride_to)
+{
+    const float *x = b->in->x + i, *d = b->d;
+    const size_t stride = b->stride_d, ld = b->in->ld, end = 64 - (size_t)__builtin_clzll(b->samples);
+    vector sum[2][LIST_PANELS * PARTS];
+    KT_UNROLL
+    for (size_t v = 0; v < n * PARTS; v++)
+        sum[0][v] = sum[1][v] = splat(0);
+    for (size_t s = (size_t)__builtin_ctzll(b->samples); s < end; s++) {
+        const vector factor[2] = {splat(x[s * ld]), splat(x[s * ld + 1])};
+        KT_UNROLL
+        for (size_t v = 0; v < n * PARTS; v++) {
+            const vector delta = load(d + s * KT_PANEL + vector_at(v, stride));
+            sum[0][v] = multiply_add(factor[0], delta, sum[0][v]);
+            sum[1][v] = multiply_add(factor[1], delta, sum[1][v]);
+        }
+    }
+    KT_UNROLL
+    for (size_t v = 0; v < n * PARTS; v++) {
+        store(to + vector_at(v, stride_to), sum[0][v]);
+        store(to + KT_PANEL + vector_at(v, stride_to), sum[1][v]);
+    }
+}
+
 /* The gradient of one line is formed in registers, and goes straight into the optimizer: while the divider is busy with it the
  * next line's multiply-adds are on their way. */
 KT_INLINE void learn_lines(step_function *step, size_t n_slots, size_t n_panels, const kt_update *update,
@@ -173,7 +228,7 @@ KT_INLINE void learn_lines(step_function *step, size_t n_slots, size_t n_panels,
     }
     for (; i < b.in->n; i++) {
         _Alignas(64) float g[LIST_PANELS * KT_PANEL];
-        gradient_line(n_panels, &b, false, i, g, KT_PANEL);
+        gradient_line(n_panels, &b, i, g, KT_PANEL);
         KT_UNROLL
         for (size_t k = 0; k < n_panels * PARTS; k++)
             step_at(step, n_slots, &u, load(g + k * LANES), v, i * KT_PANEL + vector_at(k, stride));

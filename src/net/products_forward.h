@@ -4,7 +4,6 @@
 #define KTRAIN_PRODUCTS_FORWARD_H
 
 #include "net/products_chains.h"
-#include "net/products_line.h"
 
 /* A few panels and a few inputs, whose weights stay in the first-level cache while samples pass. Sums wait in y. */
 typedef struct forward_block {

@@ -5,7 +5,7 @@
 
 #include "base/shards.h"
 #include "net/products.h"
-#include "net/products_line.h"
+#include "net/products_chains.h"
 
 enum { INPUTS_TOGETHER = KT_ORDERED_INPUTS };
 

@@ -4,7 +4,6 @@
 
 #include "net/products.h"
 #include "net/products_chains.h"
-#include "net/products_line.h"
 
 #if defined(__AVX512F__) && !defined(KT_SIMD_LAST)
 /* Appends those of 16 features, the first of which is number `first`, that are not 0; bit k of the result is set where

@@ -350,4 +350,10 @@ KT_INLINE size_t vector_at(size_t v, size_t stride)
     return v / PARTS * stride + v % PARTS * LANES;
 }
 
+/* Bits of samples [s, e) in their word. */
+KT_INLINE uint64_t bits_between(size_t s, size_t e)
+{
+    return ~(uint64_t)0 << s % 64 & ~(uint64_t)0 >> (63 - (e - 1) % 64);
+}
+
 #endif
