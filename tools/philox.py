@@ -144,8 +144,8 @@ def split(labels, n_classes, fractions, shuffle, stratify, seed):
 # ---- training ----
 
 
-def epoch_order(samples, seed, epoch):
-    return np.array(shuffled(samples, seed, ORDER, epoch=epoch))
+def epoch_order(samples, seed, epoch, n_steps):
+    return np.array(shuffled(samples, seed, ORDER, epoch=epoch) if n_steps > 1 else samples)
 
 
 # deviation of a normal, or half width of a uniform distribution

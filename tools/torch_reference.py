@@ -162,11 +162,12 @@ class Reference:
 
     def train_epoch(self):
         """Yields the loss and the number of samples of each step. Masks are drawn for many steps at once."""
-        order = philox.epoch_order(self.data.rows[0], self.seed, self.epoch)
-        batch_size = self.config["train"]["batch_size"] or len(order)
-        bounds = [*range(0, len(order), batch_size), len(order)]
+        samples = self.data.rows[0]
+        batch_size = self.config["train"]["batch_size"] or len(samples)
+        bounds = [*range(0, len(samples), batch_size), len(samples)]
         if self.config["model"]["batch_norm"] and bounds[-1] - bounds[-2] == 1:
             del bounds[-2]  # a last batch of one sample joins the one before
+        order = philox.epoch_order(samples, self.seed, self.epoch, len(bounds) - 1)
         together = max(1, (1 << 20) // (batch_size * max(self.config["model"]["hidden"], default=1)))
         dropouts = [layer for layer in self.network if isinstance(layer, GivenDropout)]
         for k in range(0, len(bounds) - 1, together):

@@ -47,7 +47,8 @@ void kt_batches_start_epoch(kt_batches *batches, uint32_t epoch)
     /* From the samples' own order each time: an epoch's order depends on no other epoch's. */
     const kt_random_place place = {.seed = batches->seed, .purpose = KT_RANDOM_ORDER, .epoch = epoch};
     memcpy(batches->order, batches->samples, batches->n * sizeof *batches->order);
-    kt_random_shuffle(&place, batches->n, batches->order);
+    if (batches->sizes.steps > 1)
+        kt_random_shuffle(&place, batches->n, batches->order);
 }
 
 size_t kt_batches_step(const kt_batches *batches, size_t step, const uint32_t **out)

@@ -1,6 +1,6 @@
 /* Which samples are in which step of an epoch; whose rows of a step they are is in engine/rank_rows.h. Local and pure.
  *
- * An epoch's order is a permutation of the training samples, drawn from (seed, epoch). Step s takes positions
+ * An epoch's order is a permutation of the training samples, drawn from (seed, epoch); with one step an epoch it is theirs. Step s takes positions
  * s * batch_size ... of it; the last batch may be smaller, but where a batch must have a few samples (batch
  * normalization has nothing to normalize one by), a last one with fewer joins the batch before. */
 #ifndef KTRAIN_BATCHES_H
@@ -36,7 +36,7 @@ kt_status kt_batches_create(kt_batches *out, const uint32_t *samples, size_t n, 
                             uint64_t seed);
 void kt_batches_free(kt_batches *batches);
 
-/* Draws the order of `epoch` (from 0). */
+/* Draws the order of `epoch` (from 0). An epoch of one step needs none: its samples stay as they are. */
 void kt_batches_start_epoch(kt_batches *batches, uint32_t epoch);
 
 /* The real samples of step `step` (< steps). Returns their number; *out points into the order. */

@@ -16,6 +16,7 @@ typedef struct kt_pass {
     uint64_t seed; /* with epoch and sample: the place of the dropout draws */
     uint32_t epoch;
     const uint32_t *sample; /* M: index of each row in the data set; may be NULL when not training */
+    kt_range kept;          /* last rows of the range, perhaps none, whose inputs are as they were in an earlier pass */
     /* kt_network_forward fills these. */
     kt_range range; /* of rows */
     const kt_team *team;

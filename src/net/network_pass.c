@@ -53,6 +53,13 @@ static void hand_over(kt_network *net, const kt_pass *pass, size_t l, const kt_p
     }
 }
 
+/* Inputs that are as they were are noted already; the first layer's may be. */
+static kt_range changed_rows(const kt_pass *pass, size_t l)
+{
+    const bool keeps = l == 0 && pass->kept.begin < pass->kept.end;
+    return (kt_range){pass->range.begin, keeps ? pass->kept.begin : pass->range.end};
+}
+
 void kt_network_forward(kt_network *net, kt_pass *pass)
 {
     assert(pass->rows.M <= net->spec.max_rows);
@@ -61,7 +68,7 @@ void kt_network_forward(kt_network *net, kt_pass *pass)
     for (size_t l = 0; l < net->n_blocks; l++) {
         const kt_dense *d = &net->dense[l];
         const kt_block *block = &net->blocks[l];
-        net->products->note(&d->x, pass->range);
+        net->products->note(&d->x, changed_rows(pass, l));
         kt_dense_forward(d, net->products, &pass->rows);
         kt_panels x = kt_dense_panels(d, d->outputs, pass->rows.M);
         for (size_t k = 0; k < block->n_layers; k++) {

@@ -39,6 +39,7 @@ kt_status kt_trainer_score(kt_trainer *t, kt_part part, kt_metrics *metrics)
 {
     const kt_split *split = &t->data->split;
     const kt_samples samples = {&t->data->set, split->index[part], split->n[part], t->config->data.scale};
+    t->kept.begin = kt_larger(t->kept.begin, KT_EVALUATION_ROWS); /* whose place it takes */
     return kt_evaluate(&t->replica, t->network, &samples, metrics);
 }
 

@@ -95,6 +95,7 @@ void kt_trainer_free_arrangement(kt_trainer *t)
     kt_comm_free(t->work);
     t->exchange = NULL;
     t->network = NULL;
+    t->kept = (kt_range){0};
     t->work = NULL;
 }
 

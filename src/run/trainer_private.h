@@ -50,6 +50,7 @@ struct kt_trainer {
     kt_exchange *exchange;
     kt_batches batches;
     int32_t *labels; /* [largest batch]: of the batch under way */
+    kt_range kept;   /* rows of it that the next batch has as well and that still stand in the network, perhaps none */
     kt_loss_spec loss;
     double *class_weights; /* [n_classes]: room for the loss's */
 

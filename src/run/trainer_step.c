@@ -5,15 +5,23 @@
 #include "run/stop.h"
 #include "run/trainer_private.h"
 
-/* Inputs and labels of all rows that are computed here: every rank gathers them for itself. */
-static void gather_batch(kt_trainer *t, const kt_pass *pass)
+/* Inputs and labels of all rows that are computed here: every rank gathers them for itself. Where an epoch is one step, all
+ * steps have the same batch, and only those are gathered whose place was taken meanwhile. */
+static void gather_batch(kt_trainer *t, kt_pass *pass)
 {
     const kt_dataset *set = &t->data->set;
-    const kt_range rows = kt_rows_range(&pass->rows);
+    const kt_range all = kt_rows_range(&pass->rows);
+    const size_t n_changed = t->kept.begin - all.begin;
+    kt_range rows = all;
+    if (t->kept.begin < t->kept.end && (n_changed == 0 || n_changed > KT_LISTED_SAMPLES)) { /* few get lists, not bits */
+        pass->kept = t->kept;
+        rows.end = t->kept.begin;
+    }
     kt_dataset_gather_apart(set, pass->sample + rows.begin, rows.end - rows.begin, (float)t->config->data.scale,
                             kt_network_input(t->network, rows.begin), kt_inputs_ld(set->d));
     for (size_t r = rows.begin; r < rows.end; r++)
         t->labels[r] = set->labels[pass->sample[r]];
+    t->kept = t->batches.sizes.steps == 1 ? all : (kt_range){0};
 }
 
 /* The loss of every shard that is computed here, and its derivative. */

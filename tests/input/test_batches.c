@@ -49,6 +49,8 @@ static void full_batch(void)
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         KT_CHECK_STATUS(KT_OK, kt_batches_create(&batches, samples, N, sizes[s], 1, 1));
         CU_ASSERT(batches.sizes.each == N && batches.sizes.largest == N && batches.sizes.steps == 1);
+        kt_batches_start_epoch(&batches, 7);
+        CU_ASSERT(memcmp(batches.order, samples, sizeof samples) == 0); /* all steps have the same */
         kt_batches_free(&batches);
     }
     KT_CHECK_STATUS(KT_DATA, kt_batches_create(&batches, samples, 0, 4, 1, 1));
