@@ -111,7 +111,7 @@ static void print_memory(const kt_forecast *j, const kt_data *data, const kt_lay
     }
     kt_log_line(
         log,
-        "memory of a host      %.1f MiB: %.0f x network %.1f, %.0f x activations of a rank %.1f, optimizer %.1f, "
+        "memory of a host      %.1f MiB: %.3g x network %.1f, %.0f x activations of a rank %.1f, optimizer %.1f, "
         "exchange %.1f, data %.1f; and each rank's own, 5 to 10",
         mebibytes(n_here * network + n_ranks * rank + optimizer + exchange + set), n_here, mebibytes(network), n_ranks,
         mebibytes(rank), mebibytes(optimizer), mebibytes(exchange), mebibytes(set));
@@ -120,17 +120,39 @@ static void print_memory(const kt_forecast *j, const kt_data *data, const kt_lay
 }
 
 /* Ranks that bring less than half of what they could are better used otherwise. */
-static void print_advice(const kt_forecast *j, const kt_layout *layout, double seconds, kt_log *log)
+static void print_advice(const kt_forecast *j, size_t n_ranks, double seconds, kt_log *log)
 {
     const kt_layout alone = kt_forecast_layout(j, 1, 1);
     const double one = kt_forecast_step(j, &alone), gain = one / seconds;
     kt_log_line(log, "predicted step        %.3g ms (1 rank: %.3g ms), %.2f times as fast", 1e3 * seconds, 1e3 * one,
                 gain);
-    if (layout->n_ranks > 1 && gain < 0.5 * (double)layout->n_ranks)
+    if (n_ranks > 1 && gain < 0.5 * (double)n_ranks)
         kt_log_line(log,
                     "advice                use 1 rank, or a sweep with a trial per rank: %zu ranks would make a step "
                     "%.2f times as fast, %zu trials side by side would be %zu times the work",
-                    layout->n_ranks, gain, layout->n_ranks, layout->n_ranks);
+                    n_ranks, gain, n_ranks, n_ranks);
+}
+
+/* Those that a run would try, as the model has them: what it does not know, the first steps show. Returns the fastest's
+ * seconds. */
+static double print_arrangements(const kt_forecast *j, const check_arguments *a, kt_log *log)
+{
+    kt_arrangement all[KT_MOST_ARRANGEMENTS];
+    kt_layout layouts[KT_MOST_ARRANGEMENTS];
+    const size_t n = kt_forecast_arrangements(j, a->n_ranks, a->n_hosts, all, layouts);
+    size_t best = 0;
+    double seconds[KT_MOST_ARRANGEMENTS] = {0};
+    for (size_t i = 0; i < n; i++) {
+        seconds[i] = kt_forecast_step(j, &layouts[i]);
+        best = seconds[i] < seconds[best] ? i : best;
+    }
+    for (size_t i = 0; i < n && n > 1; i++) {
+        char text[80];
+        kt_arrangement_describe(&all[i], text, sizeof text);
+        kt_log_line(log, "%-21s %s: %.3g ms%s", i == 0 ? "a run would try" : "", text, 1e3 * seconds[i],
+                    i == best ? ", the fastest as predicted" : "");
+    }
+    return seconds[best];
 }
 
 static void print_cost(const kt_forecast *j, const kt_data *data, const check_arguments *a, kt_log *log)
@@ -151,11 +173,13 @@ static void print_cost(const kt_forecast *j, const kt_data *data, const check_ar
         kt_log_line(log, "moved in a step       %.0f bytes by all copies together, %.0f of them sums of the loss%s",
                     bytes + sums, sums, j->spec.batch_norm ? " and of batch norm" : "");
     } else {
-        kt_log_line(log, "moved in a step       0 bytes: all ranks work on one copy");
+        kt_log_line(log, "moved in a step       %s",
+                    layout.n_hosts > 1 ? "activations and derivatives, between the hosts: all ranks work on one copy"
+                                       : "0 bytes: all ranks work on one copy");
     }
     kt_log_line(log, "arithmetic of a step  %.3g GFLOP",
                 6e-9 * (double)j->room.n_parameters * (double)j->exchange.batch_size);
-    print_advice(j, &layout, kt_forecast_step(j, &layout), log);
+    print_advice(j, a->n_ranks, print_arrangements(j, a, log), log);
 }
 
 static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)

@@ -9,12 +9,15 @@
 const kt_machine kt_machine_typical = {
     .core_flops = 90e9,
     .memory_bytes = 45e9,
-    .barrier_seconds = 1e-6,
-    .cache_bytes = 32e6,
-    .handover_bytes = 2e9,
+    .core = {1e-6, 10e9},
     .local = {2e-6, 6e9},
     .network = {30e-6, 1.1e8},
 };
+
+kt_layout kt_cost_team(size_t n_ranks, size_t n_hosts)
+{
+    return (kt_layout){n_hosts < n_ranks ? n_hosts : n_ranks, n_ranks, .ranks_per_replica = n_ranks, .n_replicas = 1};
+}
 
 kt_layout kt_cost_layout(size_t n_ranks, size_t n_hosts, size_t ranks_per_replica)
 {
@@ -46,7 +49,8 @@ static const kt_link *link_of(const kt_machine *machine, const kt_layout *layout
 
 double kt_cost_replicas_here(const kt_layout *layout)
 {
-    return ceil((double)layout->n_replicas / (double)layout->n_hosts);
+    const double each = (double)layout->n_replicas / (double)layout->n_hosts;
+    return each < 1 ? each : ceil(each);
 }
 
 double kt_cost_memory(const kt_machine *machine, const kt_layout *layout, double n_bytes)
@@ -65,33 +69,34 @@ double kt_cost_sending(const kt_machine *machine, const kt_layout *layout, const
     return cost->messages * link->latency_seconds + cost->sent_bytes / link->bytes_per_second;
 }
 
-/* Weights that stay in the cores' caches must go from the one that updates them to those that read them. Larger ones go
- * through memory, which is counted. */
-static double handover_seconds(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
-                               double n_parameters)
+/* A rank gets what the others have of M rows of n floats. On several hosts the ranks of one share its link. */
+static double letter_seconds(const kt_machine *machine, const kt_layout *layout, double rows, size_t n)
 {
-    const double state_bytes = n_parameters * kt_cost_update_bytes(job) / 2, k = (double)layout->ranks_per_replica;
-    const bool fits = state_bytes < machine->cache_bytes;
-    return fits && k > 1 ? sizeof(float) * n_parameters * (k - 1) / k / machine->handover_bytes : 0;
+    const double k = (double)layout->ranks_per_replica, n_bytes = sizeof(float) * rows * (double)n;
+    const bool spans = layout->n_replicas < layout->n_hosts;
+    const kt_link *link = spans ? &machine->network : &machine->core;
+    const double apart = spans ? k / (double)layout->n_hosts * (1 - 1 / (double)layout->n_hosts) : (k - 1) / k;
+    return k > 1 ? link->latency_seconds + apart * n_bytes / link->bytes_per_second : 0;
 }
 
 kt_step_cost kt_cost_step(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
                           const kt_layer_shape *layers, size_t n_layers)
 {
     const double k = (double)layout->ranks_per_replica, rows = (double)job->batch_size / (double)layout->n_replicas;
-    double n_parameters = 0;
-    kt_step_cost cost = {.barrier_seconds = k > 1 ? (2 * (double)n_layers + 2) * machine->barrier_seconds : 0};
+    kt_step_cost cost = {0};
     for (size_t l = 0; l < n_layers; l++) {
         const double n = kt_cost_parameters(layers[l]);
         const double reading = kt_cost_memory(machine, layout, sizeof(float) * n);
         const double product = fmax(2 * n * rows / k / machine->core_flops, reading);
         const double flops = 2 * n * (double)job->batch_size / k;
-        n_parameters += n;
         cost.forward_seconds += product;
         cost.backward_seconds += l > 0 ? product : 0; /* nobody needs the inputs' derivative */
         cost.update_seconds +=
             fmax(kt_cost_memory(machine, layout, kt_cost_update_bytes(job) * n), flops / machine->core_flops);
+        if (kt_dense_is_whole(layers[l].n_in, layers[l].n_out))
+            continue;
+        cost.letter_seconds += letter_seconds(machine, layout, rows, layers[l].n_out);
+        cost.letter_seconds += l > 0 ? letter_seconds(machine, layout, rows, layers[l].n_in) : 0;
     }
-    cost.barrier_seconds += handover_seconds(machine, layout, job, n_parameters);
     return cost;
 }

@@ -3,6 +3,8 @@
  * A step of a dense layer of n parameters on a replica of k ranks, batch of B samples over R replicas:
  *   products   6 n B / R flops over k cores, and the weights read twice (8 n bytes)
  *   update     24 n bytes (Adam: w, m, v read and written; 8 + 8 n_slots in general)
+ *   letters    in a replica: its share of the batch's activations to the other ranks, and the same of derivatives, over the
+ *              link between cores, or between hosts where a replica lies on several
  *   exchange   bytes over the link between replicas, plus a latency for each message
  * Products and update are bound by arithmetic or by the host's memory, whichever is slower; ranks of one host share its
  * memory. docs/performance.md compares the model with measurements. */
@@ -22,9 +24,7 @@ typedef struct kt_link {
 typedef struct kt_machine {
     double core_flops;      /* per second, in products of a core */
     double memory_bytes;    /* per second, all ranks of a host together */
-    double barrier_seconds; /* of the ranks of a replica */
-    double cache_bytes;     /* of a host's largest cache */
-    double handover_bytes;  /* per second, from one core's cache to another's: what ranks pay that share a small net */
+    kt_link core;           /* between ranks of a replica: latency of a barrier */
     kt_link local, network; /* between replicas of one host, and of different hosts */
 } kt_machine;
 
@@ -35,11 +35,12 @@ extern const kt_machine kt_machine_typical;
 typedef struct kt_layout {
     size_t n_hosts, n_ranks;  /* n_ranks over all hosts */
     size_t ranks_per_replica; /* >= 1 */
-    size_t n_replicas;
+    size_t n_replicas;        /* fewer than hosts: one in all */
 } kt_layout;
 
 /* The layout of n_ranks over n_hosts, filled host by host as evenly as can be. ranks_per_replica 0: one replica a
- * host. */
+ * host. kt_cost_team: one replica in all. */
+kt_layout kt_cost_team(size_t n_ranks, size_t n_hosts);
 kt_layout kt_cost_layout(size_t n_ranks, size_t n_hosts, size_t ranks_per_replica);
 
 /* What a layer is to the exchange. */
@@ -67,7 +68,7 @@ typedef struct kt_exchange_job {
 
 /* What the costs of exchanges (exchange.h) are made of: parameters of a layer, weights and bias; floats that they take in
  * panels (panels.h), and so in a message; replicas of the fullest
- * host; bytes that the update of a parameter reads and writes; seconds of a host's memory while each of its replicas
+ * host, or what it has of one; bytes that the update of a parameter reads and writes; seconds of a host's memory while each of its replicas
  * moves n_bytes; seconds of what `cost` says is sent. */
 double kt_cost_parameters(kt_layer_shape layer);
 double kt_cost_floats(kt_layer_shape layer);
@@ -79,7 +80,7 @@ double kt_cost_sending(const kt_machine *machine, const kt_layout *layout, const
 /* Seconds of forward, backward and (without exchange) update of a whole network. */
 typedef struct kt_step_cost {
     double forward_seconds, backward_seconds, update_seconds;
-    double barrier_seconds; /* and of handing over weights that one rank has updated and another reads */
+    double letter_seconds; /* within a replica */
 } kt_step_cost;
 
 kt_step_cost kt_cost_step(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,

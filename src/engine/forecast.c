@@ -40,18 +40,35 @@ void kt_forecast_free(kt_forecast *forecast)
     *forecast = (kt_forecast){0};
 }
 
-/* That to begin with. A team across hosts is no layout of the model: it counts as one on a host. */
-kt_layout kt_forecast_layout(const kt_forecast *f, size_t n_ranks, size_t n_hosts)
+/* An arrangement's ranks are the first ones, and hosts are filled one after the other. */
+static kt_layout layout_of(const kt_arrangement *a, size_t n_ranks, size_t n_hosts)
 {
-    kt_arrangement all[KT_MOST_ARRANGEMENTS];
+    const size_t here = kt_larger(1, (a->n_ranks * n_hosts + n_ranks - 1) / n_ranks);
+    if (a->ranks_per_replica == KT_RANKS_OF_ALL_HOSTS)
+        return kt_cost_team(a->n_ranks, here);
+    return kt_cost_layout(a->n_ranks, here, a->ranks_per_replica);
+}
+
+size_t kt_forecast_arrangements(const kt_forecast *f, size_t n_ranks, size_t n_hosts,
+                                kt_arrangement out[KT_MOST_ARRANGEMENTS], kt_layout layouts[KT_MOST_ARRANGEMENTS])
+{
     const kt_arrangement_job job = {.n_ranks = n_ranks,
                                     .n_hosts = n_hosts,
                                     .batch_size = f->batches.each,
                                     .n_shards = f->exchange.n_shards,
                                     .most_seats = kt_arrangement_seats(&f->spec)};
-    kt_arrangements(&f->config->arrangement, &job, all);
-    const bool spans = all[0].ranks_per_replica == KT_RANKS_OF_ALL_HOSTS;
-    return kt_cost_layout(all[0].n_ranks, spans ? 1 : kt_smaller(n_hosts, all[0].n_ranks), all[0].ranks_per_replica);
+    const size_t n = kt_arrangements(&f->config->arrangement, &job, out);
+    for (size_t i = 0; i < n; i++)
+        layouts[i] = layout_of(&out[i], n_ranks, n_hosts);
+    return n;
+}
+
+kt_layout kt_forecast_layout(const kt_forecast *f, size_t n_ranks, size_t n_hosts)
+{
+    kt_arrangement all[KT_MOST_ARRANGEMENTS];
+    kt_layout layouts[KT_MOST_ARRANGEMENTS];
+    kt_forecast_arrangements(f, n_ranks, n_hosts, all, layouts);
+    return layouts[0];
 }
 
 kt_layer_costs kt_forecast_layer(const kt_forecast *f, const kt_layout *layout, size_t l)
@@ -64,11 +81,11 @@ kt_layer_costs kt_forecast_layer(const kt_forecast *f, const kt_layout *layout, 
     return c;
 }
 
-/* Products and barriers, then exchange and update of every layer. */
+/* Products and letters, then exchange and update of every layer. */
 double kt_forecast_step(const kt_forecast *f, const kt_layout *layout)
 {
     const kt_step_cost step = kt_cost_step(&f->machine, layout, &f->exchange, f->layers, f->n_layers);
-    double seconds = step.forward_seconds + step.backward_seconds + step.barrier_seconds;
+    double seconds = step.forward_seconds + step.backward_seconds + step.letter_seconds;
     if (layout->n_replicas == 1)
         return seconds + step.update_seconds;
     for (size_t l = 0; l < f->n_layers; l++)

@@ -25,6 +25,11 @@ kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_d
                              size_t n_hosts);
 void kt_forecast_free(kt_forecast *forecast);
 
+/* What the first steps may try of n_ranks on n_hosts, in that order, and how each lies there. Returns their number. */
+size_t kt_forecast_arrangements(const kt_forecast *forecast, size_t n_ranks, size_t n_hosts,
+                                kt_arrangement out[KT_MOST_ARRANGEMENTS], kt_layout layouts[KT_MOST_ARRANGEMENTS]);
+
+/* The first of them. */
 kt_layout kt_forecast_layout(const kt_forecast *forecast, size_t n_ranks, size_t n_hosts);
 
 /* Each exchange of a layer, and which it would be. */

@@ -49,6 +49,15 @@ def duplicates():
     refused(text, f":{line_of(text, 'epochs = 5')}:", "train.epochs", "twice", f"line {line_of(text, 'epochs = 4')}")
 
 
+def arrangements_that_do_not_fit():
+    """Ranks that were not started, unit shards that are no power of two, products and kernels that do not exist."""
+    refused(GOOD, "parallel.ranks = 9 with 3 ranks started: must be at most that", ranks=(3,), keys="parallel.ranks=9")
+    refused(GOOD, "parallel.unit_shards = 12: must be a power of two", ranks=(1, 3), keys="parallel.unit_shards=12")
+    refused(GOOD, "parallel.ranks_per_replica = 0: must be", "node | all", ranks=(3,), keys="parallel.ranks_per_replica=0")
+    refused(GOOD, "must be one of auto | own | openblas", ranks=(1,), keys="parallel.products=fast")
+    refused(GOOD, "parallel.kernels = sse9: must be one of auto |", ranks=(3,), keys="parallel.kernels=sse9")
+
+
 def malformed_values():
     """A value that is not wholly what the key takes is refused with what it must be."""
     bad_line("learning_rate = 1e-3x", "optimizer.learning_rate = 1e-3x", "must be a number above 0", section="optimizer", ranks=(1, 2))
@@ -126,4 +135,4 @@ def no_ini():
 
 
 e2e.write_data()
-e2e.main(unknown_names, duplicates, malformed_values, malformed_lists_and_words, out_of_bounds, inconsistent, cannot_train, all_mistakes, no_ini)
+e2e.main(unknown_names, duplicates, malformed_values, arrangements_that_do_not_fit, malformed_lists_and_words, out_of_bounds, inconsistent, cannot_train, all_mistakes, no_ini)

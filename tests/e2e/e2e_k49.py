@@ -12,6 +12,7 @@ def every_job_is_accepted():
     """ktrain check takes all jobs and knows their parameters."""
     for name, parameters in (("m0", 90549), ("m1", 106801), ("m2", 106801), ("m3", 29175049), ("m4", 4170049), ("best_m1", 240177)):
         done = e2e.ktrain("check", f"{JOBS}/{name}.ini", "--ranks", "8")
+        assert "a run would try       8 ranks" in done.out and ", the fastest as predicted" in done.out, done.out
         assert f"parameters            {parameters}\n" in done.out, done.out[-600:]
 
 

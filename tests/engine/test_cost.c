@@ -149,7 +149,7 @@ static double step_seconds(size_t n_ranks, size_t batch_size)
     const kt_layout layout = kt_cost_layout(n_ranks, 1, 0);
     const kt_exchange_job job = job_of(batch_size);
     const kt_step_cost c = kt_cost_step(&kt_machine_typical, &layout, &job, wide, N_WIDE);
-    return c.forward_seconds + c.backward_seconds + c.update_seconds + c.barrier_seconds;
+    return c.forward_seconds + c.backward_seconds + c.update_seconds + c.letter_seconds;
 }
 
 /* Until the host's memory is what they wait for. */
@@ -168,8 +168,8 @@ static void one_rank_waits_for_nobody(void)
 {
     const kt_layout alone = single(1), two = kt_cost_layout(2, 1, 0);
     const kt_exchange_job job = job_of(16);
-    KT_CHECK(kt_cost_step(&kt_machine_typical, &alone, &job, wide, N_WIDE).barrier_seconds == 0);
-    KT_CHECK(kt_cost_step(&kt_machine_typical, &two, &job, wide, N_WIDE).barrier_seconds > 0);
+    KT_CHECK(kt_cost_step(&kt_machine_typical, &alone, &job, wide, N_WIDE).letter_seconds == 0);
+    KT_CHECK(kt_cost_step(&kt_machine_typical, &two, &job, wide, N_WIDE).letter_seconds > 0);
 }
 
 static void hosts_pay_for_the_network_and_neighbours_do_not(void)
@@ -187,6 +187,25 @@ static void hosts_pay_for_the_network_and_neighbours_do_not(void)
         const double tenfold = 9 * far.sent_bytes / kt_machine_typical.network.bytes_per_second;
         KT_CHECK(fabs(slower.seconds - far.seconds - tenfold) <= 1e-9 * slower.seconds);
     }
+}
+
+static double across_hosts(double bytes_per_second)
+{
+    const kt_layout team = kt_cost_team(2, 2);
+    const kt_exchange_job job = job_of(16);
+    kt_machine m = kt_machine_typical;
+    m.network.bytes_per_second = bytes_per_second;
+    const kt_step_cost c = kt_cost_step(&m, &team, &job, wide, N_WIDE);
+    return c.forward_seconds + c.backward_seconds + c.update_seconds + c.letter_seconds;
+}
+
+/* Half of the weights each. Letters: 5000 outputs of two layers and the derivatives of 5000 inputs, of which half comes from
+ * the other host; and of the last layer, too. */
+static void a_team_on_two_hosts_halves_what_memory_costs(void)
+{
+    KT_CHECK(across_hosts(1e12) < 0.51 * step_seconds(1, 16));
+    const double n_bytes = 4 * 16 * 0.5 * (5000 + 5000 + 5000 + 49 + 5000);
+    KT_CHECK(near(across_hosts(1e6) - across_hosts(2e6), n_bytes / 2e6));
 }
 
 /* The wide net at batch 16 over a slow network, and a batch that is most of a small layer's input. */
@@ -212,6 +231,8 @@ const kt_test kt_tests[] = {
     {"a step never rises with the ranks of a host, and halves where arithmetic counts", a_step_falls_with_the_ranks},
     {"one rank waits for nobody", one_rank_waits_for_nobody},
     {"hosts pay for the network between them, and neighbours do not", hosts_pay_for_the_network_and_neighbours_do_not},
+    {"a team on two hosts halves what memory costs, and pays for its letters",
+     a_team_on_two_hosts_halves_what_memory_costs},
     {"the exchange that is expected is the cheaper one", the_cheaper_exchange_is_the_one_that_is_expected},
     {NULL, NULL},
 };
