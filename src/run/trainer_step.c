@@ -13,7 +13,8 @@ static void gather_batch(kt_trainer *t, kt_pass *pass)
     const kt_range all = kt_rows_range(&pass->rows);
     const size_t n_changed = t->kept.begin - all.begin;
     kt_range rows = all;
-    if (t->kept.begin < t->kept.end && (n_changed == 0 || n_changed > KT_LISTED_SAMPLES)) { /* few get lists, not bits */
+    if (t->kept.begin < t->kept.end &&
+        (n_changed == 0 || n_changed > KT_LISTED_SAMPLES)) { /* few get lists, not bits */
         pass->kept = t->kept;
         rows.end = t->kept.begin;
     }
