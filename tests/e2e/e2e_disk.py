@@ -125,6 +125,23 @@ def diverges_later():
         e2e.train(directory, keys, ranks=n, code=e2e.DIVERGED, words=("diverged",))
 
 
+def while_others_sleep():
+    """Ranks that sleep hear of a failure, of divergence and of early stopping, whether they sleep always or in turn."""
+    wild, big = "optimizer.name=sgd optimizer.learning_rate=1e10 ", "parallel.ranks_per_replica=1 model.hidden=[1400,1100] train.epochs=1 "
+    stops = "train.epochs=1000 train.patience=2 train.min_delta=0.5 "
+    e2e.train("stops", stops)
+    ways = [(3, "parallel.ranks=1", ""), (3, "parallel.ranks=2", "")]
+    if os.environ.get("KT_TEST_POINTS") == "ON":
+        ways.append((4, "", "arrange:1:always"))
+    for i, (n, keys, point) in enumerate(ways):
+        e2e.train(f"asleep-wild-{i}", wild + keys, ranks=n, point=point, code=e2e.DIVERGED, words=("diverged",))
+        assert e2e.summary(f"asleep-wild-{i}")["stop_reason"] == "divergence"
+        e2e.train(f"asleep-stops-{i}", stops + keys, ranks=n, point=point)
+        e2e.check_same_run("stops", f"asleep-stops-{i}")
+        e2e.train(f"asleep-big-{i}", big + keys, ranks=n, point=point, wrap=("prlimit", "--fsize=6000000"), code=e2e.IO,
+                  words=("File too large",))
+
+
 e2e.write_data()
 e2e.write_job()
-e2e.main(under_a_file, read_only, full_disk, no_room_at_all, file_size_limit, diverges_at_once, diverges_later)
+e2e.main(under_a_file, read_only, full_disk, no_room_at_all, file_size_limit, diverges_at_once, diverges_later, while_others_sleep)
