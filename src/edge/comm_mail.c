@@ -16,19 +16,21 @@ enum { APART = 128, SPINS = 3000 };
 
 /* Before a rank's two outboxes; written by it alone. */
 typedef struct box {
-    _Alignas(APART) atomic_uint round; /* of its last letter */
-    atomic_uint raised[KT_MAIL_WORDS]; /* the letter with which a word was raised; 0: not yet */
+    _Alignas(APART) atomic_uint round;      /* of its last letter */
+    _Atomic uint64_t raised[KT_MAIL_WORDS]; /* the letter with which a word was raised; 0: not yet */
 } box;
 
 /* By MPI a rank's box is in its own memory, and copies of the others' beside it. */
 struct kt_mail {
     kt_comm *comm; /* borrowed */
     size_t letter_bytes;
-    unsigned round, n_for_all;
+    unsigned round;
+    uint64_t n_for_all;
+    uint64_t lowered[KT_MAIL_WORDS]; /* after so many letters: what was raised with one of these is heard no more */
     unsigned spins;
     char *memory;                                     /* of all boxes */
     char *own_memory;                                 /* the same, when letters go by MPI */
-    unsigned *words;                                  /* by MPI: [size x KT_MAIL_WORDS] */
+    uint64_t *words;                                  /* by MPI: [size x KT_MAIL_WORDS] */
     int *counts, *starts, *from_counts, *from_starts; /* by MPI: [size] */
 };
 
@@ -139,10 +141,10 @@ static int as_count(size_t n)
 /* The words, then the letters. */
 static void send_by_mpi(kt_mail *mail, const size_t *size)
 {
-    unsigned own[KT_MAIL_WORDS];
+    uint64_t own[KT_MAIL_WORDS];
     for (size_t w = 0; w < KT_MAIL_WORDS; w++)
         own[w] = atomic_load_explicit(&box_of(mail, mail->comm->rank)->raised[w], memory_order_relaxed);
-    MPI_Allgather(own, KT_MAIL_WORDS, MPI_UNSIGNED, mail->words, KT_MAIL_WORDS, MPI_UNSIGNED, mail->comm->mpi);
+    MPI_Allgather(own, KT_MAIL_WORDS, MPI_UINT64_T, mail->words, KT_MAIL_WORDS, MPI_UINT64_T, mail->comm->mpi);
     for (int r = 0; r < mail->comm->size; r++) {
         for (size_t w = 0; w < KT_MAIL_WORDS; w++)
             atomic_store_explicit(&box_of(mail, r)->raised[w], mail->words[(size_t)r * KT_MAIL_WORDS + w],
@@ -200,13 +202,15 @@ const void *kt_mail_inbox(kt_mail *mail, int from)
 
 void kt_mail_raise(kt_mail *mail, unsigned word)
 {
-    atomic_uint *raised = &box_of(mail, mail->comm->rank)->raised[word];
+    _Atomic uint64_t *raised = &box_of(mail, mail->comm->rank)->raised[word];
     if (atomic_load_explicit(raised, memory_order_relaxed) == 0)
         atomic_store_explicit(raised, mail->n_for_all + 1, memory_order_relaxed);
 }
 
+/* Others' boxes, or the copies of them, still say that it is raised until their next letter. */
 void kt_mail_lower(kt_mail *mail, unsigned word)
 {
+    mail->lowered[word] = mail->n_for_all;
     atomic_store_explicit(&box_of(mail, mail->comm->rank)->raised[word], 0, memory_order_relaxed);
 }
 
@@ -217,14 +221,14 @@ unsigned kt_mail_raised(kt_mail *mail)
     for (int r = 0; r < mail->comm->size; r++) {
         wait_for(mail, r, mail->round);
         for (unsigned w = 0; w < KT_MAIL_WORDS; w++) {
-            const unsigned with = atomic_load_explicit(&box_of(mail, r)->raised[w], memory_order_relaxed);
-            words |= (unsigned)(with != 0 && with <= mail->n_for_all) << w;
+            const uint64_t with = atomic_load_explicit(&box_of(mail, r)->raised[w], memory_order_relaxed);
+            words |= (unsigned)(with > mail->lowered[w] && with <= mail->n_for_all) << w;
         }
     }
     return words;
 }
 
-unsigned kt_mail_count(const kt_mail *mail)
+uint64_t kt_mail_count(const kt_mail *mail)
 {
     return mail->n_for_all;
 }

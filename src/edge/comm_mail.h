@@ -6,6 +6,8 @@
 #ifndef KTRAIN_COMM_MAIL_H
 #define KTRAIN_COMM_MAIL_H
 
+#include <stdint.h>
+
 #include "edge/comm.h"
 
 typedef struct kt_mail kt_mail;
@@ -37,10 +39,11 @@ const void *kt_mail_inbox(kt_mail *mail, int from);
  * letter, and from then on. _raised: a bit for each word. Local. */
 enum { KT_MAIL_WORDS = 2 };
 void kt_mail_raise(kt_mail *mail, unsigned word);
-void kt_mail_lower(kt_mail *mail, unsigned word); /* by all ranks, after all have found it raised */
+void kt_mail_lower(kt_mail *mail,
+                   unsigned word); /* by all ranks, after the same letter, when all have found it raised */
 unsigned kt_mail_raised(kt_mail *mail);
 
 /* Letters for all that were sent so far. Local. */
-unsigned kt_mail_count(const kt_mail *mail);
+uint64_t kt_mail_count(const kt_mail *mail);
 
 #endif

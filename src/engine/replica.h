@@ -26,7 +26,7 @@ typedef struct kt_replica {
     kt_team team;  /* works after kt_replica_allocate */
     kt_pool *pool; /* NULL before kt_replica_allocate, as is mail */
     kt_mail *mail;
-    unsigned n_heard; /* letters for all, when the ranks last heard each other */
+    uint64_t n_heard; /* letters for all, when the ranks last heard each other */
     unsigned said;    /* by a single rank: bits */
     size_t *bounds;   /* [n_replicas + 1]: scratch */
     size_t *no_bytes; /* [n_seats]: the sizes of empty letters */

@@ -68,6 +68,19 @@ def as_on_one_host():
         e2e.check_same_run("one", two)
 
 
+def another_arrangement_after_each_step():
+    """As teams of a host and of both, as copies, with ranks that sleep on either host, in turn: the bits of a single rank."""
+    if os.environ.get("KT_TEST_POINTS") != "ON":
+        return
+    keys = "model.dropout=0.2 model.batch_norm=true train.clip_norm=1.5 parallel.shards=8 model.hidden=[70,40] train.early_stopping=false "
+    e2e.train("still", keys)
+    for ranks_per_host in (1, 2):
+        turns = f"turns-{ranks_per_host}"
+        said = e2e.train(turns, keys, wrap=hosts("mpirun", ranks_per_host), point="arrange:1:always").out
+        assert "the fastest of" in said and "as one team a host" in said and "as one team:" in said, said
+        e2e.check_same_run("still", turns)
+
+
 def predicted(keys, ranks_per_host):
     """What `ktrain check` says of these hosts: bytes that are moved in a step, and those of them that are small sums."""
     told = e2e.ktrain("check", "job.ini", *keys.split(), "--ranks", 2 * ranks_per_host, "--hosts", 2).out
@@ -151,6 +164,6 @@ if code != 0:
     sys.exit(code)
 signal.signal(signal.SIGTERM, take_down)
 try:
-    e2e.main(as_on_one_host, bytes_by_allreduce, bytes_by_factors, two_sets_of_hosts, bytes_of_four_copies, hosts_of_their_own)
+    e2e.main(as_on_one_host, another_arrangement_after_each_step, bytes_by_allreduce, bytes_by_factors, two_sets_of_hosts, bytes_of_four_copies, hosts_of_their_own)
 finally:
     run(hosts("down"))

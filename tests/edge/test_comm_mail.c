@@ -244,7 +244,7 @@ static bool find_raised(kt_mail *mail, const plan *plans, uint32_t *state, unsig
         for (unsigned w = 0; w < KT_MAIL_WORDS; w++) {
             const bool is_raised = raised >> w & 1;
             stays &= is_raised || found[w] == 0;
-            found[w] = is_raised && found[w] == 0 ? kt_mail_count(mail) : found[w];
+            found[w] = is_raised && found[w] == 0 ? (unsigned)kt_mail_count(mail) : found[w];
         }
     }
     return stays;
@@ -303,6 +303,28 @@ static unsigned next_words(kt_mail *mail)
     return kt_mail_raised(mail);
 }
 
+/* No letter comes between, and one rank after the other lowers it: none finds it again. */
+static void lowered_words_do_not_come_back(void)
+{
+    size_t n_wrong = 0;
+    bench b;
+    open_mail(&b, 0);
+    for (size_t k = 0; k < 2; k++)
+        for (size_t round = 0; round < 20; round++) {
+            if (rank() == round % size())
+                kt_mail_raise(b.mail[k], 0);
+            n_wrong += next_words(b.mail[k]) != 1;
+            for (size_t r = size(); r-- > 0;) {
+                kt_comm_barrier(kt_test_world);
+                if (r == rank())
+                    kt_mail_lower(b.mail[k], 0);
+                n_wrong += r <= rank() && kt_mail_raised(b.mail[k]) != 0;
+            }
+        }
+    KT_CHECK(n_wrong == 0);
+    close_mail(&b);
+}
+
 /* One word is raised, found and lowered again and again, the other stays. */
 static void words_are_lowered(void)
 {
@@ -347,6 +369,7 @@ const kt_test kt_tests[] = {
     {"the longest letters touch no other", boxes_are_apart},
     {"a raised word is found by all after the same letter", words_are_found_by_all},
     {"a word that is lowered by all can be raised again", words_are_lowered},
+    {"a word that was lowered does not come back", lowered_words_do_not_come_back},
     {"what does not fit is refused on all ranks", what_does_not_fit_is_refused},
     {NULL, NULL},
 };
