@@ -164,7 +164,8 @@ static double work_sgemm(const kt_bench_machine *machine, kt_bench_speed speed)
 {
     float *a = machine->matrices, *b = a + (size_t)ORDER * ORDER, *c = b + (size_t)ORDER * ORDER;
     (void)speed;
-    kt_linalg_product(ORDER, ORDER, ORDER, a, b, c);
+    kt_linalg_add((kt_linalg_shape){ORDER, ORDER, ORDER, false}, (kt_matrix){a, ORDER}, (kt_matrix){b, ORDER}, c,
+                  ORDER);
     return 2.0 * ORDER * ORDER * ORDER;
 }
 

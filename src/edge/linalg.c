@@ -1,4 +1,4 @@
-/* Products by OpenBLAS, cut so that sizes fit its integers. */
+/* Products by OpenBLAS. */
 #include "edge/linalg.h"
 
 #include <cblas.h>
@@ -110,51 +110,12 @@ int kt_linalg_threads(void)
     return openblas_get_num_threads();
 }
 
-/* C[m x n] = A B; rows of A, B and C are lda, ldb and ldc apart. Sizes are checked against
- * INT_MAX where networks and data sets are made. */
-static void product(CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, size_t m, size_t n, size_t k, const float *a,
-                    size_t lda, const float *b, size_t ldb, float *c, size_t ldc)
-{
-    cblas_sgemm(CblasRowMajor, trans_a, trans_b, (blasint)m, (blasint)n, (blasint)k, 1.0f, a, (blasint)lda, b,
-                (blasint)ldb, 0.0f, c, (blasint)ldc);
-}
-
-void kt_linalg_forward(size_t m, size_t n_in, size_t n_out, const float *x, size_t ld_x, const float *w, size_t ld_w,
-                       float *y, size_t ld_y)
-{
-    if (m > 0)
-        product(CblasNoTrans, CblasTrans, m, n_out, n_in, x, ld_x, w, ld_w, y, ld_y);
-}
-
-void kt_linalg_backward(size_t m, size_t n_in, size_t n_out, const float *d, size_t ld_d, const float *w, size_t ld_w,
-                        float *dx, size_t ld_dx)
-{
-    if (m > 0)
-        product(CblasNoTrans, CblasNoTrans, m, n_in, n_out, d, ld_d, w, ld_w, dx, ld_dx);
-}
-
-void kt_linalg_gradient(size_t m, size_t n_in, size_t n_out, const float *d, size_t ld_d, const float *x, size_t ld_x,
-                        float *g, size_t ld_g)
-{
-    if (m > 0)
-        product(CblasTrans, CblasNoTrans, n_out, n_in, m, d, ld_d, x, ld_x, g, ld_g);
-    for (size_t o = 0; o < n_out && m == 0; o++)
-        memset(g + o * ld_g, 0, n_in * sizeof *g);
-}
-
-void kt_linalg_add(kt_linalg_shape shape, const float *a, size_t ld_a, const float *b, size_t ld_b, float *c,
-                   size_t ld_c)
+void kt_linalg_add(kt_linalg_shape shape, kt_matrix a, kt_matrix b, float *c, size_t ld_c)
 {
     if (shape.m > 0 && shape.n > 0 && shape.k > 0)
         cblas_sgemm(CblasRowMajor, shape.a_transposed ? CblasTrans : CblasNoTrans, CblasNoTrans, (blasint)shape.m,
-                    (blasint)shape.n, (blasint)shape.k, 1.0f, a, (blasint)ld_a, b, (blasint)ld_b, 1.0f, c,
+                    (blasint)shape.n, (blasint)shape.k, 1.0f, a.at, (blasint)a.ld, b.at, (blasint)b.ld, 1.0f, c,
                     (blasint)ld_c);
-}
-
-void kt_linalg_product(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
-{
-    if (m > 0 && n > 0)
-        product(CblasNoTrans, CblasNoTrans, m, n, k, a, k, b, n, c, n);
 }
 
 double kt_linalg_sum_squares(size_t n, const float *x)
@@ -182,20 +143,19 @@ static float dot(size_t k, const float *a, size_t step_a, const float *b, size_t
     return sum;
 }
 
-/* True when all three products of one shape are exact. x[m x k], w[n x k], y[m x n]; result has room for the
- * largest. */
-static bool shape_is_right(size_t m, size_t n, size_t k, const float *x, const float *w, const float *y, float *result)
+/* True when a product of one shape, added twice, is exact. */
+static bool shape_is_right(const size_t *shape, const float *a, const float *b, float *c)
 {
+    const size_t m = shape[0], n = shape[1], k = shape[2];
     size_t n_wrong = 0;
-    kt_linalg_forward(m, k, n, x, k, w, k, result, n);
-    for (size_t i = 0; i < m * n; i++)
-        n_wrong += result[i] != dot(k, x + i / n * k, 1, w + i % n * k, 1);
-    kt_linalg_backward(m, k, n, y, n, w, k, result, k);
-    for (size_t i = 0; i < m * k; i++)
-        n_wrong += result[i] != dot(n, y + i / k * n, 1, w + i % k, k);
-    kt_linalg_gradient(m, k, n, y, n, x, k, result, k);
-    for (size_t i = 0; i < n * k; i++)
-        n_wrong += result[i] != dot(m, y + i / k, n, x + i % k, k);
+    for (int t = 0; t <= 1; t++) { /* a as it is, and transposed */
+        const size_t ld = t == 1 ? m : k, row = t == 1 ? 1 : k, column = t == 1 ? m : 1;
+        memset(c, 0, m * n * sizeof *c);
+        for (int times = 0; times < 2; times++)
+            kt_linalg_add((kt_linalg_shape){m, n, k, t == 1}, (kt_matrix){a, ld}, (kt_matrix){b, n}, c, n);
+        for (size_t i = 0; i < m * n; i++)
+            n_wrong += c[i] != 2 * dot(k, a + i / n * row, column, b + i % n, n);
+    }
     return n_wrong == 0;
 }
 
@@ -205,16 +165,15 @@ kt_status kt_linalg_self_test(void)
     static const size_t shapes[][3] = {{1, 49, 128}, {16, 128, 100}, {7, 33, 65}, {64, 50, 31}, {130, 70, 129}};
     enum { MOST = 130 * 130 };
     kt_status status = KT_NO_MEMORY;
-    float *memory = kt_memory_new(4 * MOST, sizeof *memory);
+    float *memory = kt_memory_new(3 * MOST, sizeof *memory);
     if (memory == NULL)
         return status;
-    float *x = memory, *w = memory + MOST, *y = memory + 2 * MOST, *result = memory + 3 * MOST;
-    fill_whole(MOST, 1, x);
-    fill_whole(MOST, 2, w);
-    fill_whole(MOST, 3, y);
+    float *a = memory, *b = memory + MOST, *c = memory + 2 * MOST;
+    fill_whole(MOST, 1, a);
+    fill_whole(MOST, 2, b);
     status = KT_OK;
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0] && status == KT_OK; s++)
-        if (!shape_is_right(shapes[s][0], shapes[s][1], shapes[s][2], x, w, y, result))
+        if (!shape_is_right(shapes[s], a, b, c))
             status =
                 kt_fail(KT_INTERNAL,
                         "OpenBLAS's %s kernels give wrong products (%zu x %zu x %zu): set OPENBLAS_CORETYPE to another "

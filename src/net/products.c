@@ -58,8 +58,8 @@ static void forward_square(const kt_panels *w, const float *bias, const kt_input
             line all[KT_PANEL] = {{0}};
             for (size_t s = samples.begin; s < samples.end; s++)
                 memcpy(all[s - square], sums + s * KT_PANEL, sizeof(line));
-            kt_linalg_add((kt_linalg_shape){KT_PANEL, KT_PANEL, n, false}, some[0], INPUTS_OF_A_CHAIN,
-                          w->at + p * w->stride + i * KT_PANEL, KT_PANEL, all[0], KT_PANEL);
+            kt_linalg_add((kt_linalg_shape){KT_PANEL, KT_PANEL, n, false}, (kt_matrix){some[0], INPUTS_OF_A_CHAIN},
+                          (kt_matrix){w->at + p * w->stride + i * KT_PANEL, KT_PANEL}, all[0], KT_PANEL);
             for (size_t s = samples.begin; s < samples.end; s++)
                 memcpy(sums + s * KT_PANEL, all[s - square], sizeof(line));
         }
@@ -93,8 +93,9 @@ static void backward_square(const kt_panels *w, const kt_runs *runs, const kt_co
     for (size_t k = 0, top = 0; k < runs->n; k++) {
         memset(level[top], 0, sizeof level[top]);
         for (size_t p = runs->bound[k]; p < runs->bound[k + 1]; p++)
-            kt_linalg_add((kt_linalg_shape){n, KT_PANEL, KT_PANEL, false}, w->at + p * w->stride + i * KT_PANEL,
-                          KT_PANEL, d->at + p * KT_PANEL * d->ld + s, d->ld, level[top][0], KT_PANEL);
+            kt_linalg_add((kt_linalg_shape){n, KT_PANEL, KT_PANEL, false},
+                          (kt_matrix){w->at + p * w->stride + i * KT_PANEL, KT_PANEL},
+                          (kt_matrix){d->at + p * KT_PANEL * d->ld + s, d->ld}, level[top][0], KT_PANEL);
         top = climb(level, top, k);
     }
     for (size_t r = 0; r < n; r++)
@@ -116,8 +117,8 @@ static void gradient_inputs(const kt_inputs *x, size_t i, const kt_shard_rows *s
     for (size_t k = 0, top = 0; k < shards->n; k++) {
         const size_t s = shards->row[k], m = shards->row[k + 1] - s;
         memset(level[top], 0, sizeof level[top]);
-        kt_linalg_add((kt_linalg_shape){n, KT_PANEL, m, true}, x->x + s * x->ld + i, x->ld, d + s * KT_PANEL, KT_PANEL,
-                      level[top][0], KT_PANEL);
+        kt_linalg_add((kt_linalg_shape){n, KT_PANEL, m, true}, (kt_matrix){x->x + s * x->ld + i, x->ld},
+                      (kt_matrix){d + s * KT_PANEL, KT_PANEL}, level[top][0], KT_PANEL);
         top = climb(level, top, k);
     }
     memcpy(sums, level[0], n * sizeof *sums);
