@@ -107,7 +107,7 @@ static void take_rows(kt_exchange *x, const kt_step *step, size_t l, kt_range ro
             memcpy(to, x->factors[l].delta + r * d->n_out + units.begin, (units.end - units.begin) * sizeof *to);
         }
     }
-    x->products->note(&d->x, rows);
+    x->products->note(&d->x, rows, rows);
 }
 
 static void take(kt_exchange *x, const kt_step *step)

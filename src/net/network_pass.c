@@ -68,7 +68,7 @@ void kt_network_forward(kt_network *net, kt_pass *pass)
     for (size_t l = 0; l < net->n_blocks; l++) {
         const kt_dense *d = &net->dense[l];
         const kt_block *block = &net->blocks[l];
-        net->products->note(&d->x, changed_rows(pass, l));
+        net->products->note(&d->x, pass->range, changed_rows(pass, l));
         kt_dense_forward(d, net->products, &pass->rows);
         kt_panels x = kt_dense_panels(d, d->outputs, pass->rows.M);
         for (size_t k = 0; k < block->n_layers; k++) {

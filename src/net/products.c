@@ -17,9 +17,9 @@ static const kt_products *row(void)
     return kt_products_table[kt_simd_best()];
 }
 
-static void note(const kt_inputs *in, kt_range rows)
+static void note(const kt_inputs *in, kt_range rows, kt_range changed)
 {
-    row()->note(in, rows);
+    row()->note(in, rows, changed);
 }
 
 static void bias_gradient(const kt_shard_rows *shards, const kt_panels *d, float *g)

@@ -33,9 +33,8 @@ typedef struct kt_inputs {
     size_t words;    /* of a feature: (M + 63) / 64 */
     uint64_t *mask;  /* [n x words], and room for more: bit s % 64 of word s / 64 is set where sample s is not 0 */
     uint64_t *bits;  /* [(n + 63) / 64 x M]: bit i % 64 of row i / 64 is set where feature i is not 0 */
-    uint8_t *
-        order; /* of each word, and its features from KT_ORDERED_INPUTS k on: how gradients take them (kt_inputs_order);
-                      * it begins with KT_NO_ORDER where there is none */
+    uint8_t *order;  /* of each word, and its features from KT_ORDERED_INPUTS k on: how gradients take them
+                      * (kt_inputs_order); it begins with KT_NO_ORDER where there is none */
 } kt_inputs;
 
 /* For up to so many samples lists are made; for more, `bits` and `order` instead. */
@@ -93,8 +92,9 @@ typedef struct kt_products {
     /* Derivatives of inputs are asked for from a multiple of so many inputs of the layer on, up to another or the last. */
     size_t inputs_at_once;
 
-    /* Makes the masks of samples `rows`, and their lists, or bits and order; what there is of other samples stays. */
-    void (*note)(const kt_inputs *in, kt_range rows);
+    /* Makes the masks of samples `rows`, and their lists, or bits and order: of those that `changed`, the others were noted
+     * with such rows before. What there is of other samples stays. */
+    void (*note)(const kt_inputs *in, kt_range rows, kt_range changed);
 
     /* y of samples `rows`: each element a chain over the inputs that begins with bias[unit]. y->n == w->n, bias[16 w->n];
      * these very rows are noted. */

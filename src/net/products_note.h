@@ -211,12 +211,12 @@ static void note_order(const kt_inputs *in, size_t word, bool listed)
     }
 }
 
-static void note(const kt_inputs *in, kt_range rows)
+static void note(const kt_inputs *in, kt_range rows, kt_range changed)
 {
     const size_t n_pieces = in->n_starts - 1;
     const bool listed = rows.end - rows.begin <= KT_LISTED_SAMPLES;
-    for (size_t s = rows.begin, e; s < rows.end; s = e) {
-        e = kt_smaller(s / 64 * 64 + 64, rows.end);
+    for (size_t s = changed.begin, e; s < changed.end; s = e) {
+        e = kt_smaller(s / 64 * 64 + 64, changed.end);
         const uint64_t noted = bits_between(s, e);
         for (size_t k = 0; k < n_pieces; k += NOTED_PIECES) {
             const size_t end = kt_smaller(k + NOTED_PIECES, n_pieces);

@@ -11,13 +11,10 @@ static void gather_batch(kt_trainer *t, kt_pass *pass)
 {
     const kt_dataset *set = &t->data->set;
     const kt_range all = kt_rows_range(&pass->rows);
-    const size_t n_changed = t->kept.begin - all.begin;
     kt_range rows = all;
-    if (t->kept.begin < t->kept.end &&
-        (n_changed == 0 || n_changed > KT_LISTED_SAMPLES)) { /* few get lists, not bits */
-        pass->kept = t->kept;
+    pass->kept = t->kept;
+    if (t->kept.begin < t->kept.end)
         rows.end = t->kept.begin;
-    }
     kt_dataset_gather_apart(set, pass->sample + rows.begin, rows.end - rows.begin, (float)t->config->data.scale,
                             kt_network_input(t->network, rows.begin), kt_inputs_ld(set->d));
     for (size_t r = rows.begin; r < rows.end; r++)

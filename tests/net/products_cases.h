@@ -125,7 +125,7 @@ static inline void products_run(const kt_products *row, const products_case *c)
 {
     const kt_runs runs = {c->n_runs, c->bound};
     const kt_shard_rows shards = {c->n_shards, c->row};
-    row->note(&c->x, c->rows);
+    row->note(&c->x, c->rows, c->rows);
     row->forward(&c->w, c->bias, &c->x, c->rows, &c->y);
     row->to_columns(&c->d, c->rows, &c->columns);
     row->backward(&c->w, &runs, &c->columns, c->rows, &c->dx);

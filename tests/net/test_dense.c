@@ -133,7 +133,7 @@ static void prepare(bench *b, const size_t *shape, const kt_products *products, 
         if (p >= d->own.begin && p < d->own.end)
             delta.at[(p - d->own.begin) * delta.stride + r * KT_PANEL + u % KT_PANEL] = fmaxf(0, numbers[k]);
     }
-    products->note(&d->x, (kt_range){0, M});
+    products->note(&d->x, (kt_range){0, M}, (kt_range){0, M});
     products->to_columns(&delta, (kt_range){0, M}, &(kt_columns){d->delta_columns, kt_dense_ld(M)});
 }
 

@@ -35,7 +35,7 @@ static size_t compare(size_t simd, const kt_optimizer_kind *kind, size_t M, size
     const kt_shard_rows whole = {1, (const size_t[]){0, M}};
     size_t n_wrong = 0;
     begin();
-    products->note(&c.x, (kt_range){0, M});
+    products->note(&c.x, (kt_range){0, M}, (kt_range){0, M});
     products->gradient(&c.x, 0, &whole, &c.d, &c.g);
     for (size_t p = 0; p < n_panels; p++)
         kind->update(&update, INPUTS * KT_PANEL, c.g.at + p * c.g.stride,

@@ -110,7 +110,7 @@ static void take_rows(copy *to, copy *from, const kt_rows *of)
         for (size_t p = 0; p < a.n; p++)
             memcpy(a.at + p * a.stride + rows.begin * KT_PANEL, b.at + p * b.stride + rows.begin * KT_PANEL,
                    (rows.end - rows.begin) * KT_PANEL * sizeof(float));
-        kt_network_products(to->net)->note(&mine[l].x, rows);
+        kt_network_products(to->net)->note(&mine[l].x, rows, rows);
     }
 }
 

@@ -241,12 +241,15 @@ static void check_renewal(const kt_products *row)
     products_case c = products_new(150, 40, 1, 5);
     CU_ASSERT_FATAL(c.memory != NULL);
     c.rows = (kt_range){0, 150};
-    row->note(&c.x, c.rows);
-    for (size_t s = 60; s < 133; s++)
-        for (size_t i = 0; i < c.n; i++)
-            c.x.x[s * c.x.ld + i] = products_number(5);
-    row->note(&c.x, (kt_range){60, 133});
-    CU_ASSERT(check_note(&c) == 0);
+    row->note(&c.x, c.rows, c.rows);
+    static const kt_range changes[] = {{60, 133}, {70, 90}, {128, 150}}; /* many, and few of many */
+    for (size_t k = 0; k < sizeof changes / sizeof changes[0]; k++) {
+        for (size_t s = changes[k].begin; s < changes[k].end; s++)
+            for (size_t i = 0; i < c.n; i++)
+                c.x.x[s * c.x.ld + i] = products_number(5);
+        row->note(&c.x, k == 0 ? changes[k] : c.rows, changes[k]);
+        CU_ASSERT(check_note(&c) == 0);
+    }
     free(c.memory);
 }
 
@@ -264,7 +267,7 @@ static void check_nothing(const kt_products *row)
     const kt_panels no_w = kt_panels_some(&c.w, (kt_range){2, 2}), no_y = kt_panels_some(&c.y, (kt_range){2, 2});
     for (size_t at = 0; at <= 5; at += 5) {
         const kt_range none = {at, at};
-        row->note(&c.x, none);
+        row->note(&c.x, none, none);
         row->forward(&c.w, c.bias, &c.x, none, &c.y);
         row->to_columns(&c.d, none, &c.columns);
         row->backward(&c.w, &(kt_runs){c.n_runs, c.bound}, &c.columns, none, &c.dx);
