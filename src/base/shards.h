@@ -27,6 +27,15 @@ typedef struct kt_shard_node {
 /* The fewest nodes that make up shards [begin, end), in order. Returns their number (0 when begin = end). */
 size_t kt_shards_nodes(size_t begin, size_t end, kt_shard_node nodes[KT_MAX_SHARD_NODES]);
 
+/* Sums of the tree that are complete when leaf k's is there, leaf by leaf from 0 on: to so many before it, it is added. */
+static inline size_t kt_shards_adds(size_t k)
+{
+    size_t n = 0;
+    while (k >> n & 1)
+        n++;
+    return n;
+}
+
 /* Rows of the shards of a node: row[i], row[i + 1] bound shard first + i of M rows; row[count + 1]. */
 void kt_shards_rows(size_t M, size_t V, kt_shard_node node, size_t row[KT_MAX_SHARDS + 1]);
 

@@ -82,10 +82,11 @@ static double letter_seconds(const kt_machine *machine, const kt_layout *layout,
 kt_step_cost kt_cost_step(const kt_machine *machine, const kt_layout *layout, const kt_exchange_job *job,
                           const kt_layer_shape *layers, size_t n_layers)
 {
-    const double k = (double)layout->ranks_per_replica, rows = (double)job->batch_size / (double)layout->n_replicas;
+    const double rows = (double)job->batch_size / (double)layout->n_replicas;
     kt_step_cost cost = {0};
     for (size_t l = 0; l < n_layers; l++) {
-        const double n = kt_cost_parameters(layers[l]);
+        const bool whole = kt_dense_is_whole(layers[l].n_in, layers[l].n_out); /* every rank does all of it */
+        const double n = kt_cost_parameters(layers[l]), k = whole ? 1 : (double)layout->ranks_per_replica;
         const double reading = kt_cost_memory(machine, layout, sizeof(float) * n);
         const double product = fmax(2 * n * rows / k / machine->core_flops, reading);
         const double flops = 2 * n * (double)job->batch_size / k;
@@ -93,7 +94,7 @@ kt_step_cost kt_cost_step(const kt_machine *machine, const kt_layout *layout, co
         cost.backward_seconds += l > 0 ? product : 0; /* nobody needs the inputs' derivative */
         cost.update_seconds +=
             fmax(kt_cost_memory(machine, layout, kt_cost_update_bytes(job) * n), flops / machine->core_flops);
-        if (kt_dense_is_whole(layers[l].n_in, layers[l].n_out))
+        if (whole)
             continue;
         cost.letter_seconds += letter_seconds(machine, layout, rows, layers[l].n_out);
         cost.letter_seconds += l > 0 ? letter_seconds(machine, layout, rows, layers[l].n_in) : 0;

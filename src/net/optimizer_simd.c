@@ -141,12 +141,13 @@ enum { FEW_ZEROS_PERCENT = 75 };
 static bool has_few_zeros(const kt_gradient_of *of)
 {
     const kt_inputs *x = of->x;
-    const size_t end = of->n_samples <= KT_LISTED_SAMPLES ? of->n_samples : 0;
     size_t n = 0;
-    for (size_t s = 0; s < end; s++)
-        n += x->start[(s + 1) * x->n_starts - 1];
-    for (size_t i = 0; i < x->n && end == 0; i++)
-        n += (size_t)__builtin_popcountll(x->mask[i * x->words]);
+    if (of->n_samples <= KT_LISTED_SAMPLES)
+        for (size_t s = 0; s < of->n_samples; s++)
+            n += x->start[(s + 1) * x->n_starts - 1];
+    else
+        for (size_t i = 0; i < x->n; i++)
+            n += (size_t)__builtin_popcountll(x->mask[i * x->words]);
     return n * 100 >= of->n_samples * of->x->n * FEW_ZEROS_PERCENT;
 }
 

@@ -77,7 +77,7 @@ static void forward(const kt_panels *w, const float *bias, const kt_inputs *x, k
 /* level[top], the sum of the k-th of the leaves of a tree, goes where it belongs in it. Returns the next top. */
 static size_t climb(line (*level)[INPUTS_AT_ONCE], size_t top, size_t k)
 {
-    for (; k % 2 == 1; k /= 2, top--)
+    for (size_t n_adds = kt_shards_adds(k); n_adds > 0; n_adds--, top--)
         for (size_t i = 0; i < INPUTS_AT_ONCE; i++)
             for (size_t u = 0; u < KT_PANEL; u++)
                 level[top - 1][i][u] += level[top][i][u];

@@ -127,9 +127,7 @@ static void backward_squares(const backward_kind *kind, backward_block b, const 
     for (b.first = 0; b.first < n_inputs; b.first += n_waiting) {
         level[0] = (kt_columns){dx.at + b.first * dx.ld, dx.ld};
         for (size_t k = 0, top = 0; k < runs->n; k++, top++) {
-            size_t n_adds = 0;
-            while (k >> n_adds & 1)
-                n_adds++;
+            const size_t n_adds = kt_shards_adds(k);
             b.level = &level[top];
             backward_run(kind, b, (kt_range){runs->bound[k], runs->bound[k + 1]},
                          kt_range_from(b.first, n_waiting, n_inputs), n_adds);

@@ -92,9 +92,7 @@ static void gradient_tree(const gradient_part *part, const kt_shard_rows *shards
     for (size_t l = 1; l < KT_SHARD_LEVELS; l++)
         level[l] = (kt_panels){waiting[l - 1][0][0], g.n, INPUTS_TOGETHER, INPUTS_TOGETHER * KT_PANEL};
     for (size_t k = 0, top = 0; k < shards->n; k++, top++) {
-        size_t n_adds = 0;
-        while (k >> n_adds & 1)
-            n_adds++;
+        const size_t n_adds = kt_shards_adds(k);
         gradient_shard(part, (kt_range){shards->row[k], shards->row[k + 1]}, &level[top], n_adds);
         top -= n_adds;
     }
@@ -125,7 +123,7 @@ static void bias_gradient(const kt_shard_rows *shards, const kt_panels *d, float
                 vector sum = splat(0);
                 for (size_t s = shards->row[k]; s < shards->row[k + 1]; s++)
                     sum = add(sum, load(delta + s * KT_PANEL));
-                for (size_t done = k; done % 2 == 1; done /= 2)
+                for (size_t n_adds = kt_shards_adds(k); n_adds > 0; n_adds--)
                     sum = add(level[--top], sum);
                 level[top] = sum;
             }

@@ -248,10 +248,9 @@ static void settle(kt_trainer *t)
     kt_arrangements_tried *tried = &t->tried;
     const double now = kt_timer_seconds();
     tried->due_seconds = now + fmax(PAUSE_SECONDS, (now - tried->trying_seconds) / SHARE);
-    if (tried->said && tried->fastest == tried->times.current)
+    if (tried->fastest == tried->times.current + 1)
         return;
-    tried->said = true;
-    tried->fastest = tried->times.current;
+    tried->fastest = tried->times.current + 1;
     kt_arrangement_describe(&tried->times.each[tried->times.current], text, sizeof text);
     kt_log_line(t->log, "ranks  %s: %.4g us a step, the fastest of", text,
                 1e6 * tried->times.seconds[tried->times.current]);

@@ -16,10 +16,9 @@ typedef struct kt_board {
 /* How arrangements did, and how the present one does, as rank 0 sees it. */
 typedef struct kt_arrangements_tried {
     kt_arrangement_times times;
-    bool tries, soon; /* others than the best so far are under way; are to be, however little is left to train */
-    bool said;        /* which one was the fastest, and that is `fastest` */
-    size_t fastest;
-    double start_seconds;               /* of the present one */
+    bool tries, soon;     /* others than the best so far are under way; are to be, however little is left to train */
+    size_t fastest;       /* that was said last, + 1; 0: none */
+    double start_seconds; /* of the present one */
     double trying_seconds, due_seconds; /* when the last tries began; when the next are due */
     size_t n_steps, n_slow;             /* since the start; looks in a row that found it slow */
     double last_seconds, steps[64];     /* when the last step ended; how long the last ones took */

@@ -189,6 +189,18 @@ static void hosts_pay_for_the_network_and_neighbours_do_not(void)
     }
 }
 
+/* 600 weights and 480: each rank has all of them. */
+static void small_layers_cost_each_rank_the_same(void)
+{
+    static const kt_layer_shape layers[] = {{20, 30}, {30, 16}};
+    const kt_exchange_job job = job_of(1000);
+    const kt_layout one = single(1), many = kt_cost_team(4, 2);
+    const kt_step_cost a = kt_cost_step(&kt_machine_typical, &one, &job, layers, 2);
+    const kt_step_cost b = kt_cost_step(&kt_machine_typical, &many, &job, layers, 2);
+    KT_CHECK(a.forward_seconds == b.forward_seconds && a.backward_seconds == b.backward_seconds);
+    KT_CHECK(a.update_seconds == b.update_seconds && b.letter_seconds == 0);
+}
+
 static double across_hosts(double bytes_per_second)
 {
     const kt_layout team = kt_cost_team(2, 2);
@@ -231,6 +243,7 @@ const kt_test kt_tests[] = {
     {"a step never rises with the ranks of a host, and halves where arithmetic counts", a_step_falls_with_the_ranks},
     {"one rank waits for nobody", one_rank_waits_for_nobody},
     {"hosts pay for the network between them, and neighbours do not", hosts_pay_for_the_network_and_neighbours_do_not},
+    {"layers that every rank has whole cost each the same", small_layers_cost_each_rank_the_same},
     {"a team on two hosts halves what memory costs, and pays for its letters",
      a_team_on_two_hosts_halves_what_memory_costs},
     {"the exchange that is expected is the cheaper one", the_cheaper_exchange_is_the_one_that_is_expected},
