@@ -101,27 +101,14 @@ KT_INLINE void chains_few(size_t n, const chains *all, const uint8_t *item, size
 KT_INLINE void chains_tile(size_t n, size_t n_items, const chains *c, const uint8_t *item)
 {
     const size_t first = (size_t)__builtin_ctzll(c->bits), end = 64 - (size_t)__builtin_clzll(c->bits);
-    const size_t stride = c->stride_row, of_bit = c->of_bit;
-    const float *row = c->row + first * KT_PANEL, *factor[TILE_ROWS];
+    links l = {c->row + first * KT_PANEL, c->stride_row, .of_link = c->of_bit, .n = end - first};
     vector sum[TILE_ROWS][TILE_PANELS * PARTS];
     KT_UNROLL
     for (size_t k = 0; k < n_items; k++) {
-        factor[k] = c->factor + item[k] * c->of_item + first * of_bit;
+        l.factor[k] = c->factor + item[k] * c->of_item + first * c->of_bit;
         chains_begin(n, c, item[k], sum[k]);
     }
-    for (size_t b = 0; b < (end - first) * of_bit; b += of_bit, row += KT_PANEL) {
-        vector line[TILE_PANELS * PARTS];
-        KT_UNROLL
-        for (size_t v = 0; v < n * PARTS; v++)
-            line[v] = load(row + vector_at(v, stride));
-        KT_UNROLL
-        for (size_t k = 0; k < n_items; k++) {
-            const vector value = splat(factor[k][b]);
-            KT_UNROLL
-            for (size_t v = 0; v < n * PARTS; v++)
-                sum[k][v] = multiply_add(value, line[v], sum[k][v]);
-        }
-    }
+    links_add(n, n_items, &l, sum);
     KT_UNROLL
     for (size_t k = 0; k < n_items; k++)
         chains_end(n, c, item[k], sum[k]);

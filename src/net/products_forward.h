@@ -105,29 +105,16 @@ KT_INLINE void forward_lists(size_t n, const forward_block *block, kt_range samp
 /* Samples s ... s + n_rows - 1 and n panels. */
 KT_INLINE void forward_tile(size_t n, size_t n_rows, const forward_block *b, size_t s)
 {
-    const float *w = b->w, *x[TILE_ROWS];
-    const size_t stride = b->stride_w;
+    links l = {b->w, b->stride_w, .of_link = 1, .n = b->end - b->begin};
     vector sum[TILE_ROWS][TILE_PANELS * PARTS];
     KT_UNROLL
     for (size_t r = 0; r < n_rows; r++) {
-        x[r] = b->in->x + (s + r) * b->in->ld + b->begin;
+        l.factor[r] = b->in->x + (s + r) * b->in->ld + b->begin;
         KT_UNROLL
         for (size_t v = 0; v < n * PARTS; v++)
             sum[r][v] = load(b->y + (s + r) * KT_PANEL + vector_at(v, b->stride_y));
     }
-    for (size_t i = 0; i < b->end - b->begin; i++, w += KT_PANEL) {
-        vector row[TILE_PANELS * PARTS];
-        KT_UNROLL
-        for (size_t v = 0; v < n * PARTS; v++)
-            row[v] = load(w + vector_at(v, stride));
-        KT_UNROLL
-        for (size_t r = 0; r < n_rows; r++) {
-            const vector factor = splat(x[r][i]);
-            KT_UNROLL
-            for (size_t v = 0; v < n * PARTS; v++)
-                sum[r][v] = multiply_add(factor, row[v], sum[r][v]);
-        }
-    }
+    links_add(n, n_rows, &l, sum);
     KT_UNROLL
     for (size_t r = 0; r < n_rows; r++)
         KT_UNROLL

@@ -350,6 +350,33 @@ KT_INLINE size_t vector_at(size_t v, size_t stride)
     return v / PARTS * stride + v % PARTS * LANES;
 }
 
+/* Links of chains, zeros and all: of a few items and n panels, as many as there are registers for. */
+typedef struct links {
+    const float *row; /* of the first link, of the first panel; the next one's is KT_PANEL floats further on */
+    size_t stride_row;
+    const float *factor[TILE_ROWS]; /* of each item and the first link */
+    size_t of_link, n;              /* floats to the next link's; links */
+} links;
+
+KT_INLINE void links_add(size_t n, size_t n_items, const links *all, vector sum[][TILE_PANELS * PARTS])
+{
+    const float *row = all->row;
+    const size_t stride = all->stride_row, of_link = all->of_link;
+    for (size_t at = 0; at < all->n * of_link; at += of_link, row += KT_PANEL) {
+        vector line[TILE_PANELS * PARTS];
+        KT_UNROLL
+        for (size_t v = 0; v < n * PARTS; v++)
+            line[v] = load(row + vector_at(v, stride));
+        KT_UNROLL
+        for (size_t k = 0; k < n_items; k++) {
+            const vector factor = splat(all->factor[k][at]);
+            KT_UNROLL
+            for (size_t v = 0; v < n * PARTS; v++)
+                sum[k][v] = multiply_add(factor, line[v], sum[k][v]);
+        }
+    }
+}
+
 /* Bits of samples [s, e) in their word. */
 KT_INLINE uint64_t bits_between(size_t s, size_t e)
 {
