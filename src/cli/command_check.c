@@ -19,9 +19,9 @@ typedef struct check_arguments {
     double gigabits, microseconds; /* of the network between hosts; 0: typical */
 } check_arguments;
 
-static double mebibytes(double n_bytes)
+static double mebibytes(size_t n_bytes)
 {
-    return n_bytes / (1 << 20);
+    return (double)n_bytes / (1 << 20);
 }
 
 static kt_status parse_number(const char *name, const char *text, double *out)
@@ -74,14 +74,18 @@ static double print_exchange(const kt_forecast *j, const kt_layout *layout, kt_l
     for (size_t k = 0, n = 0; k < kt_n_exchange_kinds; k++)
         n += (size_t)snprintf(columns + n, sizeof columns - n, " %14s", kt_exchange_kinds[k]->name);
     kt_log_line(log, "exchange              %-14s%s   choice", "layer", columns);
-    for (size_t l = 0; l < j->n_layers; l++) {
-        const kt_layer_costs c = kt_forecast_layer(j, layout, l);
+    for (size_t l = 0; l < j->plan.n_layers; l++) {
+        const kt_exchange_kind *choice =
+            kt_exchange_kind_for(&j->plan.spec, &j->machine, layout, &j->plan.job, j->plan.shape[l]);
         char shape[40];
-        snprintf(shape, sizeof shape, "%zu x %zu", j->layers[l].n_in, j->layers[l].n_out);
-        for (size_t k = 0, n = 0; k < kt_n_exchange_kinds && n < sizeof columns; k++)
-            n += (size_t)snprintf(columns + n, sizeof columns - n, " %14.0f", c.each[k].total_bytes);
-        kt_log_line(log, "  bytes a step        %-14s%s   %s", shape, columns, c.kind->name);
-        total += c.cost.total_bytes;
+        snprintf(shape, sizeof shape, "%zu x %zu", j->plan.shape[l].n_in, j->plan.shape[l].n_out);
+        for (size_t k = 0, n = 0; k < kt_n_exchange_kinds && n < sizeof columns; k++) {
+            const kt_exchange_kind *kind = kt_exchange_kinds[k];
+            const double n_bytes = kind->cost(&j->machine, layout, &j->plan.job, j->plan.shape[l]).total_bytes;
+            n += (size_t)snprintf(columns + n, sizeof columns - n, " %14.0f", n_bytes);
+            total += kind == choice ? n_bytes : 0;
+        }
+        kt_log_line(log, "  bytes a step        %-14s%s   %s", shape, columns, choice->name);
     }
     return total;
 }
@@ -92,31 +96,59 @@ static double sums_bytes(const kt_forecast *j, const kt_layout *layout)
     double doubles = sizeof(kt_shard_result) / sizeof(double);
     for (size_t l = 0; j->spec.batch_norm && l < j->spec.hidden.n; l++)
         doubles += 4 * (double)(kt_panels_count((size_t)j->spec.hidden.values[l]) * KT_PANEL);
-    return ((double)layout->n_replicas - 1) * (double)j->exchange.n_shards * doubles * sizeof(double);
+    return ((double)layout->n_replicas - 1) * (double)j->plan.job.n_shards * doubles * sizeof(double);
 }
 
-/* Of the first host. Pages that nobody touches do not count: the state and the sums of slices that others own. */
-static void print_memory(const kt_forecast *j, const kt_data *data, const kt_layout *layout, kt_log *log)
+/* What the ranks of a host lay out together, in bytes. */
+typedef struct host_bytes {
+    size_t all, optimizer, activations, letters, exchange, n_ranks;
+    kt_trainer_room first; /* rank 0's */
+} host_bytes;
+
+/* As a run would: its place, its exchange, its room. */
+static kt_status add_rank(const kt_forecast *j, const kt_layout *layout, size_t rank, host_bytes *host)
 {
-    const double vector = (double)j->room.n_floats * sizeof(float), slots = (double)j->exchange.n_slots;
-    const double n_here = kt_cost_replicas_here(layout), n_ranks = n_here * (double)layout->ranks_per_replica;
-    const double network = (double)j->room.shared_bytes - slots * vector, rank = (double)j->room.rank_bytes;
-    const double set = (double)(data->set.n * (data->set.d * kt_type_bytes(data->set.type) + sizeof(int32_t)));
-    double optimizer = slots * n_here * vector, exchange = 0;
-    for (size_t l = 0; l < j->n_layers; l++) {
-        const kt_exchange_cost cost = kt_forecast_layer(j, layout, l).cost;
-        const double layer = kt_cost_parameters(j->layers[l]) * sizeof(float);
-        optimizer += slots * (cost.host_states - n_here) * layer;
-        exchange += cost.host_sums * layer;
-    }
+    const kt_config *config = j->config;
+    const kt_replica replica = kt_replica_sketch(layout, rank);
+    kt_exchange_plan plan;
+    kt_trainer_room room = {0};
+    kt_status status =
+        kt_exchange_plan_create(&plan, &config->exchange, &config->optimizer, &j->spec, layout, replica.number);
+    if (status == KT_OK)
+        status = kt_exchange_plan_choose(&plan, &j->machine);
+    if (status == KT_OK)
+        status = kt_trainer_measure(&j->spec, &replica.team, &plan, &room);
+    kt_exchange_plan_free(&plan);
+    const kt_replica_bytes bytes = kt_replica_measure(&replica, &room.replica);
+    host->all += kt_replica_charge(&replica, &bytes);
+    host->letters += replica.first || replica.spans ? bytes.letters : 0;
+    host->optimizer += replica.first ? j->plan.job.n_slots * room.best_bytes : 0;
+    host->exchange += replica.first ? room.exchange_bytes : 0;
+    host->activations += room.network.rank_bytes;
+    if (rank == 0)
+        host->first = room;
+    return status;
+}
+
+/* Of the first host, which has no fewer ranks than another. */
+static kt_status print_memory(const kt_forecast *j, const kt_data *data, const kt_layout *layout, kt_log *log)
+{
+    host_bytes h = {.n_ranks = kt_share(layout->n_ranks, 0, layout->n_hosts).end};
+    for (size_t rank = 0; rank < h.n_ranks; rank++)
+        KT_TRY(add_rank(j, layout, rank, &h));
+    const size_t set = data->set.n * (data->set.d * kt_type_bytes(data->set.type) + sizeof(int32_t));
     kt_log_line(
         log,
-        "memory of a host      %.1f MiB: %.3g x network %.1f, %.0f x activations of a rank %.1f, optimizer %.1f, "
-        "exchange %.1f, data %.1f; and each rank's own, 5 to 10",
-        mebibytes(n_here * network + n_ranks * rank + optimizer + exchange + set), n_here, mebibytes(network), n_ranks,
-        mebibytes(rank), mebibytes(optimizer), mebibytes(exchange), mebibytes(set));
-    kt_log_line(log, "  and rank 0's        %.1f MiB best weights, %.1f more while a checkpoint is written",
-                mebibytes(vector), mebibytes((2 + slots) * 2 * vector));
+        "memory of a host      %zu bytes laid out by %zu rank%s: parameters %.1f MiB, optimizer %.1f, activations "
+        "%.1f, letters %.1f, exchange %.1f",
+        h.all, h.n_ranks, h.n_ranks == 1 ? "" : "s",
+        mebibytes(h.all - h.optimizer - h.activations - h.letters - h.exchange), mebibytes(h.optimizer),
+        mebibytes(h.activations), mebibytes(h.letters), mebibytes(h.exchange));
+    kt_log_line(log,
+                "  and                 data %.1f MiB, best weights %.1f, %.1f more while a checkpoint is written; "
+                "each rank's own, 5 to 10",
+                mebibytes(set), mebibytes(h.first.best_bytes), mebibytes(h.first.checkpoint_bytes));
+    return KT_OK;
 }
 
 /* Ranks that bring less than half of what they could are better used otherwise. */
@@ -155,7 +187,7 @@ static double print_arrangements(const kt_forecast *j, const check_arguments *a,
     return seconds[best];
 }
 
-static void print_cost(const kt_forecast *j, const kt_data *data, const check_arguments *a, kt_log *log)
+static kt_status print_cost(const kt_forecast *j, const kt_data *data, const check_arguments *a, kt_log *log)
 {
     const kt_layout layout = kt_forecast_layout(j, a->n_ranks, a->n_hosts);
     char last[80];
@@ -167,7 +199,7 @@ static void print_cost(const kt_forecast *j, const kt_data *data, const check_ar
                 layout.n_ranks, layout.n_hosts, layout.n_hosts == 1 ? "" : "s", layout.n_replicas,
                 layout.n_replicas == 1 ? "y" : "ies", layout.ranks_per_replica,
                 layout.ranks_per_replica == 1 ? "" : "s");
-    print_memory(j, data, &layout, log);
+    KT_TRY(print_memory(j, data, &layout, log));
     if (layout.n_replicas > 1) {
         const double bytes = print_exchange(j, &layout, log), sums = sums_bytes(j, &layout);
         kt_log_line(log, "moved in a step       %.0f bytes by all copies together, %.0f of them sums of the loss%s",
@@ -178,8 +210,9 @@ static void print_cost(const kt_forecast *j, const kt_data *data, const check_ar
                                        : "0 bytes: all ranks work on one copy");
     }
     kt_log_line(log, "arithmetic of a step  %.3g GFLOP",
-                6e-9 * (double)j->room.n_parameters * (double)j->exchange.batch_size);
+                6e-9 * (double)j->room.n_parameters * (double)j->plan.job.batch_size);
     print_advice(j, a->n_ranks, print_arrangements(j, a, log), log);
+    return KT_OK;
 }
 
 static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
@@ -207,7 +240,7 @@ static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
         kt_data_report_notes(&data, &config, log);
         status = describe(&config, &data, &a, &j);
         if (status == KT_OK)
-            print_cost(&j, &data, &a, log);
+            status = print_cost(&j, &data, &a, log);
         kt_forecast_free(&j);
     }
     kt_data_free(&data);

@@ -47,15 +47,10 @@ static const kt_link *link_of(const kt_machine *machine, const kt_layout *layout
     return layout->n_hosts > 1 ? &machine->network : &machine->local;
 }
 
-double kt_cost_replicas_here(const kt_layout *layout)
-{
-    const double each = (double)layout->n_replicas / (double)layout->n_hosts;
-    return each < 1 ? each : ceil(each);
-}
-
 double kt_cost_memory(const kt_machine *machine, const kt_layout *layout, double n_bytes)
 {
-    return n_bytes * kt_cost_replicas_here(layout) / machine->memory_bytes;
+    const double each = (double)layout->n_replicas / (double)layout->n_hosts;
+    return n_bytes * (each < 1 ? each : ceil(each)) / machine->memory_bytes;
 }
 
 double kt_cost_update_bytes(const kt_exchange_job *job)

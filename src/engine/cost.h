@@ -48,15 +48,13 @@ typedef struct kt_layer_shape {
     size_t n_in, n_out;
 } kt_layer_shape;
 
-/* What combining the gradient of one layer costs in a step, with the update; and what is kept for it. */
+/* What combining the gradient of one layer costs in a step, with the update. */
 typedef struct kt_exchange_cost {
     double total_bytes; /* that all replicas together send: exact */
     double sent_bytes;  /* by the busiest replica, when each sends to each directly */
     double messages;    /* exchanges of all with all, a latency each */
     double seconds;
-    double updates;     /* of the whole layer, by all replicas together */
-    double host_states; /* of the layer in a vector of optimizer state: copies in the memory that a host touches */
-    double host_sums;   /* and copies of its gradient */
+    double updates; /* of the whole layer, by all replicas together */
 } kt_exchange_cost;
 
 /* How the gradient of a layer is combined. */
@@ -67,12 +65,10 @@ typedef struct kt_exchange_job {
 } kt_exchange_job;
 
 /* What the costs of exchanges (exchange.h) are made of: parameters of a layer, weights and bias; floats that they take in
- * panels (panels.h), and so in a message; replicas of the fullest
- * host, or what it has of one; bytes that the update of a parameter reads and writes; seconds of a host's memory while each of its replicas
- * moves n_bytes; seconds of what `cost` says is sent. */
+ * panels (panels.h), and so in a message; bytes that the update of a parameter reads and writes; seconds of a host's memory
+ * while each of its replicas moves n_bytes; seconds of what `cost` says is sent. */
 double kt_cost_parameters(kt_layer_shape layer);
 double kt_cost_floats(kt_layer_shape layer);
-double kt_cost_replicas_here(const kt_layout *layout);
 double kt_cost_update_bytes(const kt_exchange_job *job);
 double kt_cost_memory(const kt_machine *machine, const kt_layout *layout, double n_bytes);
 double kt_cost_sending(const kt_machine *machine, const kt_layout *layout, const kt_exchange_cost *cost);

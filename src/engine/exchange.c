@@ -2,6 +2,7 @@
 #include "engine/exchange.h"
 
 #include "base/memory.h"
+#include "base/share.h"
 #include "engine/exchange_private.h"
 
 /* ---- making it ---- */
@@ -9,11 +10,16 @@
 static kt_exchange_memory lay_out(const kt_exchange_plan *plan, kt_factor_rows *factors, kt_arena *arena)
 {
     kt_exchange_memory m = {0};
+    size_t n_received = 0;
     if (plan->n_sums > 0) {
         m.gradient = kt_arena_take(arena, plan->n_floats, sizeof(float));
         m.sums = kt_arena_take(arena, plan->n_sums * plan->n_floats, sizeof(float));
     }
-    for (size_t l = 0; l < plan->n_layers && plan->has_factors; l++)
+    for (size_t k = 0; k < kt_n_exchange_kinds; k++)
+        if (kt_exchange_kinds[k]->count_received != NULL)
+            n_received = kt_larger(n_received, kt_exchange_kinds[k]->count_received(plan));
+    m.received = kt_arena_take(arena, n_received, sizeof(float));
+    for (size_t l = 0; l < plan->n_layers && plan->layout.n_replicas > 1; l++)
         if (plan->kind[l]->needs_factors) {
             const kt_layer_shape shape = plan->shape[l];
             const kt_factor_rows rows = {kt_arena_take(arena, plan->job.batch_size * shape.n_in, sizeof(float)),

@@ -21,6 +21,7 @@
 
 typedef struct kt_exchange kt_exchange;
 typedef struct kt_step kt_step;
+typedef struct kt_exchange_plan kt_exchange_plan;
 
 typedef enum kt_state_owner { KT_STATE_AUTO, KT_STATE_RANK0, KT_STATE_SHARDED } kt_state_owner;
 
@@ -43,6 +44,8 @@ typedef struct kt_exchange_kind {
     kt_status (*check)(const kt_exchange_job *job, kt_layer_shape layer);
     bool needs_factors; /* of all samples */
     bool needs_sums;    /* partial sums of the gradient, and a vector for the whole of it */
+    /* Floats that a leader receives at once, beside these; NULL: none. Local and pure. */
+    size_t (*count_received)(const kt_exchange_plan *plan);
     /* What it keeps for itself; NULL: nothing. free is called after a failed create, too. */
     kt_status (*create)(kt_exchange *x);
     void (*free)(kt_exchange *x);
@@ -62,37 +65,43 @@ extern const kt_exchange_kind *const kt_exchange_kinds[];
 extern const size_t kt_n_exchange_kinds;
 enum { KT_MOST_EXCHANGE_KINDS = 8 };
 
-/* Dense layer l of spec->hidden.n + 1. Local and pure. */
-kt_layer_shape kt_exchange_layer_shape(const kt_network_spec *spec, size_t l);
-
-/* The job as the cost model wants it. Local and pure. */
-kt_exchange_job kt_exchange_job_of(const kt_exchange_spec *spec, const kt_optimizer_spec *optimizer, size_t batch_size,
-                                   size_t n_replicas);
+/* Shards of a batch: as configured, or, when the order is MPI's, as few as give every replica one. Local and pure. */
+size_t kt_exchange_shards(const kt_exchange_spec *spec, size_t batch_size, size_t n_replicas);
 
 /* By what a layer goes: as the spec says, or what costs least of what can. Local and pure. */
 const kt_exchange_kind *kt_exchange_kind_for(const kt_exchange_spec *spec, const kt_machine *machine,
                                              const kt_layout *layout, const kt_exchange_job *job, kt_layer_shape shape);
 
-/* What is decided before there is a network; the same on all ranks, but for n_sums. */
-typedef struct kt_exchange_plan {
+/* What is decided before there is a network; the same on all ranks, but for what depends on the replica's number. */
+struct kt_exchange_plan {
     kt_exchange_spec spec;
     kt_optimizer_spec optimizer;
+    kt_layout layout;
+    size_t number;                 /* of this replica */
     kt_exchange_job job;           /* batch_size: of the largest batch */
     size_t n_layers;               /* dense ones */
     kt_layer_shape *shape;         /* [n_layers], owned, */
-    const kt_exchange_kind **kind; /* as is this */
+    kt_range *floats;              /* as is this: places of their weights and biases in a vector; */
+    const kt_exchange_kind **kind; /* and this, which kt_exchange_plan_choose fills */
     size_t n_sums;                 /* partial sums of a gradient that this replica makes; 0 when no layer needs them */
-    bool has_factors;              /* a layer needs them of other replicas */
     size_t n_floats;               /* of a vector of all parameters */
     size_t n_units;                /* of all layers, in whole panels */
     kt_link link;                  /* between replicas, as measured; zeros when there was nothing to measure */
-} kt_exchange_plan;
+};
 
-/* For a network with max_batch. Measures the link between the replicas when the choice depends on it. Collective. *out is zeroed
- * on failure, or may be freed. */
+/* All but the choice, for a network with max_batch. *out may be freed after a failure, too. Local. */
+kt_status kt_exchange_plan_create(kt_exchange_plan *out, const kt_exchange_spec *spec,
+                                  const kt_optimizer_spec *optimizer, const kt_network_spec *network,
+                                  const kt_layout *layout, size_t number);
+void kt_exchange_plan_free(kt_exchange_plan *plan);
+
+/* Each layer's kind, and what follows from it. KT_CONFIG when MPI cannot count what would be sent. Local. */
+kt_status kt_exchange_plan_choose(kt_exchange_plan *plan, const kt_machine *machine);
+
+/* Both, for a replica; measures the link between the replicas when the choice depends on it. Collective. *out may be
+ * freed after a failure, too. */
 kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_exchange_spec *spec,
                              const kt_optimizer_spec *optimizer, const kt_network_spec *network);
-void kt_exchange_plan_free(kt_exchange_plan *plan);
 
 /* Layers that go by a kind. Local. */
 size_t kt_exchange_plan_count(const kt_exchange_plan *plan, const kt_exchange_kind *kind);

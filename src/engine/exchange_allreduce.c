@@ -1,7 +1,6 @@
 /* Exchange by allreduce: partial sums of the gradient go to the owner of a slice, the slice's parameters to all. */
 #include <limits.h>
 #include <math.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "base/share.h"
@@ -13,15 +12,12 @@
 static void add_norm(const kt_layout *layout, const kt_exchange_job *job, kt_layer_shape layer, kt_exchange_cost *cost)
 {
     const double R = (double)layout->n_replicas, n = kt_cost_floats(layer);
-    const kt_exchange_cost more = {.messages = 1,
-                                   .total_bytes = (R - 1) * n * sizeof(float),
-                                   .sent_bytes = (R - 1) * (job->rank0 ? n : n / R) * sizeof(float)};
-    cost->messages += more.messages;
-    cost->total_bytes += more.total_bytes;
-    cost->sent_bytes += more.sent_bytes;
+    cost->messages += 1;
+    cost->total_bytes += (R - 1) * n * sizeof(float);
+    cost->sent_bytes += (R - 1) * (job->rank0 ? n : n / R) * sizeof(float);
 }
 
-/* Partial sums of one replica, and of all. */
+/* Partial sums of a replica. */
 static size_t count_sums(const kt_layout *layout, const kt_exchange_job *job, size_t replica)
 {
     kt_shard_node nodes[KT_MAX_SHARD_NODES];
@@ -34,21 +30,18 @@ static kt_exchange_cost cost(const kt_machine *machine, const kt_layout *layout,
                              kt_layer_shape layer)
 {
     const double R = (double)layout->n_replicas, n = kt_cost_floats(layer);
-    const double slice = job->rank0 ? n : n / R, here = kt_cost_replicas_here(layout);
-    kt_exchange_cost cost = {.messages = 2, .updates = 1, .host_states = job->rank0 ? 1 : here / R};
-    double most = 1, all = 0; /* partial sums */
+    const double slice = job->rank0 ? n : n / R;
+    kt_exchange_cost cost = {.messages = 2, .updates = 1};
+    double most = 1; /* partial sums */
     cost.total_bytes = (R - 1) * n * sizeof(float);
     for (size_t r = 0; r < layout->n_replicas; r++) {
         const double own = (double)count_sums(layout, job, r);
         most = fmax(most, own);
-        all += own;
         cost.total_bytes += own * (n - (job->rank0 ? (r == 0 ? n : 0) : slice)) * sizeof(float);
     }
     cost.sent_bytes = (job->rank0 ? (R - 1) * n : most * (n - slice) + (R - 1) * slice) * sizeof(float);
     if (job->clips)
         add_norm(layout, job, layer, &cost);
-    /* the partial sums; and of a slice what its owner receives and the sum, which in MPI's order is all there is */
-    cost.host_sums = here * most + cost.host_states * (job->reproducible ? 1 + all : 1);
     /* forming the partial sums, adding R of them and updating, besides what the messages themselves move */
     const double touched = 2 * most * n * sizeof(float) + R * slice * sizeof(float) +
                            kt_cost_update_bytes(job) * slice + n * sizeof(float);
@@ -70,6 +63,43 @@ static kt_status check(const kt_exchange_job *job, kt_layer_shape layer)
 
 /* ---- making it ---- */
 
+/* The next layers that allreduce, from *l on, which go together as far as MPI counts: their floats; none after the last. */
+static kt_range next_message(const kt_exchange_plan *plan, size_t *l)
+{
+    kt_range all = {0, 0};
+    for (; *l < plan->n_layers; ++*l) {
+        const kt_range its = plan->floats[*l];
+        if (plan->kind[*l] != &kt_exchange_allreduce)
+            continue;
+        if (all.end > 0 && (all.end != its.begin || its.end - all.begin > INT_MAX))
+            break;
+        all = (kt_range){all.end > 0 ? all.begin : its.begin, its.end};
+    }
+    return all;
+}
+
+/* What replica r owns of n floats, in whole cache lines. */
+static kt_range slice_of(const kt_exchange_plan *plan, size_t n, size_t r)
+{
+    if (plan->job.rank0)
+        return r == 0 ? (kt_range){0, n} : (kt_range){n, n};
+    return kt_share_tiles(n, KT_LINE_FLOATS, r, plan->layout.n_replicas);
+}
+
+/* All partial sums of the longest slice. */
+static size_t count_received(const kt_exchange_plan *plan)
+{
+    size_t longest = 0, n_nodes = 0;
+    for (size_t l = 0; l < plan->n_layers;) {
+        const kt_range message = next_message(plan, &l),
+                       own = slice_of(plan, message.end - message.begin, plan->number);
+        longest = kt_larger(longest, own.end - own.begin);
+    }
+    for (size_t r = 0; r < plan->layout.n_replicas; r++)
+        n_nodes += count_sums(&plan->layout, &plan->job, r);
+    return plan->job.reproducible ? n_nodes * longest : 0;
+}
+
 /* The partial sums that every replica makes of its shards. */
 static void find_nodes(kt_exchange *x)
 {
@@ -79,59 +109,28 @@ static void find_nodes(kt_exchange *x)
         kt_shard_node *nodes = a->all_nodes + a->n_all_nodes;
         a->n_sums[r] = kt_shards_nodes(rows.first, rows.end, nodes);
         if (r == x->replica->number)
-            memcpy(a->nodes, nodes, a->n_sums[r] * sizeof *nodes);
+            a->nodes = nodes;
         a->n_all_nodes += a->n_sums[r];
     }
-}
-
-/* Neighbouring layers go together, as far as MPI counts. */
-static void find_messages(kt_exchange *x)
-{
-    kt_allreduce *a = &x->allreduce;
-    for (size_t l = 0; l < x->plan->n_layers; l++) {
-        const kt_tensor *weight = &x->parameters->tensor[x->dense[l].weight];
-        const kt_tensor *bias = &x->parameters->tensor[x->dense[l].bias];
-        const size_t begin = weight->offset, end = bias->offset + bias->room;
-        kt_message *last = a->n_messages > 0 ? &a->messages[a->n_messages - 1] : NULL;
-        if (x->plan->kind[l] != &kt_exchange_allreduce)
-            continue;
-        if (last != NULL && last->end == begin && end - last->begin <= INT_MAX)
-            last->end = end;
-        else
-            a->messages[a->n_messages++] = (kt_message){.begin = begin, .end = end};
-    }
-}
-
-/* Who owns which elements of a message, in whole cache lines. */
-static kt_status cut(const kt_exchange *x, kt_message *message)
-{
-    const size_t n = message->end - message->begin, n_replicas = x->replica->n_replicas;
-    KT_TRY(KT_NEW(message->bounds, n_replicas + 1));
-    for (size_t r = 0; r < n_replicas; r++) {
-        message->bounds[r] = kt_share_tiles(n, KT_LINE_FLOATS, r, n_replicas).begin;
-        if (x->plan->job.rank0)
-            message->bounds[r] = r == 0 ? 0 : n;
-    }
-    message->bounds[n_replicas] = n;
-    return KT_OK;
 }
 
 static kt_status create(kt_exchange *x)
 {
     kt_allreduce *a = &x->allreduce;
-    const size_t n_replicas = x->replica->n_replicas, number = x->replica->number;
-    size_t longest = 0;
+    const size_t n_replicas = x->replica->n_replicas;
     KT_TRY(KT_NEW(a->messages, x->plan->n_layers));
     KT_TRY(KT_NEW(a->n_sums, n_replicas));
     KT_TRY(KT_NEW(a->all_nodes, n_replicas * KT_MAX_SHARD_NODES));
     find_nodes(x);
-    find_messages(x);
-    for (kt_message *m = a->messages; m < a->messages + a->n_messages; m++) {
-        KT_TRY(cut(x, m));
-        longest = kt_larger(longest, m->bounds[number + 1] - m->bounds[number]);
+    for (size_t l = 0; l < x->plan->n_layers;) {
+        const kt_range floats = next_message(x->plan, &l);
+        kt_message *m = &a->messages[a->n_messages++];
+        *m = (kt_message){floats.begin, floats.end, NULL};
+        KT_TRY(KT_NEW(m->bounds, n_replicas + 1));
+        for (size_t r = 0; r < n_replicas; r++)
+            m->bounds[r + 1] = slice_of(x->plan, floats.end - floats.begin, r).end;
     }
-    const bool receives = x->replica->leaders != NULL && x->plan->spec.reproducible;
-    return receives ? KT_NEW(a->received, a->n_all_nodes * longest) : KT_OK;
+    return KT_OK;
 }
 
 static void destroy(kt_exchange *x)
@@ -142,7 +141,6 @@ static void destroy(kt_exchange *x)
     kt_memory_free(a->messages);
     kt_memory_free(a->n_sums);
     kt_memory_free(a->all_nodes);
-    kt_memory_free(a->received);
 }
 
 /* ---- a step ---- */
@@ -177,8 +175,8 @@ static void add_up(kt_exchange *x, const kt_message *m)
         kt_comm_reduce_slices(x->replica->leaders, m->bounds, x->pool.sums + m->begin, sum);
         return;
     }
-    kt_comm_exchange_sums(x->replica->leaders, m->bounds, a->n_sums, x->pool.sums + m->begin, n, a->received);
-    kt_shards_add_f32(a->all_nodes, a->n_all_nodes, own, own, a->received, sum);
+    kt_comm_exchange_sums(x->replica->leaders, m->bounds, a->n_sums, x->pool.sums + m->begin, n, x->pool.received);
+    kt_shards_add_f32(a->all_nodes, a->n_all_nodes, own, own, x->pool.received, sum);
 }
 
 static void combine(kt_exchange *x, const kt_step *step)
@@ -224,6 +222,7 @@ const kt_exchange_kind kt_exchange_allreduce = {
     .cost = cost,
     .check = check,
     .needs_sums = true,
+    .count_received = count_received,
     .create = create,
     .free = destroy,
     .start = form_sums,

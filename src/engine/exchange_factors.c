@@ -16,7 +16,7 @@ static kt_exchange_cost cost(const kt_machine *machine, const kt_layout *layout,
         const kt_range rows = kt_rows_range(&(kt_rows){job->batch_size, job->n_shards, own.begin, own.end});
         most_rows = fmax(most_rows, (double)(rows.end - rows.begin));
     }
-    kt_exchange_cost cost = {.messages = 2, .updates = R, .host_states = kt_cost_replicas_here(layout)};
+    kt_exchange_cost cost = {.messages = 2, .updates = R};
     const double row_bytes = (double)(layer.n_in + layer.n_out) * sizeof(float);
     cost.total_bytes = (R - 1) * (double)job->batch_size * row_bytes;
     cost.sent_bytes = (R - 1) * most_rows * row_bytes;

@@ -7,8 +7,7 @@
 #include "base/timer.h"
 #include "engine/exchange_private.h"
 
-/* Shards of a batch: as configured, or, when the order is MPI's, as few as give every replica one. */
-static size_t count_shards(const kt_exchange_spec *spec, size_t batch_size, size_t n_replicas)
+size_t kt_exchange_shards(const kt_exchange_spec *spec, size_t batch_size, size_t n_replicas)
 {
     enum {
         SAMPLES = 64,
@@ -23,17 +22,6 @@ static size_t count_shards(const kt_exchange_spec *spec, size_t batch_size, size
     while (!spec->reproducible && n < n_replicas && n < KT_MAX_SHARDS)
         n *= 2;
     return n;
-}
-
-kt_exchange_job kt_exchange_job_of(const kt_exchange_spec *spec, const kt_optimizer_spec *optimizer, size_t batch_size,
-                                   size_t n_replicas)
-{
-    return (kt_exchange_job){.batch_size = batch_size,
-                             .n_shards = count_shards(spec, batch_size, n_replicas),
-                             .n_slots = kt_optimizers[optimizer->kind].n_slots,
-                             .reproducible = spec->reproducible,
-                             .rank0 = spec->state_owner == KT_STATE_RANK0,
-                             .clips = spec->clip_norm > 0};
 }
 
 /* Seconds of one exchange in which every replica sends n floats to all the others; the best of some. Leaders only. */
@@ -73,94 +61,68 @@ static kt_status measure_link(kt_replica *replica, kt_link *link)
     return KT_OK;
 }
 
-kt_layer_shape kt_exchange_layer_shape(const kt_network_spec *spec, size_t l)
+kt_status kt_exchange_plan_create(kt_exchange_plan *out, const kt_exchange_spec *spec,
+                                  const kt_optimizer_spec *optimizer, const kt_network_spec *network,
+                                  const kt_layout *layout, size_t number)
 {
-    const int64_t *widths = spec->hidden.values;
-    return (kt_layer_shape){.n_in = l > 0 ? (size_t)widths[l - 1] : spec->n_in,
-                            .n_out = l < spec->hidden.n ? (size_t)widths[l] : spec->n_classes};
-}
-
-static size_t row_of(const kt_exchange_kind *kind)
-{
-    size_t k = 0;
-    while (kt_exchange_kinds[k] != kind)
-        k++;
-    return k;
-}
-
-/* Rank 0 decides for all, with the link as it saw it. */
-static void choose_layers(kt_exchange_plan *plan, kt_replica *replica, const kt_network_spec *spec, size_t *rows)
-{
-    kt_machine machine = kt_machine_typical;
-    const kt_layout layout = {.n_hosts = replica->n_hosts,
-                              .n_ranks = (size_t)kt_comm_size(replica->world),
-                              .ranks_per_replica = replica->team.n_seats,
-                              .n_replicas = replica->n_replicas};
-    if (plan->link.bytes_per_second > 0)
-        machine.local = machine.network = plan->link;
-    for (size_t l = 0; l < plan->n_layers; l++) {
-        const kt_layer_shape shape = kt_exchange_layer_shape(spec, l);
-        plan->shape[l] = shape;
-        plan->n_units += kt_panels_count(shape.n_out) * KT_PANEL;
-        rows[l] = row_of(kt_exchange_kind_for(&plan->spec, &machine, &layout, &plan->job, shape));
+    const size_t n = network->hidden.n + 1;
+    *out =
+        (kt_exchange_plan){.spec = *spec, .optimizer = *optimizer, .layout = *layout, .number = number, .n_layers = n};
+    out->job = (kt_exchange_job){.batch_size = network->max_batch,
+                                 .n_shards = kt_exchange_shards(spec, network->max_batch, layout->n_replicas),
+                                 .n_slots = kt_optimizers[optimizer->kind].n_slots,
+                                 .reproducible = spec->reproducible,
+                                 .rank0 = spec->state_owner == KT_STATE_RANK0,
+                                 .clips = spec->clip_norm > 0};
+    KT_TRY(KT_NEW(out->kind, n));
+    KT_TRY(KT_NEW(out->shape, n));
+    KT_TRY(KT_NEW(out->floats, n));
+    KT_TRY(kt_network_places(network, out->floats));
+    out->n_floats = out->floats[n - 1].end;
+    for (size_t l = 0; l < n; l++) {
+        const size_t n_in = l > 0 ? out->shape[l - 1].n_out : network->n_in;
+        out->shape[l] = (kt_layer_shape){n_in, l + 1 < n ? (size_t)network->hidden.values[l] : network->n_classes};
+        out->n_units += kt_panels_count(out->shape[l].n_out) * KT_PANEL;
     }
-    kt_comm_broadcast(replica->world, 0, rows, plan->n_layers * sizeof *rows);
-    for (size_t l = 0; l < plan->n_layers; l++)
-        plan->kind[l] = kt_exchange_kinds[rows[l]];
+    return KT_OK;
 }
 
-/* What follows from the choice for memory. */
-static void count_vectors(kt_exchange_plan *plan, const kt_replica *replica)
+kt_status kt_exchange_plan_choose(kt_exchange_plan *plan, const kt_machine *machine)
 {
-    const kt_rows rows = kt_replica_rows(replica, replica->number, 0, plan->job.n_shards);
+    const kt_range own = kt_share(plan->job.n_shards, plan->number, plan->layout.n_replicas);
     kt_shard_node nodes[KT_MAX_SHARD_NODES];
-    const size_t n_nodes = kt_shards_nodes(rows.first, rows.end, nodes);
     for (size_t l = 0; l < plan->n_layers; l++) {
-        plan->has_factors |= replica->n_replicas > 1 && plan->kind[l]->needs_factors;
-        if (plan->kind[l]->needs_sums)
-            plan->n_sums = n_nodes > 0 ? n_nodes : 1;
+        const kt_exchange_kind *kind =
+            kt_exchange_kind_for(&plan->spec, machine, &plan->layout, &plan->job, plan->shape[l]);
+        plan->kind[l] = kind;
+        if (kind->needs_sums)
+            plan->n_sums = kt_larger(1, kt_shards_nodes(own.begin, own.end, nodes));
+        if (plan->layout.n_replicas > 1)
+            KT_TRY(kind->check(&plan->job, plan->shape[l]));
     }
-}
-
-/* Whether MPI can count what is sent. */
-static kt_status check_messages(const kt_exchange_plan *plan, const kt_replica *replica)
-{
-    for (size_t l = 0; l < plan->n_layers && replica->n_replicas > 1; l++)
-        KT_TRY(plan->kind[l]->check(&plan->job, plan->shape[l]));
     return KT_OK;
 }
 
 kt_status kt_exchange_choose(kt_exchange_plan *out, kt_replica *replica, const kt_exchange_spec *spec,
                              const kt_optimizer_spec *optimizer, const kt_network_spec *network)
 {
-    kt_network_room room;
-    size_t *rows = NULL;
-    *out = (kt_exchange_plan){.spec = *spec, .optimizer = *optimizer, .n_layers = network->hidden.n + 1};
-    out->job = kt_exchange_job_of(spec, optimizer, network->max_batch, replica->n_replicas);
-    kt_status status = kt_network_measure(network, &replica->team, &room);
-    out->n_floats = room.n_floats;
-    if (status == KT_OK)
-        status = KT_NEW(out->kind, out->n_layers);
-    if (status == KT_OK)
-        status = KT_NEW(out->shape, out->n_layers);
-    if (status == KT_OK)
-        status = KT_NEW(rows, out->n_layers);
-    status = kt_comm_agree(replica->world, status);
-    if (status == KT_OK && replica->n_replicas > 1 && spec->kind == 0)
-        status = measure_link(replica, &out->link);
-    if (status == KT_OK) {
-        choose_layers(out, replica, network, rows);
-        count_vectors(out, replica);
-        status = check_messages(out, replica);
+    kt_layout layout = kt_replica_layout(replica);
+    kt_machine machine = kt_machine_typical;
+    kt_comm_broadcast(replica->world, 0, &layout, sizeof layout); /* teams may differ in size */
+    KT_TRY(kt_comm_agree(replica->world,
+                         kt_exchange_plan_create(out, spec, optimizer, network, &layout, replica->number)));
+    if (layout.n_replicas > 1 && spec->kind == 0) {
+        KT_TRY(measure_link(replica, &out->link));
+        machine.local = machine.network = out->link;
     }
-    kt_memory_free(rows);
-    return status;
+    return kt_exchange_plan_choose(out, &machine);
 }
 
 void kt_exchange_plan_free(kt_exchange_plan *plan)
 {
     kt_memory_free(plan->kind);
     kt_memory_free(plan->shape);
+    kt_memory_free(plan->floats);
     memset(plan, 0, sizeof *plan);
 }
 

@@ -31,6 +31,7 @@ typedef struct kt_factor_rows {
 typedef struct kt_exchange_memory {
     float *gradient; /* [n_floats] and */
     float *sums;     /* [plan->n_sums x n_floats]: NULL when no layer needs them */
+    float *received; /* leaders: the most that a kind receives at once */
 } kt_exchange_memory;
 
 /* Neighbouring layers that allreduce: elements [begin, end) of the parameter vector. */
@@ -42,11 +43,10 @@ typedef struct kt_message {
 typedef struct kt_allreduce {
     size_t n_messages;
     kt_message *messages;
-    kt_shard_node nodes[KT_MAX_SHARD_NODES]; /* the partial sums of this replica */
-    size_t *n_sums;                          /* [n_replicas] */
-    kt_shard_node *all_nodes;                /* of all replicas, in order */
+    size_t *n_sums;             /* [n_replicas]: partial sums, */
+    kt_shard_node *all_nodes;   /* of all replicas, in order, */
+    const kt_shard_node *nodes; /* and of this one, among them */
     size_t n_all_nodes;
-    float *received; /* leaders: [all nodes x longest slice] */
 } kt_allreduce;
 
 struct kt_exchange {

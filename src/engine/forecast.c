@@ -1,7 +1,6 @@
 /* The cost model filled from a job. */
 #include "engine/forecast.h"
 
-#include "base/memory.h"
 #include "base/share.h"
 #include "engine/evaluate.h"
 #include "engine/exchange.h"
@@ -17,26 +16,18 @@ kt_status kt_forecast_create(kt_forecast *f, const kt_config *config, const kt_d
     f->spec = kt_config_network(config, set->d, set->n_classes);
     f->spec.max_rows = kt_evaluate_max_rows(f->batches.largest, &data->split);
     f->spec.max_batch = f->batches.largest;
-    f->exchange = kt_exchange_job_of(&config->exchange, &config->optimizer, f->batches.each, 1);
     const kt_layout layout = kt_forecast_layout(f, n_ranks, n_hosts);
-    const kt_team team = {.n_seats = layout.ranks_per_replica};
-    f->exchange = kt_exchange_job_of(&config->exchange, &config->optimizer, f->batches.each, layout.n_replicas);
-    kt_status status = kt_network_measure(&f->spec, &team, &f->room);
+    kt_status status = kt_network_measure(&f->spec, &kt_team_alone, &f->room);
     if (status == KT_OK)
-        status = KT_NEW(f->layers, f->spec.hidden.n + 1);
-    if (status != KT_OK) {
-        *f = (kt_forecast){0};
-        return status;
-    }
-    f->n_layers = f->spec.hidden.n + 1;
-    for (size_t l = 0; l < f->n_layers; l++)
-        f->layers[l] = kt_exchange_layer_shape(&f->spec, l);
-    return KT_OK;
+        status = kt_exchange_plan_create(&f->plan, &config->exchange, &config->optimizer, &f->spec, &layout, 0);
+    if (status != KT_OK)
+        kt_forecast_free(f);
+    return status;
 }
 
 void kt_forecast_free(kt_forecast *forecast)
 {
-    kt_memory_free(forecast->layers);
+    kt_exchange_plan_free(&forecast->plan);
     *forecast = (kt_forecast){0};
 }
 
@@ -55,7 +46,7 @@ size_t kt_forecast_arrangements(const kt_forecast *f, size_t n_ranks, size_t n_h
     const kt_arrangement_job job = {.n_ranks = n_ranks,
                                     .n_hosts = n_hosts,
                                     .batch_size = f->batches.each,
-                                    .n_shards = f->exchange.n_shards,
+                                    .n_shards = kt_exchange_shards(&f->config->exchange, f->batches.largest, 1),
                                     .most_seats = kt_arrangement_seats(&f->spec)};
     const size_t n = kt_arrangements(&f->config->arrangement, &job, out);
     for (size_t i = 0; i < n; i++)
@@ -71,25 +62,17 @@ kt_layout kt_forecast_layout(const kt_forecast *f, size_t n_ranks, size_t n_host
     return layouts[0];
 }
 
-kt_layer_costs kt_forecast_layer(const kt_forecast *f, const kt_layout *layout, size_t l)
-{
-    kt_layer_costs c = {
-        .kind = kt_exchange_kind_for(&f->config->exchange, &f->machine, layout, &f->exchange, f->layers[l])};
-    for (size_t k = 0; k < kt_n_exchange_kinds; k++)
-        c.each[k] = kt_exchange_kinds[k]->cost(&f->machine, layout, &f->exchange, f->layers[l]);
-    c.cost = c.kind->cost(&f->machine, layout, &f->exchange, f->layers[l]);
-    return c;
-}
-
 /* Products and letters, then exchange and update of every layer. */
 double kt_forecast_step(const kt_forecast *f, const kt_layout *layout)
 {
-    const kt_step_cost step = kt_cost_step(&f->machine, layout, &f->exchange, f->layers, f->n_layers);
+    const kt_step_cost step = kt_cost_step(&f->machine, layout, &f->plan.job, f->plan.shape, f->plan.n_layers);
     double seconds = step.forward_seconds + step.backward_seconds + step.letter_seconds;
     if (layout->n_replicas == 1)
         return seconds + step.update_seconds;
-    for (size_t l = 0; l < f->n_layers; l++)
-        seconds += kt_forecast_layer(f, layout, l).cost.seconds;
+    for (size_t l = 0; l < f->plan.n_layers; l++)
+        seconds += kt_exchange_kind_for(&f->plan.spec, &f->machine, layout, &f->plan.job, f->plan.shape[l])
+                       ->cost(&f->machine, layout, &f->plan.job, f->plan.shape[l])
+                       .seconds;
     return seconds;
 }
 

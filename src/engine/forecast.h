@@ -11,13 +11,11 @@
 typedef struct kt_forecast {
     const kt_config *config; /* borrowed, as is what spec borrows from it */
     kt_network_spec spec;
-    kt_exchange_job exchange;
-    size_t n_layers;
-    kt_network_room room;         /* of each rank */
+    kt_exchange_plan plan;        /* of replica 0; nothing is chosen */
+    kt_network_room room;         /* of a rank alone */
     size_t n_train, n_validation; /* samples */
     kt_batch_sizes batches;
-    kt_layer_shape *layers; /* [n_layers], owned */
-    kt_machine machine;     /* a typical one; may be changed */
+    kt_machine machine; /* a typical one; may be changed */
 } kt_forecast;
 
 /* For n_ranks on n_hosts. KT_CONFIG when the network cannot be made. *f is zeroed on failure. */
@@ -31,15 +29,6 @@ size_t kt_forecast_arrangements(const kt_forecast *forecast, size_t n_ranks, siz
 
 /* The first of them. */
 kt_layout kt_forecast_layout(const kt_forecast *forecast, size_t n_ranks, size_t n_hosts);
-
-/* Each exchange of a layer, and which it would be. */
-typedef struct kt_layer_costs {
-    kt_exchange_cost each[KT_MOST_EXCHANGE_KINDS]; /* as kt_exchange_kinds */
-    const kt_exchange_kind *kind;
-    kt_exchange_cost cost; /* of that */
-} kt_layer_costs;
-
-kt_layer_costs kt_forecast_layer(const kt_forecast *forecast, const kt_layout *layout, size_t l);
 
 /* Seconds of a step; and of an epoch: its steps, and the validation after them. */
 double kt_forecast_step(const kt_forecast *forecast, const kt_layout *layout);

@@ -69,8 +69,10 @@ static kt_status split_host(kt_replica *replica, size_t ranks_per_replica)
     kt_comm *host;
     KT_TRY(kt_comm_group_host(replica->world, &host));
     const size_t n = (size_t)kt_comm_size(host), rank = (size_t)kt_comm_rank(host);
-    const size_t most = ranks_per_replica < n ? ranks_per_replica : n;
+    const size_t most = kt_smaller(ranks_per_replica, n);
     int64_t n_hosts = rank == 0;
+    replica->by_root = kt_comm_rank(replica->world) == 0;
+    kt_comm_broadcast(host, 0, &replica->by_root, sizeof replica->by_root);
     kt_comm_sum_i64(replica->world, &n_hosts, 1);
     replica->n_hosts = (size_t)n_hosts;
     replica->spans = ranks_per_replica == KT_RANKS_OF_ALL_HOSTS && n_hosts > 1;
@@ -129,7 +131,26 @@ kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_re
     }
     out->team.seat = (size_t)kt_comm_rank(out->ranks);
     out->team.n_seats = (size_t)kt_comm_size(out->ranks);
+    out->first = kt_comm_rank(out->near) == 0;
     return KT_OK;
+}
+
+kt_replica kt_replica_sketch(const kt_layout *layout, size_t rank)
+{
+    const size_t n = kt_share(layout->n_ranks, 0, layout->n_hosts).end;
+    kt_replica r = {.n_hosts = layout->n_hosts, .n_replicas = layout->n_replicas, .by_root = true};
+    r.spans = layout->n_replicas < layout->n_hosts;
+    r.n_here = r.spans ? 1 : (n + layout->ranks_per_replica - 1) / layout->ranks_per_replica;
+    r.number = (size_t)group_of(rank, n, r.n_here);
+    const kt_range ranks = kt_share(r.spans ? layout->n_ranks : n, r.number, r.n_here);
+    r.team = (kt_team){.seat = rank - ranks.begin, .n_seats = ranks.end - ranks.begin};
+    r.first = r.team.seat == 0;
+    return r;
+}
+
+kt_layout kt_replica_layout(const kt_replica *r)
+{
+    return (kt_layout){r->n_hosts, (size_t)kt_comm_size(r->world), r->team.n_seats, r->n_replicas};
 }
 
 void kt_replica_free(kt_replica *replica)
@@ -150,20 +171,35 @@ void kt_replica_free(kt_replica *replica)
 /* Letters begin at a page, so that each lies near who writes it. */
 enum { PAGE_BYTES = 4096 };
 
+static size_t in_pages(size_t n_bytes)
+{
+    return (n_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
+kt_replica_bytes kt_replica_measure(const kt_replica *r, const kt_replica_room *room)
+{
+    const size_t letters = r->team.n_seats > 1 ? kt_mail_bytes(r->team.n_seats, room->letter_bytes) : 0;
+    return (kt_replica_bytes){in_pages(room->n_bytes) + (r->spans ? 0 : letters),
+                              room->rank_bytes + (r->spans ? letters : 0), letters};
+}
+
+size_t kt_replica_charge(const kt_replica *r, const kt_replica_bytes *bytes)
+{
+    return bytes->rank + (r->first ? bytes->shared : 0);
+}
+
 /* The team's calls get the replica where it stands now: it must not move after this. */
 kt_status kt_replica_allocate(kt_replica *replica, const kt_replica_room *room)
 {
     const size_t n_seats = replica->team.n_seats, n_near = (size_t)kt_comm_size(replica->near);
-    const size_t begin = (room->n_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-    const size_t mail_bytes = n_seats > 1 ? kt_mail_bytes(n_seats, room->letter_bytes) : 0;
-    const size_t n_bytes = begin + (replica->spans ? 0 : mail_bytes);
-    const size_t each_bytes = room->rank_bytes + (replica->spans ? mail_bytes : 0);
+    const kt_replica_bytes bytes = kt_replica_measure(replica, room);
     const size_t root = kt_comm_rank(replica->world) == 0 ? room->root_bytes : 0;
+    int64_t given = replica->by_root ? (int64_t)kt_replica_charge(replica, &bytes) : 0;
     KT_TRY(kt_comm_agree(replica->world,
-                         kt_pool_check_room(replica->near, n_bytes + n_near * each_bytes, replica->n_here, root)));
-    KT_TRY(kt_comm_agree(replica->world, kt_pool_create(replica->near, n_bytes, &replica->pool)));
+                         kt_pool_check_room(replica->near, bytes.shared + n_near * bytes.rank, replica->n_here, root)));
+    KT_TRY(kt_comm_agree(replica->world, kt_pool_create(replica->near, bytes.shared, &replica->pool)));
     kt_status status = KT_OK;
-    char *letters = replica->spans ? NULL : (char *)kt_pool_memory(replica->pool) + begin;
+    char *letters = replica->spans ? NULL : (char *)kt_pool_memory(replica->pool) + in_pages(room->n_bytes);
     if (n_seats > 1)
         status = kt_mail_create(replica->ranks, letters, room->letter_bytes, &replica->mail);
     KT_TRY(kt_comm_agree(replica->world, status));
@@ -173,6 +209,8 @@ kt_status kt_replica_allocate(kt_replica *replica, const kt_replica_room *room)
     replica->team.inbox = inbox;
     replica->team.barrier = n_seats > 1 ? barrier : NULL;
     replica->team.gather_all = replica->n_replicas > 1 ? gather_all : NULL;
+    kt_comm_sum_i64(replica->world, &given, 1);
+    replica->host_bytes = (size_t)given;
     return KT_OK;
 }
 

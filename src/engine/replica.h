@@ -11,6 +11,7 @@
 #include "edge/comm.h"
 #include "edge/comm_mail.h"
 #include "edge/comm_pool.h"
+#include "engine/cost.h"
 #include "net/network.h"
 
 typedef struct kt_replica {
@@ -20,16 +21,19 @@ typedef struct kt_replica {
     kt_comm *leaders; /* the replicas' first ranks, in the replicas' order; NULL on all others */
     kt_comm *heads;   /* the first ranks of all groups that share memory; NULL on all others */
     bool spans;       /* several hosts */
+    bool first;       /* of those that share memory */
+    bool by_root;     /* on the host of the first rank of all */
     size_t number, n_replicas;
     size_t n_hosts;
     size_t n_here; /* replicas of this host */
     kt_team team;  /* works after kt_replica_allocate */
     kt_pool *pool; /* NULL before kt_replica_allocate, as is mail */
     kt_mail *mail;
-    uint64_t n_heard; /* letters for all, when the ranks last heard each other */
-    unsigned said;    /* by a single rank: bits */
-    size_t *bounds;   /* [n_replicas + 1]: scratch */
-    size_t *no_bytes; /* [n_seats]: the sizes of empty letters */
+    uint64_t n_heard;  /* letters for all, when the ranks last heard each other */
+    unsigned said;     /* by a single rank: bits */
+    size_t host_bytes; /* that all ranks of the first one's host have been given */
+    size_t *bounds;    /* [n_replicas + 1]: scratch */
+    size_t *no_bytes;  /* [n_seats]: the sizes of empty letters */
 } kt_replica;
 
 /* Words for ranks that share one copy of the weights, and what is more than there are. */
@@ -45,6 +49,10 @@ enum {
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
 void kt_replica_free(kt_replica *replica); /* collective; of a zeroed one a call without effect */
 
+/* Its numbers, with which a rank of the first host would have it, and nothing to call; and how it lies. Local and pure. */
+kt_replica kt_replica_sketch(const kt_layout *layout, size_t rank);
+kt_layout kt_replica_layout(const kt_replica *replica);
+
 /* With parallel.products = auto: own ones, unless no rank's processor multiplies and adds in one operation. All ranks must take the
  * same, also where processors differ. Collective. */
 void kt_replica_agree_on_products(kt_comm *world, kt_network_spec *spec);
@@ -56,6 +64,14 @@ typedef struct kt_replica_room {
     size_t n_bytes, letter_bytes, rank_bytes, root_bytes;
 } kt_replica_room;
 kt_status kt_replica_allocate(kt_replica *replica, const kt_replica_room *room);
+
+/* What that gives, in bytes: to all that share memory, and to a rank; letters are among the former, or, by MPI, the latter. And
+ * what a rank is charged with, which is all that is shared for the first of those who share it. Local and pure. */
+typedef struct kt_replica_bytes {
+    size_t shared, rank, letters;
+} kt_replica_bytes;
+kt_replica_bytes kt_replica_measure(const kt_replica *replica, const kt_replica_room *room);
+size_t kt_replica_charge(const kt_replica *replica, const kt_replica_bytes *bytes);
 void *kt_replica_memory(const kt_replica *replica);
 
 /* The rows of a batch of M, in n_shards shards, that replica `number` computes; perhaps none. Local. */

@@ -52,9 +52,11 @@ void kt_dense_make(kt_dense *d, kt_maker *maker, size_t n_in, size_t n_out)
     cut(d, maker->team);
     maker->own = d->own;
     d->weight = maker->parameters.n;
+    d->floats.begin = maker->parameters.room;
     d->w = (kt_panels){kt_maker_weight(maker, n_out, n_in), d->n_panels, n_in, kt_panels_stride(n_in)};
     d->bias = maker->parameters.n;
     d->b = kt_maker_parameter(maker, "bias", n_out);
+    d->floats.end = maker->parameters.room;
     const size_t n_own = d->own.end - d->own.begin;
     d->x = kt_inputs_take(&maker->rank, spec->max_rows, n_in);
     d->outputs = kt_arena_take(&maker->rank, n_own * kt_panels_stride(spec->max_rows), sizeof(float));

@@ -28,6 +28,7 @@ typedef struct kt_dense {
     size_t run[KT_MAX_SHARDS + 1]; /* run k is panels [run[k], run[k + 1]) of all */
     size_t unit_shards;
     size_t weight, bias; /* numbers of its tensors */
+    kt_range floats;     /* both, one after the other, in a vector */
     kt_panels w;         /* all panels; of which other seats' are there when the host shares memory */
     float *b;            /* [16 n_panels] */
     kt_inputs x;         /* of all samples that were computed here or gathered */

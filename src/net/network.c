@@ -198,6 +198,16 @@ kt_status kt_network_measure(const kt_network_spec *spec, const kt_team *team, k
     return status;
 }
 
+kt_status kt_network_places(const kt_network_spec *spec, kt_range *out)
+{
+    kt_network net = {0};
+    const kt_status status = plan(&net, spec, &kt_team_alone);
+    for (size_t l = 0; l < net.n_blocks && status == KT_OK; l++)
+        out[l] = net.dense[l].floats;
+    free_parts(&net);
+    return status;
+}
+
 kt_status kt_network_create_in_team(kt_network **out, const kt_network_spec *spec, const kt_team *team, void *shared)
 {
     kt_network *net;

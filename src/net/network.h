@@ -24,6 +24,10 @@ typedef struct kt_network_room {
 /* KT_CONFIG when such a network cannot be made here; *out is zeroed then. Local and pure. */
 kt_status kt_network_measure(const kt_network_spec *spec, const kt_team *team, kt_network_room *out);
 
+/* Where the weights and biases of each dense layer will lie in a vector, as kt_dense.floats: out[spec->hidden.n + 1]; the last
+ * ones end it. As kt_network_measure. */
+kt_status kt_network_places(const kt_network_spec *spec, kt_range *out);
+
 /* In memory of its own, for one rank alone. *out is NULL on failure. Parameters are zero until initialized. */
 kt_status kt_network_create(kt_network **out, const kt_network_spec *spec);
 

@@ -63,6 +63,7 @@ typedef struct kt_results {
     int64_t ranks;                     /* of the start that trained last */
     kt_arrangement_times arrangements; /* of them; n is 0 when nothing was trained */
     size_t n_parameters;
+    size_t memory_bytes; /* rank 0: that the ranks of its host have laid out together, at the end */
 } kt_results;
 
 const kt_scores *kt_results_left(const kt_results *results); /* [KT_N_PARTS]: of the weights the run leaves */

@@ -95,6 +95,7 @@ static json_t *summary_json(const kt_config *config, const kt_provenance *proven
     if (r->arrangements.n > 0)
         json_object_set_new(root, "arrangement", arrangements_json(&r->arrangements));
     json_object_set_new(root, "parameters", json_integer((json_int_t)r->n_parameters));
+    json_object_set_new(root, "memory_bytes", json_integer((json_int_t)r->memory_bytes));
     json_object_set_new(root, "seed", json_integer(config->run.seed));
     json_object_set_new(root, "split_seed", json_integer(config->split.seed));
     json_object_set_new(root, "provenance", provenance_json(provenance));

@@ -23,6 +23,18 @@ typedef struct kt_shard_result {
     int64_t words; /* that were said in the replica that scored it: a bit each (replica.h) */
 } kt_shard_result;
 
+/* What a rank's arrangement needs, by the code that lays it out. Local and pure. */
+typedef struct kt_trainer_room {
+    kt_network_room network;
+    size_t exchange_bytes;
+    size_t best_bytes,
+        checkpoint_bytes;    /* rank 0's best weights; and while a checkpoint is written, all tensors once as
+                                          * HDF5 has them, once as a file */
+    kt_replica_room replica; /* what it is asked for in all */
+} kt_trainer_room;
+kt_status kt_trainer_measure(const kt_network_spec *spec, const kt_team *team, const kt_exchange_plan *plan,
+                             kt_trainer_room *out);
+
 /* A trainer at step 0, weights initialized. comm, config, data and log are borrowed for its lifetime; dir is where
  * checkpoints/, best.h5 and history.csv go (NULL: nothing is written). Collective. *out is NULL on failure. */
 kt_status kt_trainer_create(kt_trainer **out, kt_comm *comm, const kt_config *config, const kt_data *data, kt_log *log,

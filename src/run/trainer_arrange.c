@@ -34,12 +34,10 @@ kt_status kt_trainer_arrange(kt_trainer *t)
     int64_t n_hosts = kt_comm_rank(host) == 0;
     kt_comm_free(host);
     kt_comm_sum_i64(t->comm, &n_hosts, 1);
-    const kt_exchange_job job =
-        kt_exchange_job_of(&t->config->exchange, &t->config->optimizer, t->batches.sizes.largest, 1);
     const kt_arrangement_job from = {.n_ranks = (size_t)kt_comm_size(t->comm),
                                      .n_hosts = (size_t)n_hosts,
                                      .batch_size = t->batches.sizes.each,
-                                     .n_shards = job.n_shards,
+                                     .n_shards = kt_exchange_shards(&t->config->exchange, t->batches.sizes.largest, 1),
                                      .most_seats = kt_arrangement_seats(&t->spec)};
     t->tried.times.n = kt_arrangements(&t->config->arrangement, &from, t->tried.times.each);
     kt_status status = kt_trainer_build_arrangement(t, &t->tried.times.each[0]);

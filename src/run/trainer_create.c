@@ -54,32 +54,41 @@ typedef struct shared {
     void *network, *exchange;
 } shared;
 
-static shared lay_out(const kt_trainer *t, const kt_network_room *room, kt_arena *arena)
+static shared lay_out(const kt_trainer_room *room, kt_arena *arena)
 {
     shared s;
     s.board = kt_arena_take(arena, 1, sizeof *s.board);
-    s.network = kt_arena_take(arena, room->shared_bytes, 1);
-    s.exchange = kt_arena_take(arena, kt_exchange_pool_bytes(&t->plan), 1);
+    s.network = kt_arena_take(arena, room->network.shared_bytes, 1);
+    s.exchange = kt_arena_take(arena, room->exchange_bytes, 1);
     return s;
+}
+
+kt_status kt_trainer_measure(const kt_network_spec *spec, const kt_team *team, const kt_exchange_plan *plan,
+                             kt_trainer_room *out)
+{
+    kt_arena count = {0};
+    *out = (kt_trainer_room){.exchange_bytes = kt_exchange_pool_bytes(plan)};
+    KT_TRY(kt_network_measure(spec, team, &out->network));
+    lay_out(out, &count);
+    out->best_bytes = plan->n_floats * sizeof(float);
+    out->checkpoint_bytes = 2 * (2 + plan->job.n_slots) * out->best_bytes;
+    out->replica = (kt_replica_room){
+        .n_bytes = count.used,
+        .letter_bytes = kt_larger(out->network.letter_bytes, kt_exchange_letter_bytes(plan)),
+        .rank_bytes = out->network.rank_bytes,
+        .root_bytes = out->best_bytes + out->checkpoint_bytes,
+    };
+    return KT_OK;
 }
 
 static kt_status allocate(kt_trainer *t, const kt_network_spec *spec)
 {
-    kt_arena count = {0};
-    kt_network_room room;
-    KT_TRY(kt_comm_agree(t->work, kt_network_measure(spec, &t->replica.team, &room)));
-    t->n_parameters = room.n_parameters;
-    lay_out(t, &room, &count);
-    KT_TRY(kt_comm_agree(t->work, check_memory(count.used + room.rank_bytes)));
-    /* rank 0's best weights; and while a checkpoint is written, all tensors once as HDF5 has them, once as a file */
-    const size_t root_bytes = (1 + 2 * (2 + t->plan.job.n_slots)) * t->plan.n_floats * sizeof(float);
-    KT_TRY(kt_replica_allocate(
-        &t->replica,
-        &(kt_replica_room){.n_bytes = count.used,
-                           .letter_bytes = kt_larger(room.letter_bytes, kt_exchange_letter_bytes(&t->plan)),
-                           .rank_bytes = room.rank_bytes,
-                           .root_bytes = root_bytes}));
-    const shared memory = lay_out(t, &room, &(kt_arena){.base = kt_replica_memory(&t->replica)});
+    kt_trainer_room room;
+    KT_TRY(kt_comm_agree(t->work, kt_trainer_measure(spec, &t->replica.team, &t->plan, &room)));
+    t->n_parameters = room.network.n_parameters;
+    KT_TRY(kt_comm_agree(t->work, check_memory(room.replica.n_bytes + room.replica.rank_bytes)));
+    KT_TRY(kt_replica_allocate(&t->replica, &room.replica));
+    const shared memory = lay_out(&room, &(kt_arena){.base = kt_replica_memory(&t->replica)});
     t->board = memory.board;
     kt_status status = kt_network_create_in_team(&t->network, spec, &t->replica.team, memory.network);
     KT_TRY(kt_comm_agree(t->work, status));

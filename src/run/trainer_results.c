@@ -77,6 +77,7 @@ kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
     r->ranks = p->ranks;
     r->arrangements = t->tried.times;
     r->n_parameters = t->n_parameters;
+    r->memory_bytes = t->replica.host_bytes;
     KT_TRY(kt_comm_agree(t->comm, kt_metrics_create(&r->detail, t->data->set.n_classes)));
     KT_TRY(kt_comm_agree(t->comm, t->works ? score_both(t, r) : KT_OK));
     return share_results(t, r);

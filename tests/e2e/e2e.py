@@ -288,7 +288,7 @@ def history(directory):
 
 
 def results(directory):
-    return {key: value for key, value in summary(directory).items() if key not in ("seconds", "ranks", "arrangement", "provenance")}
+    return {key: value for key, value in summary(directory).items() if key not in ("seconds", "ranks", "arrangement", "memory_bytes", "provenance")}
 
 
 def check_same_run(a, b):

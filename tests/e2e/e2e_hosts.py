@@ -122,6 +122,18 @@ def bytes_of_four_copies():
         assert 0.55 * sent.total < sent.between_hosts < 0.7 * sent.total, sent
 
 
+def memory_of_the_first_host():
+    """What `ktrain check` says that the ranks of a host lay out, they have laid out: as teams of a host, of both, and as copies."""
+    for ranks_per_host in (1, 2):
+        for layout in ("node", "all", "1"):
+            keys = f"{ALLREDUCE} model.hidden=[300,100] parallel.ranks_per_replica={layout} parallel.ranks=all "
+            name = f"memory-{ranks_per_host}-{layout}"
+            train(name, keys + "train.epochs=1", ranks_per_host)
+            told = e2e.ktrain("check", "job.ini", *keys.split(), "--ranks", 2 * ranks_per_host, "--hosts", 2).out
+            line = re.search(rf"memory of a host +(\d+) bytes laid out by {ranks_per_host} rank", told)
+            assert int(line[1]) == e2e.summary(name)["memory_bytes"], f"{keys}: {e2e.summary(name)['memory_bytes']}; {line[0]}"
+
+
 def processes_in(networks):
     """Those in one of these networks, which are given by the files that were opened on them."""
     numbers, found = {os.fstat(file.fileno()).st_ino for file in networks}, []
@@ -164,6 +176,6 @@ if code != 0:
     sys.exit(code)
 signal.signal(signal.SIGTERM, take_down)
 try:
-    e2e.main(as_on_one_host, another_arrangement_after_each_step, bytes_by_allreduce, bytes_by_factors, two_sets_of_hosts, bytes_of_four_copies, hosts_of_their_own)
+    e2e.main(as_on_one_host, another_arrangement_after_each_step, bytes_by_allreduce, bytes_by_factors, memory_of_the_first_host, two_sets_of_hosts, bytes_of_four_copies, hosts_of_their_own)
 finally:
     run(hosts("down"))

@@ -44,6 +44,42 @@ def one_copy():
     assert apart - alone > 2.5 * COPY, told
 
 
+def told(keys, ranks):
+    """What check says: bytes that all ranks of the host would lay out, MiB of them by what they are for, and bytes of the best weights."""
+    line = re.search(r"^memory of a host +(\d+) bytes laid out by \d+ ranks?: (.*)\n.*best weights ([\d.]+)",
+                     e2e.ktrain("check", "job.ini", "--ranks", ranks, *keys.split()).out, re.MULTILINE)
+    return int(line[1]), {word: float(n) for word, n in re.findall(r"(\w+) ([\d.]+)", line[2])}, MIB * float(line[3])
+
+
+def check_says_what_a_run_takes():
+    """The bytes that check has for so many ranks are those that so many ranks have laid out, whatever they share and send."""
+    small, wide = "model.hidden=[128]", "model.hidden=[900,700] train.batch_size=16"
+    several = "parallel.ranks_per_replica=2 model.hidden=[300,200] train.batch_size=64 parallel.shards=8"
+    apart = "parallel.ranks_per_replica=1 model.hidden=[300,200] train.batch_size=64 parallel.shards=8"
+    jobs = [small, wide, wide + " model.batch_norm=true optimizer.name=sgd", several + " parallel.exchange=factors",
+            several + " parallel.exchange=allreduce", apart + " parallel.exchange=factors train.clip_norm=1",
+            apart + " parallel.exchange=allreduce parallel.optimizer_state=rank0 train.clip_norm=1",
+            apart + " parallel.exchange=allreduce model.batch_norm=true", apart + " parallel.exchange=allreduce parallel.reproducible=false"]
+    for i, job in enumerate(jobs):
+        for ranks in (1, 2, 3):
+            keys = job if "ranks_per_replica" in job else job + " parallel.ranks_per_replica=node"
+            keys += f" parallel.ranks={ranks}"
+            e2e.train(f"run{i}.{ranks}", keys + " train.epochs=1 train.max_steps=1", ranks)
+            expected, parts, _ = told(keys, ranks)
+            laid_out = e2e.summary(f"run{i}.{ranks}")["memory_bytes"]
+            assert laid_out == expected, f"{keys}: {laid_out} bytes, and check says {expected}"
+            assert abs(sum(parts.values()) - expected / MIB) < 0.3, parts
+            assert (parts["exchange"] > 0) == ("exchange=" in job and ranks > ("replica=2" in job) + 1), f"{keys}: {parts}"
+
+
+def a_rank_alone_touches_what_check_says():
+    """As the system counts it, rank 0 has that, its best weights, and little more."""
+    laid_out, _, best = told("model.hidden=[3000,2500] train.batch_size=4", 1)
+    expected, measured = laid_out + best, memory_of("measured", 1)
+    print(f"check says {expected / MIB:.1f} MiB, the system {measured / MIB:.1f}")
+    assert laid_out > COPY and -2 * MIB < measured - expected < OF_A_RANK, f"{measured}, {expected}"
+
+
 e2e.write_data()
 e2e.write_job()
-e2e.main(one_copy)
+e2e.main(one_copy, check_says_what_a_run_takes, a_rank_alone_touches_what_check_says)

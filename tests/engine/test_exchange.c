@@ -247,7 +247,6 @@ static void a_plan_follows_its_keys(void)
         for (size_t l = 0; l < plan.n_layers && several && kind != NULL; l++)
             KT_CHECK(plan.kind[l] == kind);
         KT_CHECK(kind == NULL || (plan.n_sums > 0) == (several && kind->needs_sums));
-        KT_CHECK(kind == NULL || plan.has_factors == (several && kind->needs_factors));
         KT_CHECK((plan.link.bytes_per_second > 0) == (several && kind == NULL));
         kt_exchange_plan_free(&plan);
         KT_CHECK(plan.kind == NULL);

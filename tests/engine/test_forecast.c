@@ -37,9 +37,10 @@ static void a_forecast_knows_the_network_and_its_steps(void)
     const kt_config config = config_with("train.batch_size", "16");
     kt_forecast f;
     KT_CHECK_STATUS(KT_OK, kt_forecast_create(&f, &config, &data, 1, 1));
-    CU_ASSERT(f.n_layers == 3 && f.layers[0].n_in == N_IN && f.layers[1].n_out == 20 && f.layers[2].n_out == N_CLASSES);
+    CU_ASSERT(f.plan.n_layers == 3 && f.plan.shape[0].n_in == N_IN && f.plan.shape[1].n_out == 20 &&
+              f.plan.shape[2].n_out == N_CLASSES);
     CU_ASSERT(f.room.n_parameters == (N_IN + 1) * 50 + 51 * 20 + 21 * N_CLASSES);
-    CU_ASSERT(f.batches.steps == 7 && f.exchange.batch_size == 16);
+    CU_ASSERT(f.batches.steps == 7 && f.plan.job.batch_size == 16);
     const kt_layout layout = kt_forecast_layout(&f, 1, 1);
     const double validation = 2.0 * (double)f.room.n_parameters * N_VALIDATION / f.machine.core_flops;
     CU_ASSERT(fabs(kt_forecast_epoch(&f, &layout) - 7 * kt_forecast_step(&f, &layout) - validation) <= 1e-15);
@@ -77,13 +78,14 @@ static void a_layer_goes_as_configured_or_by_what_costs_least(void)
         kt_forecast f;
         KT_CHECK_STATUS(KT_OK, kt_forecast_create(&f, &config, &data, 4, 2));
         const kt_layout layout = kt_forecast_layout(&f, 4, 2);
-        for (size_t l = 0; l < f.n_layers; l++) {
-            const kt_layer_costs c = kt_forecast_layer(&f, &layout, l);
-            CU_ASSERT(k == 0 || c.kind == kt_exchange_kinds[k - 1]);
-            for (size_t other = 0; other < kt_n_exchange_kinds; other++) {
-                CU_ASSERT(k > 0 || c.cost.seconds <= c.each[other].seconds);
-                CU_ASSERT(c.kind != kt_exchange_kinds[other] || c.cost.total_bytes == c.each[other].total_bytes);
-            }
+        for (size_t l = 0; l < f.plan.n_layers; l++) {
+            const kt_layer_shape shape = f.plan.shape[l];
+            const kt_exchange_kind *kind =
+                kt_exchange_kind_for(&config.exchange, &f.machine, &layout, &f.plan.job, shape);
+            const double least = kind->cost(&f.machine, &layout, &f.plan.job, shape).seconds;
+            CU_ASSERT(k == 0 || kind == kt_exchange_kinds[k - 1]);
+            for (size_t other = 0; other < kt_n_exchange_kinds && k == 0; other++)
+                CU_ASSERT(least <= kt_exchange_kinds[other]->cost(&f.machine, &layout, &f.plan.job, shape).seconds);
         }
         kt_forecast_free(&f);
     }
@@ -96,7 +98,7 @@ static void a_network_that_cannot_be_made_has_none(void)
     kt_forecast f;
     data.set.d = 0;
     KT_CHECK_STATUS(KT_CONFIG, kt_forecast_create(&f, &config, &data, 1, 1));
-    CU_ASSERT(f.layers == NULL && f.n_layers == 0);
+    CU_ASSERT(f.plan.shape == NULL && f.plan.n_layers == 0);
 }
 
 const kt_test kt_tests[] = {

@@ -65,6 +65,12 @@ static void groups_are_neighbours_of_like_sizes(void)
                             replica.n_replicas, replica.n_hosts, replica.leaders != NULL};
         kt_comm_gather(kt_test_world, &here, sizeof here, all);
         KT_CHECK(world_rank() > 0 || is_as_described(all, k));
+        const kt_layout layout = kt_cost_layout(world_size(), 1, k);
+        const kt_replica sketch = kt_replica_sketch(&layout, world_rank());
+        KT_CHECK(sketch.number == replica.number && sketch.n_replicas == replica.n_replicas);
+        KT_CHECK(sketch.team.seat == team->seat && sketch.team.n_seats == team->n_seats);
+        KT_CHECK(sketch.n_hosts == replica.n_hosts && sketch.n_here == replica.n_here);
+        KT_CHECK(sketch.first == replica.first && sketch.spans == replica.spans && sketch.by_root == replica.by_root);
         KT_CHECK(replica.world == kt_test_world && replica.pool == NULL);
         KT_CHECK((size_t)kt_comm_rank(replica.ranks) == team->seat &&
                  (size_t)kt_comm_size(replica.ranks) == team->n_seats);
