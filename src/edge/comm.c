@@ -7,26 +7,22 @@
 #include "base/memory.h"
 #include "base/timer.h"
 
-enum { BROUGHT = 4096 }; /* of a sum, or one of each rank */
-
 kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out)
 {
     int size, length, failed;
     MPI_Comm_size(mpi, &size);
     kt_comm *comm = kt_memory_new(1, sizeof *comm);
     int *counts = kt_memory_new(2 * (size_t)size, sizeof *counts);
-    double *brought = kt_memory_new(size < BROUGHT ? BROUGHT : (size_t)size, sizeof *brought);
     *out = NULL;
-    failed = comm == NULL || counts == NULL || brought == NULL;
+    failed = comm == NULL || counts == NULL;
     MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, mpi);
     if (failed) {
         kt_memory_free(comm);
         kt_memory_free(counts);
-        kt_memory_free(brought);
         MPI_Comm_free(&mpi);
         return kt_fail(KT_NO_MEMORY, "no memory for a group of %d ranks", size);
     }
-    *comm = (kt_comm){.mpi = mpi, .size = size, .counts = counts, .starts = counts + size, .brought = brought};
+    *comm = (kt_comm){.mpi = mpi, .size = size, .counts = counts, .starts = counts + size};
     MPI_Comm_rank(mpi, &comm->rank);
     comm->world_rank = parent != NULL ? parent->world_rank : comm->rank;
     comm->crowded = parent != NULL ? parent->crowded : kt_comm_is_crowded(mpi);
@@ -95,7 +91,6 @@ void kt_comm_free(kt_comm *comm)
         return;
     MPI_Comm_free(&comm->mpi);
     kt_memory_free(comm->counts);
-    kt_memory_free(comm->brought);
     kt_memory_free(comm);
 }
 
@@ -194,20 +189,24 @@ void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes)
         kt_timer_sleep(1e-4);
 }
 
-/* What each brought goes to everyone, who adds them in rank order: MPI_Allreduce may choose another order for another size or
- * network. */
+/* From each rank to the next, who adds its own, and from the last to all: MPI_Allreduce may choose another order for another size
+ * or network. */
 void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n)
 {
-    const size_t at_once = comm->size < BROUGHT ? BROUGHT / (size_t)comm->size : 1;
-    for (size_t first = 0; first < n && comm->size > 1; first += at_once) {
+    enum { AT_ONCE = 512 };
+    double before[AT_ONCE];
+    const int rank = comm->rank, last = comm->size - 1;
+    for (size_t first = 0; first < n && last > 0; first += AT_ONCE) {
         double *sums = values + first;
-        size_t count = n - first < at_once ? n - first : at_once;
-        MPI_Allgather(sums, (int)count, MPI_DOUBLE, comm->brought, (int)count, MPI_DOUBLE, comm->mpi);
-        memcpy(sums, comm->brought, count * sizeof *sums);
-        for (size_t r = 1; r < (size_t)comm->size; r++)
-            for (size_t i = 0; i < count; i++)
-                sums[i] += comm->brought[r * count + i];
+        const size_t count = n - first < AT_ONCE ? n - first : AT_ONCE;
+        if (rank > 0)
+            MPI_Recv(before, (int)count, MPI_DOUBLE, rank - 1, TAG_SUMS, comm->mpi, MPI_STATUS_IGNORE);
+        for (size_t i = 0; rank > 0 && i < count; i++)
+            sums[i] = before[i] + sums[i];
+        if (rank < last)
+            MPI_Send(sums, (int)count, MPI_DOUBLE, rank + 1, TAG_SUMS, comm->mpi);
     }
+    kt_comm_broadcast(comm, last, values, n * sizeof *values);
 }
 
 void kt_comm_sum_i64(kt_comm *comm, int64_t *values, size_t n)

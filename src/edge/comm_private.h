@@ -15,7 +15,6 @@ struct kt_comm {
     unsigned n_transfers; /* so far */
     char host[MPI_MAX_PROCESSOR_NAME];
     int *counts, *starts; /* [size] each: scratch for the vector collectives */
-    double *brought;      /* [BROUGHT, or size if that is more]: what the ranks bring to a sum */
 };
 
 /* MPI counts are ints: long messages go in pieces. (A test is built with small ones.) */
