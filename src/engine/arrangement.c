@@ -125,5 +125,5 @@ void kt_arrangement_describe(const kt_arrangement *a, char *text, size_t size)
         snprintf(text, size, "%zu ranks as one team%s", a->n_ranks,
                  a->ranks_per_replica == KT_RANKS_OF_A_HOST ? " a host" : "");
     else
-        snprintf(text, size, "%zu ranks in teams of %zu", a->n_ranks, a->ranks_per_replica);
+        snprintf(text, size, "%zu ranks in teams of at most %zu", a->n_ranks, a->ranks_per_replica);
 }

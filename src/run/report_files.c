@@ -64,8 +64,10 @@ static json_t *arrangement_json(const kt_arrangement *a, double seconds)
 {
     char text[80];
     kt_arrangement_describe(a, text, sizeof text);
-    return json_pack("{s:s, s:I, s:o}", "arrangement", text, "ranks", (json_int_t)a->n_ranks, "step_seconds",
-                     seconds > 0 ? number(seconds) : json_null());
+    json_t *out = json_pack("{s:s, s:I}", "arrangement", text, "ranks", (json_int_t)a->n_ranks);
+    if (seconds > 0) /* else no step of it was timed yet */
+        json_object_set_new(out, "step_seconds", number(seconds));
+    return out;
 }
 
 /* How the ranks work at the end, and how others that were tried did. */

@@ -15,6 +15,19 @@ static void report_model(const kt_trainer *t)
     kt_memory_free(hidden.bytes);
 }
 
+/* Ranks that were asked for and bring nothing. */
+static void report_idle_ranks(const kt_trainer *t)
+{
+    const long long n_ranks = kt_comm_size(t->comm), wanted = t->config->arrangement.ranks_per_replica;
+    const size_t most = kt_arrangement_seats(&t->spec), n_seats = t->replica.team.n_seats;
+    if (wanted > n_ranks)
+        kt_log_warning(t->log, "parallel.ranks_per_replica = %lld with %lld rank%s started: teams have at most that",
+                       wanted, n_ranks, n_ranks == 1 ? "" : "s");
+    if (n_seats > most)
+        kt_log_line(t->log, "       the widest layer is dealt to %zu rank%s at most: %zu of a team's %zu only wait",
+                    most, most == 1 ? "" : "s", n_seats - most, n_seats);
+}
+
 void kt_trainer_report(const kt_trainer *t)
 {
     if (!t->root) /* others may sleep, and have no network */
@@ -28,13 +41,16 @@ void kt_trainer_report(const kt_trainer *t)
     kt_log_line(t->log, "work   batch of %zu%s, products by %s%s", sizes->each, last,
                 own ? "own kernels, " : "OpenBLAS, ",
                 own ? kt_simd_rows[kt_network_simd(t->network)].name : kt_linalg_core());
-    if (kt_comm_size(t->comm) == 1)
-        return;
     const kt_arrangement_times *times = &t->tried.times;
+    if (kt_comm_size(t->comm) == 1) {
+        report_idle_ranks(t);
+        return;
+    }
     kt_arrangement_describe(&times->each[times->current], text, sizeof text);
     const size_t n_asleep = (size_t)kt_comm_size(t->comm) - times->each[times->current].n_ranks;
     kt_log_line(t->log, "       %s%s%s", text, n_asleep > 0 ? ", the others sleep" : "",
                 times->n > 1 ? "; other arrangements will be tried" : "");
+    report_idle_ranks(t);
     if (r->n_replicas == 1)
         return;
     kt_exchange_plan_describe(&t->plan, exchange, sizeof exchange);

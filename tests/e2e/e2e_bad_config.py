@@ -58,6 +58,17 @@ def arrangements_that_do_not_fit():
     refused(GOOD, "parallel.kernels = sse9: must be one of auto |", ranks=(3,), keys="parallel.kernels=sse9")
 
 
+def ranks_that_bring_nothing():
+    """More ranks than panels, and teams of more ranks than there are, are trained with and told of."""
+    e2e.write_data()
+    with open("job.ini", "w", encoding="utf-8") as file:
+        file.write(GOOD)
+    waits = e2e.train("waits", "parallel.ranks=all parallel.ranks_per_replica=all model.hidden=[40,12]", ranks=5)
+    assert "the widest layer is dealt to 3 ranks at most: 2 of a team's 5 only wait" in waits.out, waits.out
+    e2e.train("alone", "parallel.ranks_per_replica=4", warns=("parallel.ranks_per_replica = 4 with 1 rank started: teams have at most that",))
+    e2e.train("two", "parallel.ranks_per_replica=3", ranks=2, warns=("parallel.ranks_per_replica = 3 with 2 ranks started",))
+
+
 def malformed_values():
     """A value that is not wholly what the key takes is refused with what it must be."""
     bad_line("learning_rate = 1e-3x", "optimizer.learning_rate = 1e-3x", "must be a number above 0", section="optimizer", ranks=(1, 2))
@@ -135,4 +146,4 @@ def no_ini():
 
 
 e2e.write_data()
-e2e.main(unknown_names, duplicates, malformed_values, arrangements_that_do_not_fit, malformed_lists_and_words, out_of_bounds, inconsistent, cannot_train, all_mistakes, no_ini)
+e2e.main(unknown_names, duplicates, malformed_values, arrangements_that_do_not_fit, ranks_that_bring_nothing, malformed_lists_and_words, out_of_bounds, inconsistent, cannot_train, all_mistakes, no_ini)

@@ -128,7 +128,7 @@ static void words(void)
     kt_arrangement_describe(&(kt_arrangement){4, KT_RANKS_OF_ALL_HOSTS}, text, sizeof text);
     CU_ASSERT_STRING_EQUAL(text, "4 ranks as one team");
     kt_arrangement_describe(&(kt_arrangement){4, 2}, text, sizeof text);
-    CU_ASSERT_STRING_EQUAL(text, "4 ranks in teams of 2");
+    CU_ASSERT_STRING_EQUAL(text, "4 ranks in teams of at most 2");
 }
 
 const kt_test kt_tests[] = {
