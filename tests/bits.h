@@ -1,5 +1,5 @@
-/* For tests that every instruction set gives the same bits, and the ones that they always were: a sum of all bits of all
- * results, for each row of kt_simd_rows. */
+/* For tests that every instruction set gives the same bits, and the ones that they always were: a sum of all bits of
+ * all results, for each row of kt_simd_rows. */
 #ifndef KTRAIN_TEST_BITS_H
 #define KTRAIN_TEST_BITS_H
 

@@ -11,7 +11,8 @@
 
 static size_t n_broadcasts, n_addresses_sent;
 
-/* Numbers hardly ever look like memory that is there, and lies above the first terabyte. Under valgrind none lies there. */
+/* Numbers hardly ever look like memory that is there, and lies above the first terabyte. Under valgrind none lies
+ * there. */
 static const uint64_t lowest = (uint64_t)1 << 40;
 
 static inline size_t count_addresses(const void *data, size_t n_bytes)

@@ -3,8 +3,8 @@
  *
  * A test file defines kt_test_suite and kt_tests; tests/test.c holds main(). With KT_TEST_MPI (a test with RANKS in
  * tests/CMakeLists.txt) every rank runs every test in the same order; the run fails on all ranks when it fails on one.
- * No assertion returns early, so that a rank whose assertion fails still meets the others in the next collective call.
- * */
+ * No assertion returns early, so that a rank whose assertion fails still meets the others in the next collective
+ * call. */
 #ifndef KTRAIN_TEST_H
 #define KTRAIN_TEST_H
 

@@ -200,8 +200,8 @@ double kt_bench_wait_for_quiet(double seconds);
 
 enum { KT_BENCH_LINE_BYTES = 512, KT_BENCH_PEER_BYTES = 128 };
 
-/* A python that trains the same shapes in one mode. Local, for rank 0. What goes wrong with one is a line on stderr, and
- * it is not measured then. */
+/* A python that trains the same shapes in one mode. Local, for rank 0. What goes wrong with one is a line on stderr,
+ * and it is not measured then. */
 typedef struct kt_bench_peer {
     pid_t pid; /* 0: it has gone */
     FILE *to, *from;

@@ -141,8 +141,8 @@ static kt_status train_on(kt_bench_case *c, size_t n, double *seconds)
     return KT_OK;
 }
 
-/* Doubles the number of steps until it can be told how many fit; this warms up as well. Rank 0's clock decides for all.
- * */
+/* Doubles the number of steps until it can be told how many fit; this warms up as well. Rank 0's clock decides for
+ * all. */
 static kt_status choose_steps(kt_bench_case *c, double seconds)
 {
     double each;

@@ -89,7 +89,8 @@ static void complain(kt_bench_peer *peer, const char *shape, const char *reason)
         snprintf(peer->failure, sizeof peer->failure, "%s", reason);
 }
 
-/* The answer that begins with `word` and a space, or is it; *rest is what follows. Else NULL; the peer may have gone. */
+/* The answer that begins with `word` and a space, or is it; *rest is what follows. Else NULL; the peer may have
+ * gone. */
 static const char *read_answer(kt_bench_peer *peer, const char *shape, const char *word, char line[KT_BENCH_LINE_BYTES])
 {
     struct pollfd ready = {.fd = fileno(peer->from), .events = POLLIN};

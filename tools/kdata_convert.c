@@ -11,8 +11,8 @@
 #include "input/split.h"
 #include "kdata.h"
 
-/* In place, to the next type that HDF5 files of ours have: bool becomes uint8, float16 float32, and float128 float64.
- * */
+/* In place, to the next type that HDF5 files of ours have: bool becomes uint8, float16 float32, and float128
+ * float64. */
 static kt_status make_writable(kt_array *array)
 {
     kt_type type = array->type == KT_BOOL   ? KT_U8

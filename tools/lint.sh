@@ -11,6 +11,9 @@ failed=0
 
 mapfile -t sources < <(find src include examples tools tests -name '*.[ch]' -not -path '*/how_to_add/*' | sort)
 clang-format --dry-run -Werror "${sources[@]}" || failed=1
+# clang-format leaves comments as they are. A name or a text may be longer.
+awk 'length > 120 && $1 ~ /^(\/\*|\*|\/\/)/ { printf "%s:%d: a comment of %d columns: 120 at most\n", FILENAME, FNR, length; n++ }
+     END { exit n > 0 }' "${sources[@]}" || failed=1
 
 mapfile -t compiled < <(printf '%s\n' "${sources[@]}" | grep -E '^(src|tools)/.*\.c$')
 printf '%s\0' "${compiled[@]}" | xargs -0 -P "$cores" -n 4 clang-tidy -p "$tree" --quiet 2>/dev/null || failed=1

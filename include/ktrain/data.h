@@ -34,8 +34,8 @@ typedef struct ktrain_scores {
 typedef struct ktrain_data ktrain_data;
 
 /* labels[features.n], from 0 and below n_classes (0: the largest label + 1; at most 10,000,000). Both arrays are
- * borrowed, not copied: they stay as they are until ktrain_data_free. *out is NULL on failure. KTRAIN_USAGE; KTRAIN_DATA,
- * naming row and column: NaN or Inf, a label out of range, only one class. */
+ * borrowed, not copied: they stay as they are until ktrain_data_free. *out is NULL on failure. KTRAIN_USAGE;
+ * KTRAIN_DATA, naming row and column: NaN or Inf, a label out of range, only one class. */
 KTRAIN_API ktrain_status ktrain_data_create(ktrain_data **out, const ktrain_array *features, const int32_t *labels,
                                             size_t n_classes);
 

@@ -1,5 +1,6 @@
 /* How a call went. Every function that can fail returns a status, and leaves a sentence that says what is wrong and
- * what would be right. The library never exits, aborts or prints. Its numbers are the exit codes of the program ktrain. */
+ * what would be right. The library never exits, aborts or prints. Its numbers are the exit codes of the program
+ * ktrain. */
 #ifndef KTRAIN_PUBLIC_STATUS_H
 #define KTRAIN_PUBLIC_STATUS_H
 
@@ -25,8 +26,8 @@ typedef enum ktrain_status {
 /* A few words: "bad data". Never NULL. Local, any thread. */
 KTRAIN_API const char *ktrain_status_name(ktrain_status status);
 
-/* The sentence of this thread's last failure, "" when nothing has failed; valid until this thread's next failure. Local,
- * any thread. */
+/* The sentence of this thread's last failure, "" when nothing has failed; valid until this thread's next failure.
+ * Local, any thread. */
 KTRAIN_API const char *ktrain_message(void);
 
 /* Where it failed, when several ranks have agreed on that (ktrain_train): the lowest failing rank of the communicator

@@ -47,8 +47,8 @@ kt_status kt_array_create(kt_array *out, kt_type type, size_t n_dims, const size
 /* Product of the dims. */
 size_t kt_array_count(const kt_array *array);
 
-/* Element i as a double (int64 and uint64 beyond 2^53 and float128 lose digits). A bool is 0 or 1, whatever its byte.
- * */
+/* Element i as a double (int64 and uint64 beyond 2^53 and float128 lose digits). A bool is 0 or 1, whatever its
+ * byte. */
 double kt_array_get(const kt_array *array, size_t i);
 
 /* *out (freed with kt_array_free) has the dims in reverse: element (i, j) of `array` is its (j, i). */

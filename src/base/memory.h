@@ -36,8 +36,8 @@ size_t kt_memory_available_by(const char *proc);
 /* An owned copy of a NUL-terminated string; NULL like kt_memory_new. */
 char *kt_memory_string(const char *text);
 
-/* Other memory for *array, an array's address: for `count` elements, of which the first n are the old ones' and all others
- * are zeroed. KT_NO_MEMORY: nothing has changed. */
+/* Other memory for *array, an array's address: for `count` elements, of which the first n are the old ones' and all
+ * others are zeroed. KT_NO_MEMORY: nothing has changed. */
 kt_status kt_memory_resize(void *array, size_t n, size_t count, size_t bytes_each);
 
 /* The same with more than twice the room, *capacity, when n elements fill it. */

@@ -166,8 +166,8 @@ void kt_options_read_ini(const kt_option_table *table, void *values, const kt_op
 /* Sets from "section.key=value", as on a command line. */
 kt_status kt_options_override(const kt_option_table *table, void *values, const char *argument);
 
-/* What a value of the option must be, in text[size]: "a whole number from 1 to 8", "a number above 0", "one of a | b".
- * */
+/* What a value of the option must be, in text[size]: "a whole number from 1 to 8", "a number above 0", "one of a |
+ * b". */
 void kt_options_describe(const kt_option *option, char *text, size_t size);
 
 /* Appends the value as the INI would have it; real numbers so that they read back the same. */
@@ -176,8 +176,8 @@ void kt_options_format(const kt_option *option, const void *values, kt_text_buff
 /* All values as an INI text; owned by the caller (kt_memory_free). */
 kt_status kt_options_write_ini(const kt_option_table *table, const void *values, char **text);
 
-/* The keys with their types, defaults and help, of one section (also said as section.key) or (NULL) of all; plain text or
- * Markdown. KT_USAGE for an unknown section. *text is owned by the caller (kt_memory_free). */
+/* The keys with their types, defaults and help, of one section (also said as section.key) or (NULL) of all; plain text
+ * or Markdown. KT_USAGE for an unknown section. *text is owned by the caller (kt_memory_free). */
 kt_status kt_options_document(const kt_option_table *table, const char *section, bool markdown, char **text);
 
 #endif

@@ -11,8 +11,8 @@ enum { DEF = KT_OPTION_DEFINES, ABOVE = KT_OPTION_ABOVE, BELOW = KT_OPTION_BELOW
 #define NO_MAX DBL_MAX
 #define MANY   1e15 /* whole numbers up to here are exact in a double */
 
-/* A function name(i) for the words of a choice: NULL behind the last. KT_WORDS(unit_word, [KT_UNIT_EPOCH] = "epoch", ...)
- * ties them to an enum, KT_WORDS_OF(x_name, kt_n_xs, kt_xs[i].name) to the rows of a table. */
+/* A function name(i) for the words of a choice: NULL behind the last. KT_WORDS(unit_word, [KT_UNIT_EPOCH] = "epoch",
+ * ...) ties them to an enum, KT_WORDS_OF(x_name, kt_n_xs, kt_xs[i].name) to the rows of a table. */
 #define KT_WORDS_OF(name, n, word)    \
     static const char *name(size_t i) \
     {                                 \

@@ -32,8 +32,8 @@ void kt_random_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t
 /* out[n] = draws first, first + 1, ... of the sequence at `place`. first is a multiple of 4, first + n at most 2^32. */
 void kt_random_bits(const kt_random_place *place, uint32_t first, size_t n, uint32_t *out);
 
-/* Bit u of out[k]: whether draw first + u, u < 16, of sample[k]'s sequence, k < n, is greater than the limit. first is a
- * multiple of 4. */
+/* Bit u of out[k]: whether draw first + u, u < 16, of sample[k]'s sequence, k < n, is greater than the limit. first is
+ * a multiple of 4. */
 void kt_random_above(const kt_random_place *place, uint32_t first, uint32_t limit, size_t n, const uint32_t *sample,
                      uint16_t *out);
 

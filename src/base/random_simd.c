@@ -4,8 +4,8 @@
 
 enum { WORDS = KT_RANDOM_WORDS, ROUNDS = KT_RANDOM_ROUNDS };
 
-/* A block in each of LANES lanes of 64 bits. EACH_PAIR: of two vectors side by side, the even lanes, or, from 1 on, the odd
- * ones. product: of the lower halves of lanes; left to gcc, it becomes one of 64 by 64 bits. */
+/* A block in each of LANES lanes of 64 bits. EACH_PAIR: of two vectors side by side, the even lanes, or, from 1 on, the
+ * odd ones. product: of the lower halves of lanes; left to gcc, it becomes one of 64 by 64 bits. */
 #if defined(__AVX512F__) && !defined(KT_SIMD_LAST)
 #include <immintrin.h>
 enum { LANES = 8 };
@@ -100,7 +100,8 @@ static inline lanes either(uint32_t even, uint32_t odd)
     return (first_lanes(is_odd) & odd) | (~first_lanes(is_odd) & even);
 }
 
-/* The draws of two runs, one in the even lanes and one in the odd: so their words come in order by shuffles of pairs. */
+/* The draws of two runs, one in the even lanes and one in the odd: so their words come in order by shuffles of
+ * pairs. */
 static inline void draw(const kt_random_place *place, const keys *k, run even, run odd, uint32_t *to_even,
                         uint32_t *to_odd)
 {

@@ -1,11 +1,11 @@
-/* Functions of a double by additions, multiplications, fused multiply-adds, divisions and square roots alone, each rounded
- * correctly: so they have the same bits on every processor, by every compiler and in vectors of any length, which no
- * system's <math.h> promises. docs/numbers.md states them for another program. Local and pure.
+/* Functions of a double by additions, multiplications, fused multiply-adds, divisions and square roots alone, each
+ * rounded correctly: so they have the same bits on every processor, by every compiler and in vectors of any length,
+ * which no system's <math.h> promises. docs/numbers.md states them for another program. Local and pure.
  *
  * Loops over them fill whole vectors: there are no branches, no tables and no calls. Polynomials are the best ones by
  * Remez's exchange (tools/fit_real.py, 50 digits), rounded to double, evaluated by Horner's rule; the error that stands
- * beside each is that of the polynomial before rounding, relative to the function. A NaN stays one. Numbers below 2^-1022
- * count as 0 and come out as 0. */
+ * beside each is that of the polynomial before rounding, relative to the function. A NaN stays one. Numbers below
+ * 2^-1022 count as 0 and come out as 0. */
 #ifndef KTRAIN_REAL_H
 #define KTRAIN_REAL_H
 
@@ -25,8 +25,8 @@ static inline double kt_real_of_bits(uint64_t bits)
     return x;
 }
 
-/* a b + c in float, rounded once, by processors without such an instruction, too: the product is exact in double, and a sum
- * in double that is cut to an odd last digit when it has more of them rounds to the same float as the exact one
+/* a b + c in float, rounded once, by processors without such an instruction, too: the product is exact in double, and a
+ * sum in double that is cut to an odd last digit when it has more of them rounds to the same float as the exact one
  * (Boldo, Melquiond: "Emulation of FMA and correctly rounded sums", 2008). */
 static inline float kt_real_fma_float(float a, float b, float c)
 {
@@ -145,8 +145,8 @@ static inline double kt_real_normal_density(double x)
     return 0x1.9884533d43651p-2 * kt_real_exp(-0.5 * x * x);
 }
 
-/* Its distribution function, to 1e-15 of itself also far to the left, of an x whose square is exact: a float. With a = |x|
- * and t = (a - 4) / (a + 4), (a + 4) e^(a^2 / 2) times what lies beyond a is a polynomial of t for all a <= 40. */
+/* Its distribution function, to 1e-15 of itself also far to the left, of an x whose square is exact: a float. With a =
+ * |x| and t = (a - 4) / (a + 4), (a + 4) e^(a^2 / 2) times what lies beyond a is a polynomial of t for all a <= 40. */
 static inline double kt_real_normal_below(double x)
 {
     const double size = __builtin_fabs(x), a = size > 40 ? 40 : size, inverse = 1 / (a + 4), t = (a - 4) * inverse;

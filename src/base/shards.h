@@ -27,7 +27,8 @@ typedef struct kt_shard_node {
 /* The fewest nodes that make up shards [begin, end), in order. Returns their number (0 when begin = end). */
 size_t kt_shards_nodes(size_t begin, size_t end, kt_shard_node nodes[KT_MAX_SHARD_NODES]);
 
-/* Sums of the tree that are complete when leaf k's is there, leaf by leaf from 0 on: to so many before it, it is added. */
+/* Sums of the tree that are complete when leaf k's is there, leaf by leaf from 0 on: to so many before it, it is
+ * added. */
 static inline size_t kt_shards_adds(size_t k)
 {
     size_t n = 0;

@@ -19,8 +19,8 @@ typedef struct kt_range {
     size_t begin, end;
 } kt_range;
 
-/* What owner i of n_owners has of n things. Contiguous, in order, sizes differ by one at most (the first n % n_owners shares are
- * the larger), empty when there are fewer things than owners. */
+/* What owner i of n_owners has of n things. Contiguous, in order, sizes differ by one at most (the first n % n_owners
+ * shares are the larger), empty when there are fewer things than owners. */
 static inline kt_range kt_share(size_t n, size_t i, size_t n_owners)
 {
     const size_t each = n / n_owners, larger = n % n_owners, begin = i * each + kt_smaller(i, larger);

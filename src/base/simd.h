@@ -1,6 +1,6 @@
-/* One source, several instruction sets: x_simd.c is compiled once for each row of kt_simd_rows (src/CMakeLists.txt), and
- * what it exports is named KT_SIMD_NAME(x): x_avx512, x_avx2, x_portable. Who uses it takes the row that the processor
- * supports, at run time. All is built with -ffp-contract=off, so rows give the same bits. Local and pure. */
+/* One source, several instruction sets: x_simd.c is compiled once for each row of kt_simd_rows (src/CMakeLists.txt),
+ * and what it exports is named KT_SIMD_NAME(x): x_avx512, x_avx2, x_portable. Who uses it takes the row that the
+ * processor supports, at run time. All is built with -ffp-contract=off, so rows give the same bits. Local and pure. */
 #ifndef KTRAIN_SIMD_H
 #define KTRAIN_SIMD_H
 

@@ -90,7 +90,8 @@ static double print_exchange(const kt_forecast *j, const kt_layout *layout, kt_l
     return total;
 }
 
-/* The sums of the loss go round once per step, those of batch norm three times (mean, variance, and two in backward). */
+/* The sums of the loss go round once per step, those of batch norm three times (mean, variance, and two in
+ * backward). */
 static double sums_bytes(const kt_forecast *j, const kt_layout *layout)
 {
     double doubles = sizeof(kt_shard_result) / sizeof(double);
@@ -145,8 +146,9 @@ static kt_status print_memory(const kt_forecast *j, const kt_data *data, const k
         mebibytes(h.all - h.optimizer - h.activations - h.letters - h.exchange), mebibytes(h.optimizer),
         mebibytes(h.activations), mebibytes(h.letters), mebibytes(h.exchange));
     kt_log_line(log,
-                "  and                 data %.1f MiB, best weights %.1f, %.1f more while a checkpoint is written; "
-                "each rank's own, 5 to 10",
+                "  and                 data %.1f MiB, best weights %.1f; for moments, while a checkpoint is written or "
+                "ranks are "
+                "rearranged, up to %.1f; each rank's own, 5 to 10",
                 mebibytes(set), mebibytes(h.first.best_bytes), mebibytes(h.first.checkpoint_bytes));
     return KT_OK;
 }

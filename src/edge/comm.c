@@ -189,8 +189,8 @@ void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes)
         kt_timer_sleep(1e-4);
 }
 
-/* From each rank to the next, who adds its own, and from the last to all: MPI_Allreduce may choose another order for another size
- * or network. */
+/* From each rank to the next, who adds its own, and from the last to all: MPI_Allreduce may choose another order for
+ * another size or network. */
 void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n)
 {
     enum { AT_ONCE = 512 };

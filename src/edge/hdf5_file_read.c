@@ -148,7 +148,8 @@ static kt_status open_view(const kt_hdf5 *file, const char *path, view *v)
     return status;
 }
 
-/* Filters that people's files have: https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md */
+/* Filters that people's files have:
+ * https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md */
 static const struct {
     H5Z_filter_t number;
     const char *name;

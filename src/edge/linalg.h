@@ -37,16 +37,16 @@ typedef struct kt_matrix {
     size_t ld;
 } kt_matrix;
 
-/* c[m x n] += a b. a[m x k], or what it is the transpose of, [k x m]; b[k x n]; rows of c are ld_c apart. A result's bits
- * depend on the sizes of the call, each below 2^31. m, n or k may be 0. */
+/* c[m x n] += a b. a[m x k], or what it is the transpose of, [k x m]; b[k x n]; rows of c are ld_c apart. A result's
+ * bits depend on the sizes of the call, each below 2^31. m, n or k may be 0. */
 typedef struct kt_linalg_shape {
     size_t m, n, k;
     bool a_transposed;
 } kt_linalg_shape;
 void kt_linalg_add(kt_linalg_shape shape, kt_matrix a, kt_matrix b, float *c, size_t ld_c);
 
-/* Sum of squares of x[n] in double: 16 sums, of elements l, l + 16, l + 32, ..., in ascending order; then sum l takes sum
- * l + 8, then l + 4, l + 2, l + 1. The same bits on every processor. */
+/* Sum of squares of x[n] in double: 16 sums, of elements l, l + 16, l + 32, ..., in ascending order; then sum l takes
+ * sum l + 8, then l + 4, l + 2, l + 1. The same bits on every processor. */
 double kt_linalg_sum_squares(size_t n, const float *x);
 
 #endif

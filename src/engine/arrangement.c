@@ -88,23 +88,52 @@ size_t kt_arrangements(const kt_arrangement_spec *spec, const kt_arrangement_job
     return all.n;
 }
 
-size_t kt_arrangement_next(const kt_arrangement_times *times)
+void kt_arrangement_note(kt_arrangement_times *times, double seconds)
+{
+    double *least = &times->seconds[times->current];
+    *least = *least > 0 ? fmin(*least, seconds) : seconds;
+    times->n_looks[times->current]++;
+}
+
+static size_t fastest(const kt_arrangement_times *times)
 {
     size_t best = times->current;
-    for (size_t i = 0; i < times->n; i++)
-        if (times->seconds[i] == 0)
-            return i;
     for (size_t i = 0; i < times->n; i++)
         if (times->seconds[i] < times->seconds[best])
             best = i;
     return best;
 }
 
+/* What takes more than twice as long does not do so by chance. */
+static bool is_close(const kt_arrangement_times *times, size_t i, size_t best)
+{
+    return times->seconds[i] < 2 * times->seconds[best];
+}
+
+size_t kt_arrangement_next(const kt_arrangement_times *times, bool *found)
+{
+    const size_t best = fastest(times);
+    size_t n_close = 0;
+    *found = false;
+    for (size_t i = 0; i < times->n; i++)
+        if (times->seconds[i] == 0)
+            return i;
+    for (size_t i = 0; i < times->n; i++)
+        n_close += is_close(times, i, best);
+    for (size_t i = 0; i < times->n && n_close > 1; i++)
+        if (is_close(times, i, best) && times->n_looks[i] < 2)
+            return i;
+    *found = true;
+    return best;
+}
+
 void kt_arrangement_forget(kt_arrangement_times *times)
 {
-    for (size_t i = 0; i < times->n; i++)
-        if (i != times->current && !isinf(times->seconds[i]))
+    for (size_t i = 0; i < times->n; i++) {
+        times->n_looks[i] = 0;
+        if (!isinf(times->seconds[i]))
             times->seconds[i] = 0;
+    }
 }
 
 kt_status kt_arrangement_check(const kt_arrangement_spec *spec, size_t n_ranks)

@@ -1,5 +1,5 @@
-/* How the ranks of a run may work: as one team, in several with a copy of the weights each, or fewer of them while the others
- * sleep. No bit depends on it, so the fastest is found by trying (run/trainer_arrange.c). Local and pure. */
+/* How the ranks of a run may work: as one team, in several with a copy of the weights each, or fewer of them while the
+ * others sleep. No bit depends on it, so the fastest is found by trying (run/trainer_arrange.c). Local and pure. */
 #ifndef KTRAIN_ARRANGEMENT_H
 #define KTRAIN_ARRANGEMENT_H
 
@@ -37,13 +37,19 @@ size_t kt_arrangements(const kt_arrangement_spec *spec, const kt_arrangement_job
 typedef struct kt_arrangement_times {
     size_t n, current;
     kt_arrangement each[KT_MOST_ARRANGEMENTS];
-    double seconds[KT_MOST_ARRANGEMENTS]; /* of a step, median; 0: not tried, HUGE_VAL: could not be made */
+    double seconds
+        [KT_MOST_ARRANGEMENTS]; /* of a step, the least of all looks; 0: not tried, HUGE_VAL: could not be made */
+    size_t n_looks[KT_MOST_ARRANGEMENTS];
 } kt_arrangement_times;
 
-/* One that was not tried, else the fastest; of equals the current one. */
-size_t kt_arrangement_next(const kt_arrangement_times *times);
+/* A look at the current one has found that. */
+void kt_arrangement_note(kt_arrangement_times *times, double seconds);
 
-/* All but those that could not be made are to be tried again; the current one is known. */
+/* One that was not tried; then one of several close ones that had only one look, since something else may have had the
+ * cores just then; else the fastest, of equals the current one, and *found is true. */
+size_t kt_arrangement_next(const kt_arrangement_times *times, bool *found);
+
+/* All but those that could not be made are to be tried again. */
 void kt_arrangement_forget(kt_arrangement_times *times);
 
 /* KT_CONFIG when so many ranks as the keys want are not there. */

@@ -3,8 +3,8 @@
  * A step of a dense layer of n parameters on a replica of k ranks, batch of B samples over R replicas:
  *   products   6 n B / R flops over k cores (a small layer's on each), and the weights read twice (8 n bytes)
  *   update     24 n bytes (Adam: w, m, v read and written; 8 + 8 n_slots in general)
- *   letters    in a replica: its share of the batch's activations to the other ranks, and the same of derivatives, over the
- *              link between cores, or between hosts where a replica lies on several
+ *   letters    in a replica: its share of the batch's activations to the other ranks, and the same of derivatives,
+ *              over the link between cores, or between hosts where a replica lies on several
  *   exchange   bytes over the link between replicas, plus a latency for each message
  * Products and update are bound by arithmetic or by the host's memory, whichever is slower; ranks of one host share its
  * memory. docs/performance.md compares the model with measurements. */
@@ -64,9 +64,9 @@ typedef struct kt_exchange_job {
     bool clips; /* by the norm */
 } kt_exchange_job;
 
-/* What the costs of exchanges (exchange.h) are made of: parameters of a layer, weights and bias; floats that they take in
- * panels (panels.h), and so in a message; bytes that the update of a parameter reads and writes; seconds of a host's memory
- * while each of its replicas moves n_bytes; seconds of what `cost` says is sent. */
+/* What the costs of exchanges (exchange.h) are made of: parameters of a layer, weights and bias; floats that they take
+ * in panels (panels.h), and so in a message; bytes that the update of a parameter reads and writes; seconds of a host's
+ * memory while each of its replicas moves n_bytes; seconds of what `cost` says is sent. */
 double kt_cost_parameters(kt_layer_shape layer);
 double kt_cost_floats(kt_layer_shape layer);
 double kt_cost_update_bytes(const kt_exchange_job *job);

@@ -42,8 +42,8 @@ bool kt_data_same_files(const kt_config *a, const kt_config *b);
 /* Statistics and fingerprint of data->set, which the caller has filled; what kt_data_view needs. Local. */
 void kt_data_describe(kt_data *data);
 
-/* Everyone gets rank 0's data (not read elsewhere; its set is borrowed for the lifetime of *out), cut as the configuration
- * says, like kt_data_load. Collective. KT_DATA, KT_CONFIG. *out is zeroed on failure. */
+/* Everyone gets rank 0's data (not read elsewhere; its set is borrowed for the lifetime of *out), cut as the
+ * configuration says, like kt_data_load. Collective. KT_DATA, KT_CONFIG. *out is zeroed on failure. */
 kt_status kt_data_to_all(kt_comm *comm, const kt_config *config, const kt_data *data, kt_data *out);
 
 /* The same as kt_data_load for one file of samples, labelled or not ("" or NULL), all of it the test part; tables

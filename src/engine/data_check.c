@@ -28,8 +28,8 @@ typedef struct kt_data_facts {
     const size_t *counts; /* [n_classes], of training samples */
 } kt_data_facts;
 
-/* Below 2^23 a float may have a fraction, which is rounded away beside 2^23. Every processor has vectors for this, but not
- * for floorf. */
+/* Below 2^23 a float may have a fraction, which is rounded away beside 2^23. Every processor has vectors for this, but
+ * not for floorf. */
 static bool is_broken(float x)
 {
     const float size = fabsf(x), large = 0x1p23f;

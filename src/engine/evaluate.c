@@ -43,8 +43,8 @@ static size_t samples_of(const chunks *c, size_t chunk, uint32_t index[KT_EVALUA
     return rows.end - rows.begin;
 }
 
-/* Logits [n x n_classes] of samples index[n] of a chunk. Collective over the replica; outside training no layer asks other
- * replicas. */
+/* Logits [n x n_classes] of samples index[n] of a chunk. Collective over the replica; outside training no layer asks
+ * other replicas. */
 static const float *infer(kt_network *network, const chunks *c, const uint32_t *index, size_t n)
 {
     kt_pass pass = {.rows = {n, 1, 0, 1}};

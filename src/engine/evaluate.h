@@ -21,9 +21,9 @@ typedef struct kt_samples {
     double scale; /* inputs are divided by it */
 } kt_samples;
 
-/* Adds the samples to *metrics: each exactly once, and summed in the same order, whatever the number of ranks. The network
- * is the replica's, with room for KT_EVALUATION_ROWS or n rows. Collective; every rank gets the same metrics. replica NULL:
- * the network is this rank's own, and no other is asked. */
+/* Adds the samples to *metrics: each exactly once, and summed in the same order, whatever the number of ranks. The
+ * network is the replica's, with room for KT_EVALUATION_ROWS or n rows. Collective; every rank gets the same metrics.
+ * replica NULL: the network is this rank's own, and no other is asked. */
 kt_status kt_evaluate(kt_replica *replica, kt_network *network, const kt_samples *samples, kt_metrics *metrics);
 
 /* Rank 0's probabilities[n x n_classes] (NULL elsewhere), in the samples' order. Collective; replica NULL as above. */

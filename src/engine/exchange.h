@@ -1,5 +1,5 @@
-/* How a step's gradients are combined and applied: after backward every replica has what the gradient of its own samples is made
- * of; afterwards every replica has the new parameters.
+/* How a step's gradients are combined and applied: after backward every replica has what the gradient of its own
+ * samples is made of; afterwards every replica has the new parameters.
  *
  * Within a replica each rank forms the gradient of its own panels tile by tile, and each tile goes straight into the
  * optimizer: no gradient is kept. Between replicas each layer goes by one kind of exchange:
@@ -50,8 +50,9 @@ typedef struct kt_exchange_kind {
     kt_status (*create)(kt_exchange *x);
     void (*free)(kt_exchange *x);
     /* The step of all layers that go by it: what all ranks do before a barrier of the replica, what leaders do then
-     * before another, what all ranks do after that, and how they bring the parameters up to date. The first three may be NULL. A
-     * kind that needs sums has left the whole gradient in its vector before the update when the step clips. */
+     * before another, what all ranks do after that, and how they bring the parameters up to date. The first three may
+     * be NULL. A kind that needs sums has left the whole gradient in its vector before the update when the step
+     * clips. */
     void (*start)(kt_exchange *x, const kt_step *step);
     void (*combine)(kt_exchange *x, const kt_step *step);
     void (*take)(kt_exchange *x, const kt_step *step);

@@ -63,7 +63,8 @@ static kt_status check(const kt_exchange_job *job, kt_layer_shape layer)
 
 /* ---- making it ---- */
 
-/* The next layers that allreduce, from *l on, which go together as far as MPI counts: their floats; none after the last. */
+/* The next layers that allreduce, from *l on, which go together as far as MPI counts: their floats; none after the
+ * last. */
 static kt_range next_message(const kt_exchange_plan *plan, size_t *l)
 {
     kt_range all = {0, 0};
@@ -190,7 +191,8 @@ static void combine(kt_exchange *x, const kt_step *step)
     }
 }
 
-/* This replica's slice of each message, split among its ranks, then everybody's parameters, of which copies are taken. */
+/* This replica's slice of each message, split among its ranks, then everybody's parameters, of which copies are
+ * taken. */
 static void update(kt_exchange *x, const kt_step *step)
 {
     const kt_allreduce *a = &x->allreduce;

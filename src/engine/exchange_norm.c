@@ -1,6 +1,6 @@
-/* Clipping by the global norm: the squares of each unit's gradient, added in the order of layers and units, whatever rank
- * formed them. The gradient is formed once more for that where it is not kept: that needs no weights, only what they are
- * multiplied by, and so little of the memory's time. */
+/* Clipping by the global norm: the squares of each unit's gradient, added in the order of layers and units, whatever
+ * rank formed them. The gradient is formed once more for that where it is not kept: that needs no weights, only what
+ * they are multiplied by, and so little of the memory's time. */
 #include <math.h>
 #include <string.h>
 

@@ -1,13 +1,14 @@
-/* What the exchange's files share: exchange.c (making it, the step, the state of record), exchange_plan.c (what is decided
- * before), exchange_kinds.c (the table), exchange_factors.c and exchange_allreduce.c (a kind each), exchange_norm.c
- * (clipping). */
+/* What the exchange's files share: exchange.c (making it, the step, the state of record), exchange_plan.c (what is
+ * decided before), exchange_kinds.c (the table), exchange_factors.c and exchange_allreduce.c (a kind each),
+ * exchange_norm.c (clipping). */
 #ifndef KTRAIN_EXCHANGE_PRIVATE_H
 #define KTRAIN_EXCHANGE_PRIVATE_H
 
 #include "engine/exchange.h"
 #include "engine/gradient.h"
 
-/* A kind each, in the order of preference where they cost the same, and what it does in the help of parallel.exchange. */
+/* A kind each, in the order of preference where they cost the same, and what it does in the help of
+ * parallel.exchange. */
 #define KT_EXCHANGES(X)       \
     X(allreduce, "adds them") \
     X(factors, "gathers what they are made of, and every replica forms them itself")
@@ -70,8 +71,8 @@ struct kt_exchange {
     kt_allreduce allreduce;
 };
 
-/* The factor that brings the gradient's norm down to clip_norm; sets x->norm. Collective over the replica, the same on every
- * replica. */
+/* The factor that brings the gradient's norm down to clip_norm; sets x->norm. Collective over the replica, the same on
+ * every replica. */
 double kt_exchange_clip(kt_exchange *x, const kt_step *step);
 
 #endif

@@ -1,5 +1,5 @@
-/* Gradients of dense layers, formed from what backward has left: straight into the optimizer, tile by tile, or into a vector.
- * Each seat forms those of its own panels; where every seat has all of a layer each may take a share. Local. */
+/* Gradients of dense layers, formed from what backward has left: straight into the optimizer, tile by tile, or into a
+ * vector. Each seat forms those of its own panels; where every seat has all of a layer each may take a share. Local. */
 #ifndef KTRAIN_GRADIENT_H
 #define KTRAIN_GRADIENT_H
 
@@ -31,8 +31,8 @@ void kt_gradient_apply(const kt_gradient *gradient, const kt_dense *dense, const
 void kt_gradient_form(const kt_gradient *gradient, const kt_dense *dense, const kt_dense_sum *sum, kt_range some,
                       float *vector);
 
-/* squares[16 x own panels]: of the gradient over all rows, the squares of a unit's weights, in the order of inputs, and of its
- * bias, in double. From `vector`, where it has been formed; NULL: it is formed tile by tile, and forgotten. */
+/* squares[16 x own panels]: of the gradient over all rows, the squares of a unit's weights, in the order of inputs, and
+ * of its bias, in double. From `vector`, where it has been formed; NULL: it is formed tile by tile, and forgotten. */
 void kt_gradient_squares(const kt_gradient *gradient, const kt_dense *dense, const kt_rows *rows, const float *vector,
                          double *squares);
 

@@ -2,8 +2,8 @@
  *
  * The ranks of a host are cut into groups of at most ranks_per_replica neighbours, of sizes that differ by one at most;
  * a group is a replica, and the first rank of each is its leader, which talks to the other leaders. Replica r of R
- * takes shards kt_share(V, r, R) of a batch (shards.h); inside, each rank computes its panels (team.h). Or all ranks are one
- * replica that spans the hosts: then each host has the panels of its ranks, and letters go by MPI. */
+ * takes shards kt_share(V, r, R) of a batch (shards.h); inside, each rank computes its panels (team.h). Or all ranks
+ * are one replica that spans the hosts: then each host has the panels of its ranks, and letters go by MPI. */
 #ifndef KTRAIN_REPLICA_H
 #define KTRAIN_REPLICA_H
 
@@ -45,28 +45,31 @@ enum {
     KT_RANKS_OF_ALL_HOSTS
 };
 
-/* ranks_per_replica >= 1; larger than any host: one replica per host; KT_RANKS_OF_ALL_HOSTS: one in all. Collective. *out is zeroed on failure. */
+/* ranks_per_replica >= 1; larger than any host: one replica per host; KT_RANKS_OF_ALL_HOSTS: one in all. Collective.
+ * *out is zeroed on failure. */
 kt_status kt_replica_create(kt_replica *out, kt_comm *world, size_t ranks_per_replica);
 void kt_replica_free(kt_replica *replica); /* collective; of a zeroed one a call without effect */
 
-/* Its numbers, with which a rank of the first host would have it, and nothing to call; and how it lies. Local and pure. */
+/* Its numbers, with which a rank of the first host would have it, and nothing to call; and how it lies. Local and
+ * pure. */
 kt_replica kt_replica_sketch(const kt_layout *layout, size_t rank);
 kt_layout kt_replica_layout(const kt_replica *replica);
 
-/* With parallel.products = auto: own ones, unless no rank's processor multiplies and adds in one operation. All ranks must take the
- * same, also where processors differ. Collective. */
+/* With parallel.products = auto: own ones, unless no rank's processor multiplies and adds in one operation. All ranks
+ * must take the same, also where processors differ. Collective. */
 void kt_replica_agree_on_products(kt_comm *world, kt_network_spec *spec);
 
-/* n_bytes of zeroed memory that the replica's ranks share, and mail for letters of up to letter_bytes; once. rank_bytes: what
- * each rank will need beside it; root_bytes: and rank 0. *replica must not move after: its team points to it. KT_NO_MEMORY.
- * Collective. */
+/* n_bytes of zeroed memory that the replica's ranks share, and mail for letters of up to letter_bytes; once.
+ * rank_bytes: what each rank will need beside it; root_bytes: and rank 0. *replica must not move after: its team points
+ * to it. KT_NO_MEMORY. Collective. */
 typedef struct kt_replica_room {
     size_t n_bytes, letter_bytes, rank_bytes, root_bytes;
 } kt_replica_room;
 kt_status kt_replica_allocate(kt_replica *replica, const kt_replica_room *room);
 
-/* What that gives, in bytes: to all that share memory, and to a rank; letters are among the former, or, by MPI, the latter. And
- * what a rank is charged with, which is all that is shared for the first of those who share it. Local and pure. */
+/* What that gives, in bytes: to all that share memory, and to a rank; letters are among the former, or, by MPI, the
+ * latter. And what a rank is charged with, which is all that is shared for the first of those who share it. Local and
+ * pure. */
 typedef struct kt_replica_bytes {
     size_t shared, rank, letters;
 } kt_replica_bytes;
@@ -89,12 +92,12 @@ void kt_replica_say(kt_replica *replica, kt_word word);
 /* Forgets a word that all have heard, by all ranks of the replica before their next step. Local. */
 void kt_replica_forget(kt_replica *replica, kt_word word);
 
-/* What was said in the replica so far, a bit for each word: the same answer on all of its ranks. Once a step. Collective over the
- * replica. */
+/* What was said in the replica so far, a bit for each word: the same answer on all of its ranks. Once a step.
+ * Collective over the replica. */
 unsigned kt_replica_hear(kt_replica *replica);
 
-/* Copies n_bytes of shared memory from replica 0 to the same place in all others. Collective over all ranks; ends with a
- * barrier. */
+/* Copies n_bytes of shared memory from replica 0 to the same place in all others. Collective over all ranks; ends with
+ * a barrier. */
 void kt_replica_spread(kt_replica *replica, void *data, size_t n_bytes);
 
 /* Copies replica 0's parameters, their state of the optimizer and running statistics to the networks of all ranks; as

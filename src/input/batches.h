@@ -1,8 +1,9 @@
 /* Which samples are in which step of an epoch; whose rows of a step they are is in engine/rank_rows.h. Local and pure.
  *
  * An epoch's order is a permutation of the training samples, drawn from (seed, epoch); with one step an epoch it is
- * their own. Step s takes positions s * batch_size ... of it; the last batch may be smaller, but where a batch must have
- * a few samples (batch normalization has nothing to normalize one by), a last one with fewer joins the batch before. */
+ * their own. Step s takes positions s * batch_size ... of it; the last batch may be smaller, but where a batch must
+ * have a few samples (batch normalization has nothing to normalize one by), a last one with fewer joins the batch
+ * before. */
 #ifndef KTRAIN_BATCHES_H
 #define KTRAIN_BATCHES_H
 

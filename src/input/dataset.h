@@ -59,8 +59,8 @@ kt_status kt_dataset_borrow(const kt_array *features, const int32_t *labels, siz
 void kt_dataset_free(kt_dataset *dataset);
 
 /* Adds the samples of `extra`, labelled like `dataset` and read from `name`, after its own; features kept as bytes
- * become floats when the other's are. n_classes grows when extra has more, unless class names fix it. Its notes are joined.
- * KT_DATA, dataset unchanged: another width, or a class without a name. */
+ * become floats when the other's are. n_classes grows when extra has more, unless class names fix it. Its notes are
+ * joined. KT_DATA, dataset unchanged: another width, or a class without a name. */
 kt_status kt_dataset_append(kt_dataset *dataset, const kt_dataset *extra, const char *name);
 
 /* out[n_rows x d] = features of rows index[n_rows], each divided by `scale`, in float (x / scale, rounded once). */
@@ -73,15 +73,15 @@ void kt_dataset_gather_apart(const kt_dataset *dataset, const uint32_t *index, s
 /* counts[n_classes]: samples of each class among index[n_rows] (index NULL: all rows). */
 void kt_dataset_class_counts(const kt_dataset *dataset, const uint32_t *index, size_t n_rows, size_t *counts);
 
-/* Of counts[n]: the class with the fewest samples, of those that have any (n: none has), and that with the most; of equal
- * ones the first. */
+/* Of counts[n]: the class with the fewest samples, of those that have any (n: none has), and that with the most; of
+ * equal ones the first. */
 void kt_class_extremes(size_t n, const size_t *counts, size_t *least, size_t *most);
 
 /* Of rows index[n_rows], n_rows > 0 (index NULL: of all rows). */
 kt_dataset_statistics kt_dataset_describe(const kt_dataset *dataset, const uint32_t *index, size_t n_rows);
 
-/* A 64-bit hash of shape, type, features (as floats when narrowed) and labels (FNV-1a over 8-byte words, folded): tells one data set from
- * another, not an attacker. */
+/* A 64-bit hash of shape, type, features (as floats when narrowed) and labels (FNV-1a over 8-byte words, folded): tells
+ * one data set from another, not an attacker. */
 uint64_t kt_dataset_fingerprint(const kt_dataset *dataset);
 
 #endif

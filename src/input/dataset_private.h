@@ -5,7 +5,8 @@
 #include "base/simd.h"
 #include "input/dataset.h"
 
-/* out[n] = x[n] / scale. reciprocal: 1 / scale, where that gives the quotients of all bytes, else 0 (find_reciprocal). */
+/* out[n] = x[n] / scale. reciprocal: 1 / scale, where that gives the quotients of all bytes, else 0
+ * (find_reciprocal). */
 typedef struct kt_dataset_loops {
     float (*find_reciprocal)(float scale);
     void (*bytes)(size_t n, const uint8_t *restrict x, float scale, float reciprocal, float *restrict out);

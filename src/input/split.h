@@ -28,8 +28,8 @@ extern const kt_option_rows kt_split_options; /* of kt_split_spec */
  * of n * fraction). shuffle: which samples, and their order in a part, are drawn from the seed alone; without it the
  * order is the data set's. stratify (needs labels, NULL otherwise allowed): of a class with c samples, part p gets c *
  * n[p] / n rounded down or up; the sizes stay exact. A part with fraction > 0 that would get no sample, or when
- * stratifying a class with fewer samples than non-empty parts (but not none), is KT_DATA; bad fractions are KT_CONFIG.
- * */
+ * stratifying a class with fewer samples than non-empty parts (but not none), is KT_DATA; bad fractions are
+ * KT_CONFIG. */
 kt_status kt_split_create(kt_split *out, size_t n, const int32_t *labels, size_t n_classes, const kt_split_spec *spec);
 
 /* Allocates the three index arrays with the given sizes, all zero. */

@@ -1,5 +1,5 @@
-/* Activation functions: one table row each. Local and pure. Values are computed in double, of functions whose bits are the
- * same everywhere (base/real.h), and rounded once: so the tables of all instruction sets give the same bits. */
+/* Activation functions: one table row each. Local and pure. Values are computed in double, of functions whose bits are
+ * the same everywhere (base/real.h), and rounded once: so the tables of all instruction sets give the same bits. */
 #ifndef KTRAIN_ACTIVATION_H
 #define KTRAIN_ACTIVATION_H
 

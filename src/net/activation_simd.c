@@ -3,8 +3,8 @@
 #include "net/activation.h"
 #include "net/layer_private.h"
 
-/* Each row is two expressions of one element, computed in `real` and rounded once to float; the loops around them are the
- * same. */
+/* Each row is two expressions of one element, computed in `real` and rounded once to float; the loops around them are
+ * the same. */
 #define ACTIVATION(name, real, value, derivative)                                                           \
     static void name##_forward(size_t n, const float *x_of, float *y_of)                                    \
     {                                                                                                       \

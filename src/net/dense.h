@@ -1,8 +1,8 @@
 /* A dense layer on one seat of a team: z = x w^T + bias, and what its gradient is made of. Local.
  *
- * The layer's panels are cut into unit_shards runs, and a seat owns those of some neighbouring runs; of a small layer each
- * seat computes and updates all, in a copy of its own: the same bits, and nothing to wait for. Either way a seat has all
- * inputs of the batch, and the outputs and deltas of its own panels. */
+ * The layer's panels are cut into unit_shards runs, and a seat owns those of some neighbouring runs; of a small layer
+ * each seat computes and updates all, in a copy of its own: the same bits, and nothing to wait for. Either way a seat
+ * has all inputs of the batch, and the outputs and deltas of its own panels. */
 #ifndef KTRAIN_DENSE_H
 #define KTRAIN_DENSE_H
 
@@ -52,7 +52,8 @@ void kt_dense_forward(const kt_dense *dense, const kt_products *products, const 
 /* Floats from one unit's derivatives to the next where they lie in columns, for a batch of M. */
 size_t kt_dense_ld(size_t M);
 
-/* The part of the derivatives of inputs [inputs.begin, inputs.end) that node k of own runs makes: dx[inputs x kt_dense_ld]. */
+/* The part of the derivatives of inputs [inputs.begin, inputs.end) that node k of own runs makes: dx[inputs x
+ * kt_dense_ld]. */
 void kt_dense_backward(const kt_dense *dense, const kt_products *products, const kt_rows *rows, kt_range inputs,
                        size_t k, float *dx);
 

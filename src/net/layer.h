@@ -1,7 +1,8 @@
-/* Kinds of layers between two dense ones: a table row each. Pure: what ranks must tell each other goes through the team.
+/* Kinds of layers between two dense ones: a table row each. Pure: what ranks tell each other goes through the team.
  *
  * A layer computes the units of its block's own panels (dense.h), sample by sample of those that are computed here
- * (pass->rows). x, y, dx, dy are panels of these units; unit u of panel p is unit (own.begin + p) * 16 + u of the layer. */
+ * (pass->rows). x, y, dx, dy are panels of these units; unit u of panel p is unit (own.begin + p) * 16 + u of the
+ * layer. */
 #ifndef KTRAIN_LAYER_H
 #define KTRAIN_LAYER_H
 
@@ -52,8 +53,8 @@ struct kt_layer {
     uint32_t number; /* of its block, from 1: the place of its draws */
 };
 
-/* Kind number i of those that follow a dense layer in a hidden block, from its inputs to its outputs, with loops for these
- * instructions (simd.h); NULL after the last. */
+/* Kind number i of those that follow a dense layer in a hidden block, from its inputs to its outputs, with loops for
+ * these instructions (simd.h); NULL after the last. */
 const kt_layer_kind *kt_layer_kind_at(size_t i, size_t simd);
 
 #endif

@@ -8,7 +8,8 @@
 
 #include "net/layer_private.h"
 
-/* A rank reads and writes its own units, so nothing here waits for the ranks of its own team. Arrays are [16 x panels]. */
+/* A rank reads and writes its own units, so nothing here waits for the ranks of its own team. Arrays are [16 x
+ * panels]. */
 typedef struct batch_norm {
     kt_layer layer;
     float *gain, *shift, *d_gain, *d_shift;
@@ -78,8 +79,8 @@ static void normalize(const batch_norm *self, size_t at, size_t m, const float *
             y[u] = (float)((double)gain[u] * (((double)x[u] - mean[u]) * inverse[u]) + (double)shift[u]);
 }
 
-/* dx = gain / deviation * (dy - mean_dy - xhat mean_dy_xhat); the two means, in total, are 0 when the statistics do not depend
- * on x. */
+/* dx = gain / deviation * (dy - mean_dy - xhat mean_dy_xhat); the two means, in total, are 0 when the statistics do not
+ * depend on x. */
 static void propagate(const batch_norm *self, size_t at, size_t m, const float *restrict x, const float *dy, float *dx)
 {
     const double *restrict mean = self->now + at, *restrict inverse = self->inverse + at;
@@ -152,8 +153,8 @@ static void sum_shards(const batch_norm *self, const kt_rows *rows, const summan
             sum_shard(self, kt_share(rows->M, v, rows->shards), p, of, flow, sums + v * of->n_sums * self->n);
 }
 
-/* total[n_sums x n], own units = the sum over the whole batch. Of what every seat computes one writes what other teams get; the
- * others may still read what was written before the last time. Collective over the teams. */
+/* total[n_sums x n], own units = the sum over the whole batch. Of what every seat computes one writes what other teams
+ * get; the others may still read what was written before the last time. Collective over the teams. */
 static void sum_batch(batch_norm *self, const kt_pass *pass, const summand *of, const kt_flow *flow, double *total)
 {
     const size_t n = self->n, n_own = flow->x.n * KT_PANEL, first = self->layer.own.begin * KT_PANEL;

@@ -41,7 +41,8 @@ static void mask_rows(size_t n_rows, const uint16_t *kept, float scale, const fl
     }
 }
 
-/* Draws are compared as the integers that they are made of: a unit is dropped when the first 24 bits are below the rate. */
+/* Draws are compared as the integers that they are made of: a unit is dropped when the first 24 bits are below the
+ * rate. */
 static void draw_panel(const dropout *self, const kt_pass *pass, size_t p, uint16_t *kept)
 {
     const kt_random_place place = {

@@ -2,8 +2,8 @@
  *
  * softmax cross-entropy: l_i = w[y_i] * (logsumexp(z_i) - sum_c q_ic z_ic) with targets q = (1 - s) onehot(y) + s / C,
  * s the label smoothing and w the class weights (all 1 when NULL). The batch's loss is sum_i l_i / M, M the samples of
- * the whole batch: the number, not the sum of their class weights. It is the only loss there is, and no row of a table: validation, early
- * stopping and the files of a run speak of cross-entropy (docs/architecture.md, "How to add"). */
+ * the whole batch: the number, not the sum of their class weights. It is the only loss there is, and no row of a table:
+ * validation, early stopping and the files of a run speak of cross-entropy (docs/architecture.md, "How to add"). */
 #ifndef KTRAIN_LOSS_H
 #define KTRAIN_LOSS_H
 
@@ -42,8 +42,8 @@ typedef struct kt_logits {
 /* Adds the sums over the samples to *sums. When d_z is not NULL, d_z[m x C] = d(sum l_i / M)/dz. d_z may alias z. */
 void kt_loss_softmax(const kt_loss_spec *spec, const kt_logits *of, kt_loss_sums *sums, float *d_z);
 
-/* The same where shard v ends at sample end[v], perhaps where it begins: its sums are added to sums[v]. One call for many shards
- * is faster, since eight samples are computed side by side. */
+/* The same where shard v ends at sample end[v], perhaps where it begins: its sums are added to sums[v]. One call for
+ * many shards is faster, since eight samples are computed side by side. */
 void kt_loss_shards(const kt_loss_spec *spec, const kt_logits *of, const size_t *end, kt_loss_sums *sums, float *d_z);
 
 /* weights[n_classes] with which every class that has samples weighs the same in all: n / (n_present counts[c]), n all
@@ -62,7 +62,8 @@ size_t kt_loss_predict(size_t n_classes, const float *z);
 /* p[m x C] = softmax of each row of z, computed in double and rounded once. */
 void kt_loss_probabilities(size_t m, size_t n_classes, const float *z, float *p);
 
-/* For each instruction set, what is promised above of kt_loss_shards (end NULL: all samples are of one) and kt_loss_probabilities. */
+/* For each instruction set, what is promised above of kt_loss_shards (end NULL: all samples are of one) and
+ * kt_loss_probabilities. */
 typedef struct kt_loss_loops {
     void (*softmax)(const kt_loss_spec *spec, const kt_logits *of, const size_t *end, kt_loss_sums *sums, float *d_z);
     void (*probabilities)(size_t m, size_t n_classes, const float *z, float *p);

@@ -1,13 +1,13 @@
-/* Softmax and cross-entropy by log-sum-exp, and the derivative, for one instruction set. Sums go from the first class to
- * the last and from the first row to the last; all else is element by element. */
+/* Softmax and cross-entropy by log-sum-exp, and the derivative, for one instruction set. Sums go from the first class
+ * to the last and from the first row to the last; all else is element by element. */
 #include <stdbool.h>
 
 #include "base/real.h"
 #include "base/share.h"
 #include "net/loss.h"
 
-/* Some rows are computed side by side, since each is a chain of operations that wait for each other. Exponentials are computed
- * by the block of classes; those of one block are kept, so that none of so few classes is computed twice. */
+/* Some rows are computed side by side, since each is a chain of operations that wait for each other. Exponentials are
+ * computed by the block of classes; those of one block are kept, so that none of so few classes is computed twice. */
 enum { ROWS = 8, BLOCK = 256 };
 
 /* m rows of logits; those beyond m are the last again. */

@@ -1,12 +1,12 @@
 /* A fully connected network: hidden blocks of dense, [batch norm], activation, [dropout]; then a dense output layer
  * (logits).
  *
- * All parameters are one vector, their state of the optimizer others like it, all running statistics another (tensor.h). A
- * gradient is not kept: backward leaves what it is made of, and who needs a tile of it forms it (dense.h).
+ * All parameters are one vector, their state of the optimizer others like it, all running statistics another
+ * (tensor.h). A gradient is not kept: backward leaves what it is made of, who needs a tile forms it (dense.h).
  *
- * Several ranks may make up a team: each has a kt_network of its own around the same vectors, and forward and backward are
- * calls that the whole team makes, each seat computing its own panels. Only activations and sums of derivatives go from
- * one seat to another, by mail (team.h). */
+ * Several ranks may make up a team: each has a kt_network of its own around the same vectors, and forward and backward
+ * are calls that the whole team makes, each seat computing its own panels. Only activations and sums of derivatives go
+ * from one seat to another, by mail (team.h). */
 #ifndef KTRAIN_NETWORK_H
 #define KTRAIN_NETWORK_H
 
@@ -24,15 +24,15 @@ typedef struct kt_network_room {
 /* KT_CONFIG when such a network cannot be made here; *out is zeroed then. Local and pure. */
 kt_status kt_network_measure(const kt_network_spec *spec, const kt_team *team, kt_network_room *out);
 
-/* Where the weights and biases of each dense layer will lie in a vector, as kt_dense.floats: out[spec->hidden.n + 1]; the last
- * ones end it. As kt_network_measure. */
+/* Where the weights and biases of each dense layer will lie in a vector, as kt_dense.floats: out[spec->hidden.n + 1];
+ * the last ones end it. As kt_network_measure. */
 kt_status kt_network_places(const kt_network_spec *spec, kt_range *out);
 
 /* In memory of its own, for one rank alone. *out is NULL on failure. Parameters are zero until initialized. */
 kt_status kt_network_create(kt_network **out, const kt_network_spec *spec);
 
-/* The same for a seat of a team, in `shared` memory (borrowed, zeroed, 64-byte aligned, shared_bytes). Local: each rank calls
- * it. */
+/* The same for a seat of a team, in `shared` memory (borrowed, zeroed, 64-byte aligned, shared_bytes). Local: each rank
+ * calls it. */
 kt_status kt_network_create_in_team(kt_network **out, const kt_network_spec *spec, const kt_team *team, void *shared);
 void kt_network_free(kt_network *network);
 
@@ -43,8 +43,8 @@ void kt_network_initialize(kt_network *network, uint64_t seed);
 /* Writes zeros to own panels of all vectors, where they will lie. Local. */
 void kt_network_touch(kt_network *network);
 
-/* Copies of their own get what was written into the vectors: parameters, state of the optimizer, statistics. Local, when no
- * other seat writes to them. */
+/* Copies of their own get what was written into the vectors: parameters, state of the optimizer, statistics. Local,
+ * when no other seat writes to them. */
 void kt_network_take_vectors(kt_network *network);
 
 /* Views, owned by the network, each vector 64-byte aligned. */
@@ -59,8 +59,9 @@ size_t kt_network_simd(const kt_network *network); /* row of kt_simd_rows that i
 kt_dense *kt_network_dense(kt_network *network, size_t *n);
 const kt_formed *kt_network_formed(const kt_network *network, size_t *n);
 
-/* Where the caller puts row r of the inputs [n_in] before forward (the next row is kt_inputs_ld(n_in) floats further on), and the loss's derivatives [rows x n_classes] before
- * backward: each seat for itself, for all rows that are computed here. Owned by the network. */
+/* Where the caller puts row r of the inputs [n_in] before forward (the next row is kt_inputs_ld(n_in) floats further
+ * on), and the loss's derivatives [rows x n_classes] before backward: each seat for itself, for all rows that are
+ * computed here. Owned by the network. */
 float *kt_network_input(kt_network *network, size_t r);
 float *kt_network_d_logits(kt_network *network);
 
@@ -70,8 +71,8 @@ const float *kt_network_logits(const kt_network *network);
 /* All rows of the pass that are computed here, at most max_rows. Collective over the team. */
 void kt_network_forward(kt_network *network, kt_pass *pass);
 
-/* From d_logits, the loss's derivative for the forward just made (same pass), to what every gradient is made of. Collective over
- * the team; when the pass is one for training, at most max_batch rows. */
+/* From d_logits, the loss's derivative for the forward just made (same pass), to what every gradient is made of.
+ * Collective over the team; when the pass is one for training, at most max_batch rows. */
 void kt_network_backward(kt_network *network, const kt_pass *pass);
 
 #endif

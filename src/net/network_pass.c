@@ -133,8 +133,8 @@ static void add_up(const kt_network *net, const float *own, size_t part, kt_rang
     }
 }
 
-/* What own panels of layer l contribute to the derivatives by its inputs: by mail, to who owns these. sums[units x ld] = those
- * of `units`. */
+/* What own panels of layer l contribute to the derivatives by its inputs: by mail, to who owns these. sums[units x ld]
+ * = those of `units`. */
 static void share_derivatives(kt_network *net, const kt_pass *pass, size_t l, kt_range units)
 {
     const kt_dense *d = &net->dense[l], *below = &net->dense[l - 1];
@@ -154,7 +154,8 @@ static void share_derivatives(kt_network *net, const kt_pass *pass, size_t l, kt
     add_up(net, out, part, (kt_range){units.begin * ld, units.end * ld}, net->sums);
 }
 
-/* The same of a layer whose panels are all here, in calls that are the same on any number of seats. Returns those of `units`. */
+/* The same of a layer whose panels are all here, in calls that are the same on any number of seats. Returns those of
+ * `units`. */
 static float *own_derivatives(kt_network *net, const kt_pass *pass, size_t l, kt_range units)
 {
     const size_t at_once = net->products->inputs_at_once, begin = units.begin / at_once * at_once;

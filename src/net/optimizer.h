@@ -1,8 +1,8 @@
 /* Optimizers: one table row each. Local and pure.
  *
- * A kt_optimizer says how parameters are updated; parameters and state are the network's, in panels that several ranks may
- * share, each updating what it owns. The new bits of an element depend on its own parameter, gradient and state and on the
- * constants of the update (docs/numbers.md): never on where a range begins or ends, nor on the processor.
+ * A kt_optimizer says how parameters are updated; parameters and state are the network's, in panels that several ranks
+ * may share, each updating what it owns. The new bits of an element depend on its own parameter, gradient and state and
+ * on the constants of the update (docs/numbers.md): never on where a range begins or ends, nor on the processor.
  *
  * Letters: n_parameters elements in a vector; n elements of a range; M samples in the batch. */
 #ifndef KTRAIN_OPTIMIZER_H
@@ -33,8 +33,8 @@ extern const kt_option_rows kt_optimizer_options; /* of kt_optimizer_spec */
  *     m = fma(1 - beta1, g_i, beta1 * m),  v = min(FLT_MAX, fma(1 - beta2, g_i * g_i, beta2 * v)),
  *     direction = m / (sqrt(max(v, FLT_MIN)) + epsilon),  rate = eta sqrt(1 - beta2^t) / (1 - beta1^t),
  *     epsilon = epsilon_0 sqrt(1 - beta2^t),
- * all rounded to float after each operation. So an element which never had a gradient stays as it is, with epsilon_0 = 0
- * too (where the equation has 0/0). */
+ * all rounded to float after each operation. So an element which never had a gradient stays as it is, with epsilon_0 =
+ * 0 too (where the equation has 0/0). */
 typedef struct kt_update {
     float scale; /* of the raw gradient: clipping */
     float l2;    /* coupled decay: lambda, or lambda / M for `batch` */
@@ -49,8 +49,8 @@ typedef struct kt_update {
 /* Updates values[0][n], the weights, from g[n] and values[1 ...], the kind's state vectors. */
 typedef void kt_update_loop(const kt_update *u, size_t n, const float *g, float *const *values);
 
-/* What a gradient is formed of where it is a single chain: samples 0 ... n_samples - 1, at most KT_LEARN_SAMPLES, of noted
- * inputs, and the deltas of some panels. */
+/* What a gradient is formed of where it is a single chain: samples 0 ... n_samples - 1, at most KT_LEARN_SAMPLES, of
+ * noted inputs, and the deltas of some panels. */
 enum { KT_LEARN_SAMPLES = 64 };
 typedef struct kt_gradient_of {
     const kt_inputs *x;
@@ -58,8 +58,8 @@ typedef struct kt_gradient_of {
     const kt_panels *d;
 } kt_gradient_of;
 
-/* Forms it and updates, in one go: values[1 + n_slots] are the weights and their state, from the first panel of d on, panels
- * `stride` floats apart. The same bits as kt_products.gradient and then the loop above. */
+/* Forms it and updates, in one go: values[1 + n_slots] are the weights and their state, from the first panel of d on,
+ * panels `stride` floats apart. The same bits as kt_products.gradient and then the loop above. */
 typedef void kt_learn_loop(const kt_update *u, const kt_gradient_of *of, float *const *values, size_t stride);
 
 typedef struct kt_optimizer_kind {
@@ -80,9 +80,9 @@ KT_SIMD_DECLARE(const kt_optimizer_kind, kt_optimizers, []);
 
 typedef struct kt_optimizer kt_optimizer;
 
-/* For the parameters of a network, whose vectors hold the kind's state, too (zero before step 1); borrowed. simd: the row of
- * kt_simd_rows whose loops are used, which changes no bit. *out is NULL on failure: KT_CONFIG for an impossible spec,
- * KT_NO_MEMORY. */
+/* For the parameters of a network, whose vectors hold the kind's state, too (zero before step 1); borrowed. simd: the
+ * row of kt_simd_rows whose loops are used, which changes no bit. *out is NULL on failure: KT_CONFIG for an impossible
+ * spec, KT_NO_MEMORY. */
 kt_status kt_optimizer_create(kt_optimizer **out, const kt_optimizer_spec *spec, size_t simd,
                               const kt_tensors *parameters);
 void kt_optimizer_free(kt_optimizer *optimizer);
@@ -100,8 +100,8 @@ typedef struct kt_updates {
 kt_updates kt_optimizer_prepare(const kt_optimizer *optimizer, int64_t step, double rate, double gradient_scale,
                                 size_t M);
 
-/* Updates elements [begin, begin + n) of a tensor, as this seat has it, from g[n], these elements' gradient of the data loss (a
- * mean over M samples). Ranks may update disjoint ranges at the same time. */
+/* Updates elements [begin, begin + n) of a tensor, as this seat has it, from g[n], these elements' gradient of the data
+ * loss (a mean over M samples). Ranks may update disjoint ranges at the same time. */
 void kt_optimizer_apply(const kt_optimizer *optimizer, const kt_updates *updates, const kt_tensor *tensor, size_t begin,
                         size_t n, const float *g);
 

@@ -6,8 +6,8 @@
 
 #include "net/products_vector.h"
 
-/* Constants of an update in all lanes. Roots and divisions are correctly rounded: the divider works beside the multiply-adds of
- * other elements, so they cost little. */
+/* Constants of an update in all lanes. Roots and divisions are correctly rounded: the divider works beside the
+ * multiply-adds of other elements, so they cost little. */
 typedef struct constants {
     vector scale, l2, keep, minus_rate, momentum, beta1, rest1, beta2, rest2, epsilon, zero, least, most;
 } constants;
@@ -151,7 +151,8 @@ static bool has_few_zeros(const kt_gradient_of *of)
     return n * 100 >= of->n_samples * of->x->n * FEW_ZEROS_PERCENT;
 }
 
-/* A few panels, and samples of which the masks have one word: their deltas stay in the first-level cache while inputs pass. */
+/* A few panels, and samples of which the masks have one word: their deltas stay in the first-level cache while inputs
+ * pass. */
 typedef struct gradient_block {
     const kt_inputs *in;
     const float *d; /* of the first panel */
@@ -206,8 +207,8 @@ KT_INLINE void gradient_two_lines(size_t n, const gradient_block *b, size_t i, f
     }
 }
 
-/* The gradient of one line is formed in registers, and goes straight into the optimizer: while the divider is busy with it the
- * next line's multiply-adds are on their way. */
+/* The gradient of one line is formed in registers, and goes straight into the optimizer: while the divider is busy with
+ * it the next line's multiply-adds are on their way. */
 KT_INLINE void learn_lines(step_function *step, size_t n_slots, size_t n_panels, const kt_update *update,
                            const gradient_block *block, float *const *values, size_t stride)
 {

@@ -1,8 +1,8 @@
 /* Panels: how weights, gradients, optimizer state, activations and deltas lie in memory. Local and pure.
  *
  * A panel holds 16 units of a layer, which fill a cache line in each of its rows: rows are the layer's inputs for a
- * weight [n_in], and the samples of a batch for activations and deltas. So a rank that owns a panel owns whole lines, one
- * after the other, and a product needs no packing. Units beyond the last are 0 and stay 0. */
+ * weight [n_in], and the samples of a batch for activations and deltas. So a rank that owns a panel owns whole lines,
+ * one after the other, and a product needs no packing. Units beyond the last are 0 and stay 0. */
 #ifndef KTRAIN_PANELS_H
 #define KTRAIN_PANELS_H
 
@@ -23,8 +23,8 @@ static inline size_t kt_panels_count(size_t n_units)
     return (n_units + KT_PANEL - 1) / KT_PANEL;
 }
 
-/* Floats from a panel to the next. An odd number of 256-byte pieces: the same row of 8 neighbours never falls on the same
- * place of the first-level cache. The lines between are 0. */
+/* Floats from a panel to the next. An odd number of 256-byte pieces: the same row of 8 neighbours never falls on the
+ * same place of the first-level cache. The lines between are 0. */
 static inline size_t kt_panels_stride(size_t rows)
 {
     return ((rows + 7) / 8 * 8 + 4) * KT_PANEL;

@@ -1,7 +1,7 @@
-/* The table of products, and the row of OpenBLAS, whose bits depend on the processor and on the shape of a call. So that they depend on nothing
- * else, shapes follow from the layer and the shards alone: a call is for one panel; for 16 samples that are neighbours
- * in the batch, or for one shard; for INPUTS_AT_ONCE inputs from a multiple of that on, or for what is left of the layer.
- * What a call gives beyond what was asked for is dropped. */
+/* The table of products, and the row of OpenBLAS, whose bits depend on the processor and on the shape of a call. So
+ * that they depend on nothing else, shapes follow from the layer and the shards alone: a call is for one panel; for 16
+ * samples that are neighbours in the batch, or for one shard; for INPUTS_AT_ONCE inputs from a multiple of that on, or
+ * for what is left of the layer. What a call gives beyond what was asked for is dropped. */
 #include <string.h>
 
 #include "base/shards.h"

@@ -1,10 +1,10 @@
 /* The products of dense layers. Local and pure.
  *
- * One definition for every row of the table (docs/numbers.md): an element of a product is one chain of fused multiply-adds in
- * ascending order of the index that is summed over, and chains are added along a binary tree (shards.h): over the shards of
- * a batch in a gradient, over runs of panels in derivatives of inputs. Zeros may be left out, which changes no bit of a
- * finite number but the sign of a zero. So all rows of the table give the same bits, in any tile, from lists of nonzeros or
- * densely, on any number of ranks.
+ * One definition for every row of the table (docs/numbers.md): an element of a product is one chain of fused
+ * multiply-adds in ascending order of the index that is summed over, and chains are added along a binary tree
+ * (shards.h): over the shards of a batch in a gradient, over runs of panels in derivatives of inputs. Zeros may be left
+ * out, which changes no bit of a finite number but the sign of a zero. So all rows of the table give the same bits, in
+ * any tile, from lists of nonzeros or densely, on any number of ranks.
  *
  * All memory is 64-byte aligned. Results overlap no operand. */
 #ifndef KTRAIN_PRODUCTS_H
@@ -20,8 +20,8 @@
 
 /* The inputs of a dense layer for a batch, and where they are not 0; each rank has its own.
  *
- * Letters: n features; M samples at most, at their places in the batch. What is below x is made by kt_products.note, for the
- * samples that it is asked for; who writes x writes zeros beyond n, too. */
+ * Letters: n features; M samples at most, at their places in the batch. What is below x is made by kt_products.note,
+ * for the samples that it is asked for; who writes x writes zeros beyond n, too. */
 typedef struct kt_inputs {
     size_t M, n, ld; /* ld: floats from a sample to the next, a multiple of 16 */
     float *x;        /* [M x ld] */
@@ -89,31 +89,32 @@ typedef struct kt_products {
     const char *name;
     /* Gradients that go straight into the optimizer are asked for in tiles of so many panels and inputs, or fewer. */
     size_t tile_panels, tile_inputs;
-    /* Derivatives of inputs are asked for from a multiple of so many inputs of the layer on, up to another or the last. */
+    /* Derivatives of inputs are asked for from a multiple of so many inputs of the layer on, up to another or the
+     * last. */
     size_t inputs_at_once;
 
-    /* Makes the masks of samples `rows`, and their lists, or bits and order: of those that `changed`, the others were noted
-     * with such rows before. What there is of other samples stays. */
+    /* Makes the masks of samples `rows`, and their lists, or bits and order: of those that `changed`, the others were
+     * noted with such rows before. What there is of other samples stays. */
     void (*note)(const kt_inputs *in, kt_range rows, kt_range changed);
 
-    /* y of samples `rows`: each element a chain over the inputs that begins with bias[unit]. y->n == w->n, bias[16 w->n];
-     * these very rows are noted. */
+    /* y of samples `rows`: each element a chain over the inputs that begins with bias[unit]. y->n == w->n, bias[16
+     * w->n]; these very rows are noted. */
     void (*forward)(const kt_panels *w, const float *bias, const kt_inputs *x, kt_range rows, const kt_panels *y);
 
-    /* dx (row i: input i, of w->rows) of samples `rows`, and perhaps of others in the same 16: the sum over the node's runs of
-     * chains over their units, which begin with +0. d: row u is unit u of w. */
+    /* dx (row i: input i, of w->rows) of samples `rows`, and perhaps of others in the same 16: the sum over the node's
+     * runs of chains over their units, which begin with +0. d: row u is unit u of w. */
     void (*backward)(const kt_panels *w, const kt_runs *runs, const kt_columns *d, kt_range rows, const kt_columns *dx);
 
-    /* g of inputs first ... first + g->rows - 1: the sum over the node's shards of chains over their samples, which begin
-     * with +0. g->n == d->n panels, any number; x is noted. */
+    /* g of inputs first ... first + g->rows - 1: the sum over the node's shards of chains over their samples, which
+     * begin with +0. g->n == d->n panels, any number; x is noted. */
     void (*gradient)(const kt_inputs *x, size_t first, const kt_shard_rows *shards, const kt_panels *d,
                      const kt_panels *g);
 
     /* g[16 d->n]: the same of an input that is 1 in all samples. */
     void (*bias_gradient)(const kt_shard_rows *shards, const kt_panels *d, float *g);
 
-    /* The same numbers in the other order, for samples `rows` (and perhaps others in the same 16): row 16 p + u of the columns
-     * is unit u of panel p. */
+    /* The same numbers in the other order, for samples `rows` (and perhaps others in the same 16): row 16 p + u of the
+     * columns is unit u of panel p. */
     void (*to_columns)(const kt_panels *from, kt_range rows, const kt_columns *to);
     void (*to_panels)(const kt_columns *from, kt_range rows, const kt_panels *to);
 } kt_products;

@@ -141,8 +141,8 @@ static size_t bits_of_item(const chains *c, size_t item)
     return (size_t)__builtin_popcountll(c->mask[item * c->next_mask] & c->bits);
 }
 
-/* Items are best taken in the order of how many bits they have: then a processor guesses right where loops end, and those
- * with few zeros come last, together. */
+/* Items are best taken in the order of how many bits they have: then a processor guesses right where loops end, and
+ * those with few zeros come last, together. */
 static void order_items(const chains *c, size_t n_items, uint8_t *item)
 {
     uint16_t place[64 + 2] = {0};

@@ -9,7 +9,8 @@
 
 enum { INPUTS_TOGETHER = KT_ORDERED_INPUTS };
 
-/* Fetches a share, number `share` of n_shares, of samples that come next: their inputs from `first` on, and their deltas. */
+/* Fetches a share, number `share` of n_shares, of samples that come next: their inputs from `first` on, and their
+ * deltas. */
 static void fetch_next(const kt_inputs *in, size_t first, const kt_panels *d, kt_range next, size_t share,
                        size_t n_shares)
 {

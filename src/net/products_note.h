@@ -1,4 +1,5 @@
-/* The lists and masks of nonzero inputs; panels to columns and back. Part of a source that is built for one instruction set. */
+/* The lists and masks of nonzero inputs; panels to columns and back. Part of a source that is built for one instruction
+ * set. */
 #ifndef KTRAIN_PRODUCTS_NOTE_H
 #define KTRAIN_PRODUCTS_NOTE_H
 

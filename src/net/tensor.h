@@ -1,8 +1,8 @@
-/* Named parts of the vectors that a network is made of, as memory and as files have them; and who hands them out. Local.
+/* Named parts of the vectors that a network is made of, in memory and in files; and who hands them out. Local.
  *
  * All parameters are one vector, their state of the optimizer others that look the same, running statistics another: so
- * summing, updating and saving are calls that no layer can forget. Each tensor takes whole cache lines of its vector; what
- * does not belong to it is 0. */
+ * summing, updating and saving are calls that no layer can forget. Each tensor takes whole cache lines of its vector;
+ * what does not belong to it is 0. */
 #ifndef KTRAIN_TENSOR_H
 #define KTRAIN_TENSOR_H
 
@@ -37,8 +37,8 @@ typedef struct kt_tensors {
 void kt_tensor_to_file(const kt_tensor *tensor, const float *memory, float *file);
 void kt_tensor_from_file(const kt_tensor *tensor, const float *file, float *memory);
 
-/* What the layers of a network are made from. A network is made twice by the same calls: first without memory, when everything
- * is counted and every pointer is NULL, then with memory of that size. */
+/* What the layers of a network are made from. A network is made twice by the same calls: first without memory, when
+ * everything is counted and every pointer is NULL, then with memory of that size. */
 
 /* A gradient that backward leaves whole, summed over the whole batch: batch norm's gains and shifts. */
 typedef struct kt_formed {
@@ -61,7 +61,8 @@ typedef struct kt_maker {
     kt_arena rank;     /* this rank's own */
 } kt_maker;
 
-/* The next tensor "layer/part" of the parameters: a weight [n_out x n_in], or any other [n]. Returns this seat's values. */
+/* The next tensor "layer/part" of the parameters: a weight [n_out x n_in], or any other [n]. Returns this seat's
+ * values. */
 float *kt_maker_weight(kt_maker *maker, size_t n_out, size_t n_in);
 float *kt_maker_parameter(kt_maker *maker, const char *part, size_t n);
 

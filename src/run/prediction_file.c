@@ -27,8 +27,8 @@ static kt_status write_csv(const char *path, size_t n, size_t n_classes, const f
     return kt_file_replace_text(path, &buffer);
 }
 
-/* NPY format 1.0: magic, version, header length, a Python dict padded with spaces to a multiple of 64 bytes, the data.
- * */
+/* NPY format 1.0: magic, version, header length, a Python dict padded with spaces to a multiple of 64 bytes, the
+ * data. */
 static kt_status write_npy(const char *path, size_t n, size_t n_classes, const float *p, char *const *class_names)
 {
     enum { PREFIX = 10, HEADER = 128 };

@@ -17,8 +17,8 @@ typedef struct kt_run_directory {
     char start_path[KT_PATH_BYTES];
 } kt_run_directory;
 
-/* What is left to ktrain (parallel.shards = auto) goes on as the run was begun, as far as can be told: without a word of
- * what cannot. Nothing is written. */
+/* What is left to ktrain (parallel.shards = auto) goes on as the run was begun, as far as can be told: without a word
+ * of what cannot. Nothing is written. */
 void kt_run_directory_settle(kt_config *config);
 
 /* Makes and locks config->run.dir, which must be new, empty or a run's, clears what killed runs left half-written,

@@ -44,8 +44,8 @@ void kt_trainer_free(kt_trainer *trainer); /* collective */
 /* From now on this rank's pulse. Local. */
 void kt_trainer_set_pulse(kt_trainer *trainer, kt_pulse pulse);
 
-/* Lets all arrangements of the ranks be tried in the next steps, however few are left to train; and whether that is done. By all
- * ranks. Local. */
+/* Lets all arrangements of the ranks be tried in the next steps, however few are left to train; and whether that is
+ * done. By all ranks. Local. */
 void kt_trainer_try_arrangements(kt_trainer *trainer);
 bool kt_trainer_has_tried(const kt_trainer *trainer);
 

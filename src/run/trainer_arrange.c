@@ -8,14 +8,14 @@
 #include "base/timer.h"
 #include "run/trainer_private.h"
 
-/* An arrangement is tried for so long and so many steps, of which the first are not counted. Nothing is tried in a run that has
- * not lasted, or is not about to last, so long that it pays. */
+/* An arrangement is tried for so long and so many steps, of which the first are not counted. Nothing is tried in a run
+ * that has not lasted, or is not about to last, so long that it pays. */
 static const double TRY_SECONDS = 0.05, FIRST_SECONDS = 0.3, WORTH_SECONDS = 3;
 enum { TRY_STEPS = 5, WARM_STEPS = 2, N_STEPS = 64 };
 
-/* All are tried again when steps have been so much slower in so many looks in a row; and after a pause anyway, since a noisy
- * moment may have decided, and cores may have come nearer to each other. The pause is so long that trying takes no larger
- * share of the time. */
+/* All are tried again when steps have been so much slower in so many looks in a row; and after a pause anyway, since a
+ * noisy moment may have decided, and cores may have come nearer to each other. The pause is so long that trying takes
+ * no larger share of the time. */
 static const double SLOW = 1.3, LOOK_SECONDS = 1, PAUSE_SECONDS = 10, SHARE = 0.01;
 enum { SLOW_LOOKS = 3 };
 
@@ -88,7 +88,7 @@ static void pass_verdict(kt_trainer *t, double seconds)
         tried->trying_seconds = kt_timer_seconds();
         kt_arrangement_forget(&tried->times);
     }
-    tried->times.seconds[tried->times.current] = seconds;
+    kt_arrangement_note(&tried->times, seconds);
     tried->tries = true;
     tried->soon = false;
     tried->n_slow = 0;
@@ -283,15 +283,15 @@ static kt_status change_to(kt_trainer *t, size_t next)
 
 kt_status kt_trainer_rearrange(kt_trainer *t)
 {
-    const size_t next = kt_arrangement_next(&t->tried.times);
-    const bool untried = t->tried.times.seconds[next] == 0;
+    bool found;
+    const size_t next = kt_arrangement_next(&t->tried.times, &found);
     if (t->works)
         kt_replica_forget(&t->replica, KT_WORD_ARRANGE);
     if (next != t->tried.times.current)
         KT_TRY(change_to(t, next));
     t->rearranges = false;
-    t->tried.tries = untried;
-    if (!untried)
+    t->tried.tries = !found;
+    if (found)
         settle(t);
     begin(t);
     return KT_OK;

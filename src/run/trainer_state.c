@@ -55,8 +55,8 @@ static kt_status write_checkpoint(kt_trainer *t)
     return kt_checkpoint_file_prune(directory, (size_t)t->config->checkpoint.keep);
 }
 
-/* The loss shows weights that are no longer finite only in the next step: they must not be saved as a good checkpoint.
- * */
+/* The loss shows weights that are no longer finite only in the next step: they must not be saved as a good
+ * checkpoint. */
 static kt_status check_finite(kt_trainer *t)
 {
     const kt_tensors *parameters = kt_network_parameters(t->network);

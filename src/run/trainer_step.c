@@ -5,8 +5,8 @@
 #include "run/stop.h"
 #include "run/trainer_private.h"
 
-/* Inputs and labels of all rows that are computed here: every rank gathers them for itself. Where an epoch is one step, all
- * steps have the same batch, and only those are gathered whose place was taken meanwhile. */
+/* Inputs and labels of all rows that are computed here: every rank gathers them for itself. Where an epoch is one step,
+ * all steps have the same batch, and only those are gathered whose place was taken meanwhile. */
 static void gather_batch(kt_trainer *t, kt_pass *pass)
 {
     const kt_dataset *set = &t->data->set;
@@ -38,8 +38,8 @@ static void score_shards(kt_trainer *t, const kt_pass *pass, kt_shard_result *sh
         shards[first + v] = (kt_shard_result){.sums = sums[v]};
 }
 
-/* Sums of the whole batch: shard by shard, added along the tree. Words travel with them, so that all ranks hear of a stop
- * in the same step. */
+/* Sums of the whole batch: shard by shard, added along the tree. Words travel with them, so that all ranks hear of a
+ * stop in the same step. */
 static void score_batch(kt_trainer *t, const kt_pass *pass, kt_loss_sums *sums)
 {
     const size_t V = pass->rows.shards;

@@ -1,9 +1,9 @@
 /* How a sweep chooses what to try next: one row of a table each. Local and pure, for rank 0.
  *
  * A strategy proposes points of a space and is told the value that each came to. What it proposes depends only on
- * these values, never on when or in which order they came: so a sweep tries the same on any number of ranks, and a sweep
- * that is started again takes the same way with the values it finds on record. (The proposals of halving's different
- * rungs mix as the answers come; the order within a rung is always the same.)
+ * these values, never on when or in which order they came: so a sweep tries the same on any number of ranks, and a
+ * sweep that is started again takes the same way with the values it finds on record. (The proposals of halving's
+ * different rungs mix as the answers come; the order within a rung is always the same.)
  *
  *   grid     every point.
  *   list     every point, for spaces of named points: told in their order.
@@ -107,8 +107,9 @@ void kt_strategy_tell(kt_strategy *strategy, const kt_proposal *proposal, double
  * know. */
 uint64_t kt_strategy_expected(const kt_strategy *strategy);
 
-/* Whether the checkpoint of a proposal that was told is still needed: it may be promoted, or was, and the promoted trial
- * runs. When that is told, too, the answer for both is whether the promoted trial may go on. Once false, it stays so. */
+/* Whether the checkpoint of a proposal that was told is still needed: it may be promoted, or was, and the promoted
+ * trial runs. When that is told, too, the answer for both is whether the promoted trial may go on. Once false, it stays
+ * so. */
 bool kt_strategy_may_go_on(const kt_strategy *strategy, const kt_proposal *told);
 
 #endif

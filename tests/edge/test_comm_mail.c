@@ -226,7 +226,8 @@ static void raise_at(kt_mail *mail, const plan *plans, unsigned letter, int mome
             kt_mail_raise(mail, w);
 }
 
-/* found[w]: the number of the letter for all after which this rank finds word w raised; 0: never. Once raised it stays. */
+/* found[w]: the number of the letter for all after which this rank finds word w raised; 0: never. Once raised it
+ * stays. */
 static bool find_raised(kt_mail *mail, const plan *plans, uint32_t *state, unsigned *found)
 {
     bool stays = true;

@@ -60,8 +60,8 @@ static kt_config with(const keys *base, const char *more)
     return parse(&k);
 }
 
-/* Layers that every rank has whole; layers whose panels are dealt, of which there are 19, 3 and 1; the same by OpenBLAS. So
- * ranks outnumber panels, samples and, with 2 of them, shards and runs. */
+/* Layers that every rank has whole; layers whose panels are dealt, of which there are 19, 3 and 1; the same by
+ * OpenBLAS. So ranks outnumber panels, samples and, with 2 of them, shards and runs. */
 enum { SMALL, LARGE, OPENBLAS, N_PATHS };
 static const char *const paths[N_PATHS] = {"", "model.hidden=[300,40]",
                                            "model.hidden=[300,40] parallel.products=openblas"};

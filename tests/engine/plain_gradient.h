@@ -1,5 +1,5 @@
-/* The gradient of a network in one vector, by its definition alone (docs/numbers.md): what ranks form in tiles, or never
- * have, is compared with it. */
+/* The gradient of a network in one vector, by its definition alone (docs/numbers.md): what ranks form in tiles, or
+ * never have, is compared with it. */
 #ifndef KTRAIN_TEST_PLAIN_GRADIENT_H
 #define KTRAIN_TEST_PLAIN_GRADIENT_H
 

@@ -88,24 +88,44 @@ static void many_ranks_fit_the_list(void)
 
 static void untried_then_fastest(void)
 {
-    kt_arrangement_times times = {.n = 4, .current = 0, .seconds = {3, 0, HUGE_VAL, 0}};
-    CU_ASSERT(kt_arrangement_next(&times) == 1);
+    kt_arrangement_times times = {.n = 4, .current = 0, .seconds = {30, 0, HUGE_VAL, 0}, .n_looks = {1}};
+    bool found = true;
+    CU_ASSERT(kt_arrangement_next(&times, &found) == 1 && !found);
     times.current = 1;
-    times.seconds[1] = 2;
-    CU_ASSERT(kt_arrangement_next(&times) == 3);
+    kt_arrangement_note(&times, 2);
+    CU_ASSERT(kt_arrangement_next(&times, &found) == 3 && !found);
     times.current = 3;
-    times.seconds[3] = 4;
-    CU_ASSERT(kt_arrangement_next(&times) == 1);
-    times.seconds[3] = 2; /* as fast: nothing changes */
-    CU_ASSERT(kt_arrangement_next(&times) == 3);
+    kt_arrangement_note(&times, 5); /* nothing is close to 2: no second looks */
+    CU_ASSERT(kt_arrangement_next(&times, &found) == 1 && found);
+    times.seconds[3] = 2; /* as fast: after second looks nothing changes */
+    times.n_looks[1] = times.n_looks[3] = 2;
+    CU_ASSERT(kt_arrangement_next(&times, &found) == 3 && found);
+}
+
+/* The team was in another program's way at its first look. */
+static void close_ones_get_a_second_look(void)
+{
+    kt_arrangement_times times = {.n = 3, .current = 0};
+    static const double looks[][3] = {{6, 4, 9}, {3, 4, 9}};
+    static const size_t order[] = {0, 1, 2, 0, 1, 0};
+    bool found;
+    for (size_t i = 0; i + 1 < sizeof order / sizeof order[0]; i++) {
+        times.current = order[i];
+        kt_arrangement_note(&times, looks[i / 3][times.current]);
+        CU_ASSERT(kt_arrangement_next(&times, &found) == order[i + 1]);
+        CU_ASSERT(found == (i == 4));
+    }
+    CU_ASSERT(times.seconds[0] == 3 && times.seconds[1] == 4);
 }
 
 static void forgotten_but_for_what_cannot_be(void)
 {
-    kt_arrangement_times times = {.n = 3, .current = 1, .seconds = {3, 2, HUGE_VAL}};
+    kt_arrangement_times times = {.n = 3, .current = 1, .seconds = {3, 2, HUGE_VAL}, .n_looks = {2, 2, 0}};
+    bool found;
     kt_arrangement_forget(&times);
-    CU_ASSERT(times.seconds[0] == 0 && times.seconds[1] == 2 && isinf(times.seconds[2]));
-    CU_ASSERT(kt_arrangement_next(&times) == 0);
+    kt_arrangement_note(&times, 4);
+    CU_ASSERT(times.seconds[0] == 0 && times.seconds[1] == 4 && isinf(times.seconds[2]));
+    CU_ASSERT(kt_arrangement_next(&times, &found) == 0 && !found);
 }
 
 static void too_many_ranks_wanted(void)
@@ -139,6 +159,7 @@ const kt_test kt_tests[] = {
     {"keys that leave nothing open", keys_leave_nothing_open},
     {"thousands of ranks", many_ranks_fit_the_list},
     {"what was not tried comes next, then the fastest", untried_then_fastest},
+    {"close ones get a second look, since the first may have met another program", close_ones_get_a_second_look},
     {"all are tried again but what could not be made", forgotten_but_for_what_cannot_be},
     {"more ranks wanted than started", too_many_ranks_wanted},
     {"how an arrangement is told", words},

@@ -123,8 +123,8 @@ static void clipping_sends_what_its_norm_comes_from(void)
     }
 }
 
-/* B (in + out) = 2 n, n the layer's floats in panels, where every replica makes one partial sum. For wide layers that are hardly
- * more than its parameters. */
+/* B (in + out) = 2 n, n the layer's floats in panels, where every replica makes one partial sum. For wide layers that
+ * are hardly more than its parameters. */
 static void factors_send_less_up_to_the_batch_of_the_inequality(void)
 {
     static const kt_layer_shape shapes[] = {{5000, 5000}, {784, 128}, {128, 49}, {1, 1}, {7, 3000}};
@@ -211,8 +211,8 @@ static double across_hosts(double bytes_per_second)
     return c.forward_seconds + c.backward_seconds + c.update_seconds + c.letter_seconds;
 }
 
-/* Half of the weights each. Letters: 5000 outputs of two layers and the derivatives of 5000 inputs, of which half comes from
- * the other host; and of the last layer, too. */
+/* Half of the weights each. Letters: 5000 outputs of two layers and the derivatives of 5000 inputs, of which half comes
+ * from the other host; and of the last layer, too. */
 static void a_team_on_two_hosts_halves_what_memory_costs(void)
 {
     KT_CHECK(across_hosts(1e12) < 0.51 * step_seconds(1, 16));

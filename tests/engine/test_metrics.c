@@ -102,8 +102,8 @@ static void nothing(void)
     CU_ASSERT(metrics.confusion == NULL);
 }
 
-/* sklearn.metrics: f1_score(y, p, average="macro") = (2/3 + 1 + 0) / 3, balanced_accuracy_score(y, p) = (1/2 + 1) / 2, of
- * y = 0 0 1 1, p = 0 3 1 1: class 2 is neither, class 3 only predicted. */
+/* sklearn.metrics: f1_score(y, p, average="macro") = (2/3 + 1 + 0) / 3, balanced_accuracy_score(y, p) = (1/2 + 1) / 2,
+ * of y = 0 0 1 1, p = 0 3 1 1: class 2 is neither, class 3 only predicted. */
 static void absent_classes(void)
 {
     static const float logits[4 * 4] = {1, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0};

@@ -234,8 +234,8 @@ static void letters_reach_every_seat(void)
     }
 }
 
-/* In steps with and without letters for all, the last seat of replica 0 says a word, which is forgotten later; another one is
- * not. */
+/* In steps with and without letters for all, the last seat of replica 0 says a word, which is forgotten later; another
+ * one is not. */
 static void words_are_heard_in_the_same_step(void)
 {
     enum { STEPS = 9, WHEN = 5, FORGOTTEN = 7, STOP = 1 << KT_WORD_STOP, ARRANGE = 1 << KT_WORD_ARRANGE };

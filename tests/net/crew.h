@@ -16,8 +16,9 @@ enum { MOST_TEAMS = 5, MOST_SEATS = 9 };
 
 typedef struct crew crew;
 
-/* One emulated rank: seat team.seat of team `number`, which has shards first ... end - 1 of the batch. Its mail: two boxes in
- * turn that it writes, and copies of the others' letters, which are NaNs where nothing was for it, and after its next. */
+/* One emulated rank: seat team.seat of team `number`, which has shards first ... end - 1 of the batch. Its mail: two
+ * boxes in turn that it writes, and copies of the others' letters, which are NaNs where nothing was for it, and after
+ * its next. */
 typedef struct seat {
     kt_team team;
     size_t number, first, end;
@@ -191,8 +192,8 @@ static inline void crew_end(crew *c)
     CU_ASSERT(c->n_too_long == 0);
 }
 
-/* Runs work(me, context) on a thread for each seat. It asserts nothing (CUnit is for one thread); all must return KT_OK. Returns
- * how often gather_all was called; *n_letters: and how many letters were sent, by all. */
+/* Runs work(me, context) on a thread for each seat. It asserts nothing (CUnit is for one thread); all must return
+ * KT_OK. Returns how often gather_all was called; *n_letters: and how many letters were sent, by all. */
 static inline size_t crew_run(const crew_shape *shape, crew_work *work, void *context, size_t *n_letters)
 {
     static crew c;

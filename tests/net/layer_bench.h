@@ -18,8 +18,8 @@ enum { NUMBER = 2 };
 
 enum { MOST_UNITS = MOST_PANELS * KT_PANEL };
 
-/* The panels `own` of a layer of `width` units, and a fixed direction r: the objective is sum r y. Units beyond the last, and
- * what lies between panels, are 0. */
+/* The panels `own` of a layer of `width` units, and a fixed direction r: the objective is sum r y. Units beyond the
+ * last, and what lies between panels, are 0. */
 typedef struct bench {
     size_t width;
     kt_range own;

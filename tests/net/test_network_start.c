@@ -50,7 +50,8 @@ static kt_network_spec spec_of(size_t n_hidden, int initializer)
                              .max_rows = 1};
 }
 
-/* Elements of tensor t that seat `me` sees otherwise than one rank makes them. Where it has a copy of its own: there. */
+/* Elements of tensor t that seat `me` sees otherwise than one rank makes them. Where it has a copy of its own:
+ * there. */
 static kt_status check_tensor(const seat *me, const kt_tensor *t, const kt_tensor *expected)
 {
     if (memcmp(t->here[0], expected->here[0], t->room * sizeof(float)) == 0)

@@ -1,5 +1,5 @@
-/* Whole networks (network.h) on the seats of a team, and on several teams, emulated by threads: the bits are those of one
- * rank alone. */
+/* Whole networks (network.h) on the seats of a team, and on several teams, emulated by threads: the bits are those of
+ * one rank alone. */
 #include <math.h>
 
 #include "base/random.h"

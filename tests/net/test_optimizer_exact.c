@@ -1,4 +1,5 @@
-/* optimizer.h against double precision, one element at a time: Adam and its like divide by roots that may be anything. */
+/* optimizer.h against double precision, one element at a time: Adam and its like divide by roots that may be
+ * anything. */
 #include "net/optimizer.h"
 
 #include "edge/linalg.h"

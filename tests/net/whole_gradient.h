@@ -8,8 +8,8 @@
 #include "net/network.h"
 #include "net/optimizer.h"
 
-/* What a seat owns of the gradient over all rows of the batch, which must be here; gradient[room of the parameters], 64-byte aligned. Of a seat
- * that is alone: all. */
+/* What a seat owns of the gradient over all rows of the batch, which must be here; gradient[room of the parameters],
+ * 64-byte aligned. Of a seat that is alone: all. */
 static inline void network_whole_gradient(kt_network *net, const kt_rows *rows, float *gradient)
 {
     const kt_tensor *tensors = kt_network_parameters(net)->tensor;
