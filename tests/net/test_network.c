@@ -1,5 +1,5 @@
-/* network.h against PyTorch's forward and backward. Difference quotients of whole networks: test_network_quotients.c; how
- * it lies in memory: test_network_memory.c; on several ranks: test_network_teams.c. */
+/* network.h against PyTorch's forward and backward. Difference quotients of whole networks: test_network_quotients.c;
+ * how it lies in memory: test_network_memory.c; on several ranks: test_network_teams.c. */
 #include <stdint.h>
 
 #include "net/activation.h"
