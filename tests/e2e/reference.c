@@ -1,7 +1,6 @@
 /* The training of jobs/m1.ini as docs/numbers.md defines it: one loop after the other, nothing of ktrain's sources.
  *     reference FEATURES.npy LABELS.npy TRAIN.npy BATCH_SIZE STEPS >WEIGHTS
- * from float32 [n x 784], int64 [n], uint32 (the training part) to float32: dense1/weight and bias, output/weight and
- * bias. */
+ * from float32 [n x 784], int64 [n], uint32 (the training part) to float32: weights and biases of dense1 and output. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
