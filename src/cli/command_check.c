@@ -16,6 +16,7 @@
 
 typedef struct check_arguments {
     size_t n_ranks, n_hosts;
+    bool says_ranks;
     double gigabits, microseconds; /* of the network between hosts; 0: typical */
 } check_arguments;
 
@@ -48,12 +49,22 @@ static kt_status parse(int argc, char **argv, check_arguments *a, int *first)
     KT_TRY(kt_flags_count("check", "hosts", hosts, &a->n_hosts));
     KT_TRY(parse_number("bandwidth", bandwidth, &a->gigabits));
     KT_TRY(parse_number("latency", latency, &a->microseconds));
-    if (a->n_hosts > a->n_ranks)
-        return kt_fail(KT_USAGE, "check: %zu hosts for %zu ranks: must not be more", a->n_hosts, a->n_ranks);
+    a->says_ranks = ranks != NULL;
     return *first < argc
                ? KT_OK
                : kt_fail(KT_USAGE,
                          "check takes a configuration: ktrain check CONFIG.ini (ktrain check --help says more)");
+}
+
+/* Without --ranks they are those that the job wants. */
+static kt_status settle_ranks(const kt_config *config, check_arguments *a)
+{
+    const int64_t wanted = config->arrangement.ranks;
+    if (!a->says_ranks && wanted > (int64_t)a->n_ranks)
+        a->n_ranks = (size_t)wanted;
+    if (a->n_hosts > a->n_ranks)
+        return kt_fail(KT_USAGE, "check: %zu hosts for %zu ranks: must not be more", a->n_hosts, a->n_ranks);
+    return kt_arrangement_check(&config->arrangement, a->n_ranks);
 }
 
 static kt_status describe(const kt_config *config, const kt_data *data, const check_arguments *a, kt_forecast *j)
@@ -226,6 +237,7 @@ static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
     check_arguments a = {.n_ranks = (size_t)kt_comm_size(world), .n_hosts = 1};
     KT_TRY(parse(argc, argv, &a, &first));
     KT_TRY(kt_config_read(world, argv[first], (size_t)(argc - first - 1), argv + first + 1, &config));
+    KT_TRY(settle_ranks(&config, &a));
     KT_TRY(kt_data_load(world, &config, &data));
     kt_status status = kt_options_write_ini(kt_config_options(), &config, &text);
     if (status == KT_OK) {

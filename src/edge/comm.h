@@ -80,14 +80,6 @@ void kt_comm_gather_all_bytes(kt_comm *comm, const size_t *bounds, void *data);
 /* Every rank's own slice of its vector[n] to the same place in rank 0's. */
 void kt_comm_gather_slices(kt_comm *comm, const size_t *bounds, float *vector);
 
-/* kt_comm_gather_all_slices while other work goes on. All ranks start their transfers in the same order, and may have
- * several under way (fewer than 1024). Until the end the own slice may be read but not written, the others neither.
- * *out is NULL where nothing is left to wait for. */
-typedef struct kt_transfer kt_transfer;
-void kt_comm_start_gather_all(kt_comm *comm, const size_t *bounds, float *vector, kt_transfer **out);
-void kt_transfer_progress(kt_transfer *transfer); /* moves the messages on; NULL is allowed. Local. */
-void kt_transfer_finish(kt_transfer *transfer);   /* waits and frees; NULL is allowed */
-
 /* Rows of `width` floats, held in rank order (fewer than 2^31 floats in all): rank 0's all[total rows x width] (NULL
  * elsewhere) from every rank's rows[n_rows x width]. */
 void kt_comm_gather_rows(kt_comm *comm, size_t n_rows, size_t width, const float *rows, float *all);

@@ -10,9 +10,8 @@
 struct kt_comm {
     MPI_Comm mpi;
     int rank, size;
-    int world_rank;       /* what failures are told by, in whatever group they are agreed on */
-    bool crowded;         /* the ranks of this host, all groups' together, outnumber the cores they may use */
-    unsigned n_transfers; /* so far */
+    int world_rank; /* what failures are told by, in whatever group they are agreed on */
+    bool crowded;   /* the ranks of this host, all groups' together, outnumber the cores they may use */
     char host[MPI_MAX_PROCESSOR_NAME];
     int *counts, *starts; /* [size] each: scratch for the vector collectives */
 };
@@ -23,8 +22,8 @@ struct kt_comm {
 #endif
 enum { PIECE_BYTES = KT_PIECE_BYTES };
 
-/* Each kind of message between two ranks has tags of its own; transfers take turns with theirs, from TAG_TRANSFER. */
-enum { TAG_MAIL, TAG_SUMS, TAG_TRANSFER, N_TRANSFER_TAGS = 1024 };
+/* Each kind of message between two ranks has a tag of its own. */
+enum { TAG_MAIL, TAG_SUMS };
 
 /* A group on its own MPI communicator, which is taken over, of ranks of `parent`; NULL: it is the world. Collective
  * over mpi. */

@@ -1,15 +1,9 @@
 /* Vectors in slices: gathered, scattered and sent in pieces that MPI can count. */
 #include <string.h>
 
-#include "base/memory.h"
 #include "edge/comm_private.h"
 
 enum { REQUESTS_AT_ONCE = 32 };
-
-struct kt_transfer {
-    int n;
-    MPI_Request requests[]; /* [n] */
-};
 
 /* What has been posted and not waited for. Ranks post in the same order of (distance, sum), so whoever waits for the
  * earliest is waiting for what all others have posted: it does not matter where each rank stops to wait. */
@@ -109,54 +103,6 @@ void kt_comm_gather_slices(kt_comm *comm, const size_t *bounds, float *vector)
     slices(comm, bounds);
     MPI_Gatherv(root ? MPI_IN_PLACE : vector + bounds[comm->rank], comm->counts[comm->rank], MPI_FLOAT, vector,
                 comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi);
-}
-
-/* The same messages as a transfer's, one pair at a time: for a rank that has no memory to remember them. */
-static void gather_all_at_once(kt_comm *comm, const size_t *bounds, float *vector, int tag)
-{
-    const int rank = comm->rank, size = comm->size;
-    for (int k = 1; k < size; k++) {
-        int from = (rank - k + size) % size, to = (rank + k) % size;
-        MPI_Sendrecv(vector + bounds[rank], slice_width(bounds, rank), MPI_FLOAT, to, tag, vector + bounds[from],
-                     slice_width(bounds, from), MPI_FLOAT, from, tag, comm->mpi, MPI_STATUS_IGNORE);
-    }
-}
-
-void kt_comm_start_gather_all(kt_comm *comm, const size_t *bounds, float *vector, kt_transfer **out)
-{
-    const int rank = comm->rank, size = comm->size;
-    *out = NULL;
-    if (size == 1)
-        return;
-    const int tag = TAG_TRANSFER + (int)(comm->n_transfers++ % N_TRANSFER_TAGS);
-    kt_transfer *t = kt_memory_new(1, sizeof *t + 2 * (size_t)size * sizeof t->requests[0]);
-    if (t == NULL) {
-        gather_all_at_once(comm, bounds, vector, tag);
-        return;
-    }
-    for (int k = 1; k < size; k++) {
-        int from = (rank - k + size) % size, to = (rank + k) % size;
-        MPI_Irecv(vector + bounds[from], slice_width(bounds, from), MPI_FLOAT, from, tag, comm->mpi,
-                  &t->requests[t->n++]);
-        MPI_Isend(vector + bounds[rank], slice_width(bounds, rank), MPI_FLOAT, to, tag, comm->mpi,
-                  &t->requests[t->n++]);
-    }
-    *out = t;
-}
-
-void kt_transfer_progress(kt_transfer *transfer)
-{
-    int done;
-    if (transfer != NULL)
-        MPI_Testall(transfer->n, transfer->requests, &done, MPI_STATUSES_IGNORE);
-}
-
-void kt_transfer_finish(kt_transfer *transfer)
-{
-    if (transfer == NULL)
-        return;
-    MPI_Waitall(transfer->n, transfer->requests, MPI_STATUSES_IGNORE);
-    kt_memory_free(transfer);
 }
 
 void kt_comm_gather_rows(kt_comm *comm, size_t n_rows, size_t width, const float *rows, float *all)

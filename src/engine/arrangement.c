@@ -75,7 +75,7 @@ size_t kt_arrangements(const kt_arrangement_spec *spec, const kt_arrangement_job
                        kt_arrangement out[KT_MOST_ARRANGEMENTS])
 {
     list all = {0, out};
-    const size_t most = spec->ranks > 0 ? (size_t)spec->ranks : job->n_ranks;
+    const size_t most = spec->ranks > 0 ? kt_smaller((size_t)spec->ranks, job->n_ranks) : job->n_ranks;
     if (spec->ranks_per_replica != KT_RANKS_AUTO) {
         add(&all, most, per_replica(spec->ranks_per_replica));
         return all.n;

@@ -24,7 +24,8 @@ typedef struct kt_arrangement_job {
     size_t most_seats; /* that have panels: kt_arrangement_seats */
 } kt_arrangement_job;
 
-/* Most seats of a team among which the panels of some layer can be dealt. */
+/* Most seats of a team among which the panels of the widest layer can be dealt, where it is not so small that each has
+ * it whole. */
 size_t kt_arrangement_seats(const kt_network_spec *spec);
 
 enum { KT_MOST_ARRANGEMENTS = 12 };

@@ -1,8 +1,9 @@
 /* What a step costs: the model by which ranks are grouped into replicas and an exchange is chosen. Local and pure.
  *
  * A step of a dense layer of n parameters on a replica of k ranks, batch of B samples over R replicas:
- *   products   6 n B / R flops over k cores (a small layer's on each), and the weights read twice (8 n bytes)
- *   update     24 n bytes (Adam: w, m, v read and written; 8 + 8 n_slots in general)
+ *   products   4 n B / R flops over k cores (a small layer's on each), 2 less in the first layer, and the weights read
+ *   twice (8 n bytes)
+ *   update     2 n B flops and 24 n bytes (Adam: w, m, v read and written; 8 + 8 n_slots in general)
  *   letters    in a replica: its share of the batch's activations to the other ranks, and the same of derivatives,
  *              over the link between cores, or between hosts where a replica lies on several
  *   exchange   bytes over the link between replicas, plus a latency for each message

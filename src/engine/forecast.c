@@ -46,7 +46,7 @@ size_t kt_forecast_arrangements(const kt_forecast *f, size_t n_ranks, size_t n_h
     const kt_arrangement_job job = {.n_ranks = n_ranks,
                                     .n_hosts = n_hosts,
                                     .batch_size = f->batches.each,
-                                    .n_shards = kt_exchange_shards(&f->config->exchange, f->batches.largest, 1),
+                                    .n_shards = kt_exchange_shards(&f->config->exchange, f->batches.largest, n_ranks),
                                     .most_seats = kt_arrangement_seats(&f->spec)};
     const size_t n = kt_arrangements(&f->config->arrangement, &job, out);
     for (size_t i = 0; i < n; i++)

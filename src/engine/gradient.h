@@ -27,7 +27,7 @@ typedef struct kt_gradient_update {
 void kt_gradient_apply(const kt_gradient *gradient, const kt_dense *dense, const kt_rows *rows,
                        const kt_gradient_update *update);
 
-/* The gradient over the shards of `node`, of panels `some` of own ones (numbered from 0), to its places in a vector. */
+/* The gradient over what `sum` says, of panels `some` of own ones (numbered from 0), to its places in a vector. */
 void kt_gradient_form(const kt_gradient *gradient, const kt_dense *dense, const kt_dense_sum *sum, kt_range some,
                       float *vector);
 

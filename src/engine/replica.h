@@ -32,7 +32,7 @@ typedef struct kt_replica {
     uint64_t n_heard;  /* letters for all, when the ranks last heard each other */
     unsigned said;     /* by a single rank: bits */
     size_t host_bytes; /* that all ranks of the first one's host have been given */
-    size_t *bounds;    /* [n_replicas + 1]: scratch */
+    size_t *bounds;    /* [1 + the larger of n_replicas and n_seats]: scratch */
     size_t *no_bytes;  /* [n_seats]: the sizes of empty letters */
 } kt_replica;
 

@@ -75,7 +75,7 @@ static json_t *arrangements_json(const kt_arrangement_times *times)
 {
     json_t *tried = json_array();
     for (size_t i = 0; i < times->n; i++)
-        if (times->seconds[i] > 0)
+        if (times->seconds[i] > 0 && isfinite(times->seconds[i]))
             json_array_append_new(tried, arrangement_json(&times->each[i], times->seconds[i]));
     return json_pack("{s:o, s:o}", "now",
                      arrangement_json(&times->each[times->current], times->seconds[times->current]), "tried", tried);

@@ -153,7 +153,7 @@ kt_status kt_trainer_run(kt_trainer *t, kt_stop_reason *reason)
         *reason = KT_STOP_NOT;
         ask_all(t);
         status = kt_trainer_meet(t, t->works ? train(t, reason) : KT_OK, reason);
-        if (status == KT_OK && t->rearranges)
+        if (status == KT_OK && t->rearranges && *reason == KT_STOP_NOT)
             status = kt_trainer_rearrange(t);
     } while (status == KT_OK && *reason == KT_STOP_NOT);
     t->state.progress.seconds = kt_trainer_seconds(t);

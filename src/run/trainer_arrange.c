@@ -11,7 +11,7 @@
 /* An arrangement is tried for so long and so many steps, of which the first are not counted. Nothing is tried in a run
  * that has not lasted, or is not about to last, so long that it pays. */
 static const double TRY_SECONDS = 0.05, FIRST_SECONDS = 0.3, WORTH_SECONDS = 3;
-enum { TRY_STEPS = 5, WARM_STEPS = 2, N_STEPS = 64 };
+enum { TRY_STEPS = 5, WARM_STEPS = 2 };
 
 /* All are tried again when steps have been so much slower in so many looks in a row; and after a pause anyway, since a
  * noisy moment may have decided, and cores may have come nearer to each other. The pause is so long that trying takes
@@ -27,6 +27,21 @@ static void begin(kt_trainer *t)
     t->tried.n_steps = 0;
 }
 
+/* Another arrangement may fit where this one needs too much memory, or messages that MPI cannot count. */
+static bool cannot_be(kt_status status)
+{
+    return status == KT_NO_MEMORY || status == KT_CONFIG;
+}
+
+/* It is not tried again: the sentence of what has just failed says why. */
+static void leave_out(kt_trainer *t, size_t i)
+{
+    char text[80];
+    kt_arrangement_describe(&t->tried.times.each[i], text, sizeof text);
+    kt_log_warning(t->log, "not %s: %s", text, kt_error_message());
+    t->tried.times.seconds[i] = HUGE_VAL;
+}
+
 kt_status kt_trainer_arrange(kt_trainer *t)
 {
     kt_comm *host;
@@ -34,18 +49,16 @@ kt_status kt_trainer_arrange(kt_trainer *t)
     int64_t n_hosts = kt_comm_rank(host) == 0;
     kt_comm_free(host);
     kt_comm_sum_i64(t->comm, &n_hosts, 1);
-    const kt_arrangement_job from = {.n_ranks = (size_t)kt_comm_size(t->comm),
-                                     .n_hosts = (size_t)n_hosts,
-                                     .batch_size = t->batches.sizes.each,
-                                     .n_shards = kt_exchange_shards(&t->config->exchange, t->batches.sizes.largest, 1),
-                                     .most_seats = kt_arrangement_seats(&t->spec)};
+    const kt_arrangement_job from = {
+        .n_ranks = (size_t)kt_comm_size(t->comm),
+        .n_hosts = (size_t)n_hosts,
+        .batch_size = t->batches.sizes.each,
+        .n_shards = kt_exchange_shards(&t->config->exchange, t->batches.sizes.largest, (size_t)kt_comm_size(t->comm)),
+        .most_seats = kt_arrangement_seats(&t->spec)};
     t->tried.times.n = kt_arrangements(&t->config->arrangement, &from, t->tried.times.each);
     kt_status status = kt_trainer_build_arrangement(t, &t->tried.times.each[0]);
-    while (status == KT_NO_MEMORY && t->tried.times.current + 1 < t->tried.times.n) {
-        char text[80];
-        kt_arrangement_describe(&t->tried.times.each[t->tried.times.current], text, sizeof text);
-        kt_log_warning(t->log, "not %s: %s", text, kt_error_message());
-        t->tried.times.seconds[t->tried.times.current] = HUGE_VAL;
+    while (cannot_be(status) && t->tried.times.current + 1 < t->tried.times.n) {
+        leave_out(t, t->tried.times.current);
         status = kt_trainer_build_arrangement(t, &t->tried.times.each[++t->tried.times.current]);
     }
     begin(t);
@@ -63,10 +76,10 @@ static int by_size(const void *a, const void *b)
 /* Of the last steps. */
 static double median(const kt_arrangements_tried *tried)
 {
-    double steps[N_STEPS] = {0};
-    const size_t n = kt_smaller(tried->n_steps - WARM_STEPS, N_STEPS);
+    double steps[KT_WATCHED_STEPS] = {0};
+    const size_t n = kt_smaller(tried->n_steps - WARM_STEPS, KT_WATCHED_STEPS);
     for (size_t i = 0; i < n; i++)
-        steps[i] = tried->steps[(tried->n_steps - 1 - i) % N_STEPS];
+        steps[i] = tried->steps[(tried->n_steps - 1 - i) % KT_WATCHED_STEPS];
     qsort(steps, n, sizeof *steps, by_size);
     return steps[n / 2];
 }
@@ -132,7 +145,7 @@ void kt_trainer_watch_steps(kt_trainer *t)
     if (tried->times.n == 1 || t->rearranges)
         return;
     const double now = kt_timer_seconds();
-    tried->steps[tried->n_steps++ % N_STEPS] = now - tried->last_seconds;
+    tried->steps[tried->n_steps++ % KT_WATCHED_STEPS] = now - tried->last_seconds;
     tried->last_seconds = now;
     if (KT_TEST_ASKS("arrange")) {
         pass_verdict(t, 1);
@@ -264,11 +277,16 @@ static kt_status change_to(kt_trainer *t, size_t next)
 {
     carried c = {0};
     kt_status status = kt_comm_agree(t->comm, t->works ? take_away(t, &c) : KT_OK);
+    if (cannot_be(status)) { /* nothing has changed */
+        leave_out(t, next);
+        free_carried(&c);
+        return KT_OK;
+    }
     if (status == KT_OK) {
         kt_trainer_free_arrangement(t);
         status = kt_trainer_build_arrangement(t, &t->tried.times.each[next]);
-        if (status == KT_NO_MEMORY) {
-            t->tried.times.seconds[next] = HUGE_VAL;
+        if (cannot_be(status)) {
+            leave_out(t, next);
             next = t->tried.times.current;
             status = kt_trainer_build_arrangement(t, &t->tried.times.each[next]);
         }

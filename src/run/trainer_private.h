@@ -1,5 +1,5 @@
 /* What the trainer's files share: trainer_create.c (its beginning and end), trainer.c (the loop), trainer_step.c,
- * trainer_state.c (saving and resuming), trainer_results.c, trainer_report.c. */
+ * trainer_arrange.c (who works how), trainer_state.c (saving and resuming), trainer_results.c, trainer_report.c. */
 #ifndef KTRAIN_TRAINER_PRIVATE_H
 #define KTRAIN_TRAINER_PRIVATE_H
 
@@ -13,15 +13,17 @@ typedef struct kt_board {
     kt_shard_result shards[KT_MAX_SHARDS];
 } kt_board;
 
+enum { KT_WATCHED_STEPS = 64 };
+
 /* How arrangements did, and how the present one does, as rank 0 sees it. */
 typedef struct kt_arrangements_tried {
     kt_arrangement_times times;
     bool tries, soon;     /* others than the best so far are under way; are to be, however little is left to train */
     size_t fastest;       /* that was said last, + 1; 0: none */
     double start_seconds; /* of the present one */
-    double trying_seconds, due_seconds; /* when the last tries began; when the next are due */
-    size_t n_steps, n_slow;             /* since the start; looks in a row that found it slow */
-    double last_seconds, steps[64];     /* when the last step ended; how long the last ones took */
+    double trying_seconds, due_seconds;           /* when the last tries began; when the next are due */
+    size_t n_steps, n_slow;                       /* since the start; looks in a row that found it slow */
+    double last_seconds, steps[KT_WATCHED_STEPS]; /* when the last step ended; how long the last ones took */
 } kt_arrangements_tried;
 
 struct kt_trainer {

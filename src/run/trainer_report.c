@@ -15,6 +15,15 @@ static void report_model(const kt_trainer *t)
     kt_memory_free(hidden.bytes);
 }
 
+static size_t count_dealt_layers(const kt_trainer *t)
+{
+    size_t n_layers, n_dealt = 0;
+    const kt_dense *dense = kt_network_dense(t->network, &n_layers);
+    for (size_t l = 0; l < n_layers; l++)
+        n_dealt += !dense[l].whole;
+    return n_dealt;
+}
+
 /* Ranks that were asked for and bring nothing. */
 static void report_idle_ranks(const kt_trainer *t)
 {
@@ -23,7 +32,11 @@ static void report_idle_ranks(const kt_trainer *t)
     if (wanted > n_ranks)
         kt_log_warning(t->log, "parallel.ranks_per_replica = %lld with %lld rank%s started: teams have at most that",
                        wanted, n_ranks, n_ranks == 1 ? "" : "s");
-    if (n_seats > most)
+    if (n_seats > 1 && count_dealt_layers(t) == 0)
+        kt_log_line(t->log,
+                    "       every layer is so small that each rank computes all of it: %zu of a team's %zu only wait",
+                    n_seats - 1, n_seats);
+    else if (n_seats > most)
         kt_log_line(t->log, "       the widest layer is dealt to %zu rank%s at most: %zu of a team's %zu only wait",
                     most, most == 1 ? "" : "s", n_seats - most, n_seats);
 }

@@ -63,8 +63,12 @@ def ranks_that_bring_nothing():
     e2e.write_data()
     with open("job.ini", "w", encoding="utf-8") as file:
         file.write(GOOD)
-    waits = e2e.train("waits", "parallel.ranks=all parallel.ranks_per_replica=all model.hidden=[40,12]", ranks=5)
+    e2e.write_data("wide-", d=700)
+    team = "parallel.ranks=all parallel.ranks_per_replica=all model.hidden=[40,12]"
+    waits = e2e.train("wide", team + " data.features=wide-x.npy data.labels=wide-y.npy", ranks=5)
     assert "the widest layer is dealt to 3 ranks at most: 2 of a team's 5 only wait" in waits.out, waits.out
+    waits = e2e.train("small", team, ranks=5)
+    assert "every layer is so small that each rank computes all of it: 4 of a team's 5 only wait" in waits.out, waits.out
     e2e.train("alone", "parallel.ranks_per_replica=4", warns=("parallel.ranks_per_replica = 4 with 1 rank started: teams have at most that",))
     e2e.train("two", "parallel.ranks_per_replica=3", ranks=2, warns=("parallel.ranks_per_replica = 3 with 2 ranks started",))
 

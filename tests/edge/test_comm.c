@@ -242,7 +242,6 @@ static void messages_of_different_kinds_do_not_mix(void)
 {
     float mail = 77, word[MAX_RANKS] = {0};
     size_t bounds[MAX_RANKS + 1];
-    kt_transfer *transfer;
     for (size_t r = 0; r <= (size_t)size(); r++)
         bounds[r] = r;
     for (int to = 1; rank() == 0 && to < size(); to++)
@@ -250,8 +249,7 @@ static void messages_of_different_kinds_do_not_mix(void)
     kt_comm_barrier(kt_test_world); /* it has come before all that follows */
     check_parts(1000, 0, 3);
     word[rank()] = (float)rank() + 1;
-    kt_comm_start_gather_all(kt_test_world, bounds, word, &transfer);
-    kt_transfer_finish(transfer);
+    kt_comm_gather_all_slices(kt_test_world, bounds, word);
     bool good = true;
     for (int r = 0; r < size(); r++)
         good = good && word[r] == (float)r + 1;
@@ -269,37 +267,6 @@ static void parts_arrive_in_rank_order(void)
             for (size_t most = 0; most < 13; most += 3)
                 check_parts(sizes[i], way, most);
     check_parts(50, 0, 100); /* more messages than are under way at a time */
-}
-
-/* Several at once, begun in one order and ended in another, with other messages between. */
-static void transfers_overlap(void)
-{
-    enum { TRANSFERS = 6 };
-    const size_t lengths[TRANSFERS] = {1, 100003, 0, 17, 30000, 250};
-    size_t bounds[TRANSFERS][MAX_RANKS + 1];
-    float *vectors[TRANSFERS];
-    kt_transfer *transfers[TRANSFERS];
-    bool good = true;
-    for (int round = 0; round < 3; round++) {
-        for (int t = 0; t < TRANSFERS; t++) {
-            cut(lengths[t], (t + round) % 3, bounds[t]);
-            vectors[t] = kt_memory_new(lengths[t], sizeof *vectors[t]);
-            for (size_t i = bounds[t][rank()]; i < bounds[t][rank() + 1]; i++)
-                vectors[t][i] = element(t, i);
-            kt_comm_start_gather_all(kt_test_world, bounds[t], vectors[t], &transfers[t]);
-            check_parts(100, t % 3, 2);
-        }
-        for (int t = 0; t < TRANSFERS; t++)
-            kt_transfer_progress(transfers[t]);
-        for (int k = 0; k < TRANSFERS; k++) {
-            int t = (5 * k + rank()) % TRANSFERS; /* every rank in its own order */
-            kt_transfer_finish(transfers[t]);
-            for (size_t i = 0; i < lengths[t]; i++)
-                good = good && vectors[t][i] == element(t, i);
-            kt_memory_free(vectors[t]);
-        }
-    }
-    KT_CHECK(good);
 }
 
 static void sums_of_doubles_add_in_rank_order(void)
@@ -384,7 +351,6 @@ const kt_test kt_tests[] = {
     {"any number of bytes is gathered at all", any_number_of_bytes_is_gathered_at_all},
     {"messages of different kinds do not mix", messages_of_different_kinds_do_not_mix},
     {"parts arrive in rank order", parts_arrive_in_rank_order},
-    {"transfers overlap", transfers_overlap},
     {"sums of doubles add in rank order", sums_of_doubles_add_in_rank_order},
     {"rows are gathered in rank order, also from ranks with none", rows_are_gathered_in_rank_order},
     {"a group splits in groups of its own", a_group_splits_in_groups_of_its_own},

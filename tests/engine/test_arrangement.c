@@ -74,6 +74,7 @@ static void keys_leave_nothing_open(void)
     CU_ASSERT_STRING_EQUAL(listed(KT_AUTO, KT_RANKS_NODE, thin(4, 2)), "4/host");
     CU_ASSERT_STRING_EQUAL(listed(KT_AUTO, KT_RANKS_ALL, thin(4, 2)), "4/all");
     CU_ASSERT_STRING_EQUAL(listed(3, KT_RANKS_NODE, thin(4, 1)), "3/host");
+    CU_ASSERT_STRING_EQUAL(listed(8, KT_RANKS_NODE, thin(1, 1)), "1/1"); /* a forecast's one rank */
 }
 
 static void many_ranks_fit_the_list(void)
