@@ -13,7 +13,7 @@ PARTS = ["train", "validation", "test"]
 # ---- configuration: ktrain's keys with its defaults, whose types are the keys' types ----
 
 DEFAULTS = {
-    "run": {"dir": "runs/default", "seed": 1, "log_steps": 0},
+    "run": {"dir": "runs/default", "seed": 1, "log_steps": 0, "max_minutes": 0.0, "hang_minutes": 10.0},
     "data": {"features": "", "labels": "", "class_names": "", "validation_features": "", "validation_labels": "",
              "test_features": "", "test_labels": "", "scale": 1.0, "split": [0.7, 0.15, 0.15], "split_seed": 1,
              "shuffle": True, "stratify": True, "header": "auto", "index_column": "auto"},  # the last two are of tables

@@ -211,7 +211,7 @@ class Reference:
 
 # ---- the comparison ----
 
-MAY_DIFFER = ["dir", "log_steps", "max_steps", "epochs", "class_names"]  # and paths, in two runs of one training
+MAY_DIFFER = ["dir", "log_steps", "max_minutes", "hang_minutes", "max_steps", "epochs", "class_names"]  # and paths, in two runs of one training
 
 
 def read_losses(run, n_steps, config):

@@ -109,6 +109,7 @@ const kt_status_row kt_status_rows[] = {
     {KT_NO_MEMORY, "out of memory", "out of memory"},
     {KT_IO, "input/output", "input/output: reading or writing failed, as on a full disk"},
     {KT_PREEMPTED, "preempted", "stopped on request, with a checkpoint: the same command goes on"},
+    {KT_HUNG, "hung", "hung: a rank did not get on, or its host was lost; the same command goes on"},
     {KT_CONFIG, "bad configuration", "bad configuration: a key or value that cannot be used"},
 };
 

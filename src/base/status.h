@@ -20,6 +20,7 @@ typedef enum kt_status {
     KT_NO_MEMORY = 71,
     KT_IO = 74,
     KT_PREEMPTED = 75,
+    KT_HUNG = 76,
     KT_CONFIG = 78
 } kt_status;
 

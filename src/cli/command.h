@@ -6,7 +6,7 @@
 #include "edge/comm.h"
 
 /* In the order in which help lists them. */
-#define KT_COMMANDS(X) X(train) X(sweep) X(evaluate) X(predict) X(check) X(options) X(info) X(help)
+#define KT_COMMANDS(X) X(train) X(sweep) X(evaluate) X(predict) X(check) X(verify) X(options) X(info) X(help)
 
 typedef struct kt_command {
     const char *name;
@@ -14,6 +14,7 @@ typedef struct kt_command {
     const char *summary;   /* one line */
     const char *help;      /* paragraphs after the usage line */
     bool leaves_files;     /* which tell what came of it: output that nobody can read is then no failure */
+    bool saves;            /* when it is asked to stop (stop.h) */
     /* argv[0] is the command's name. Collective. */
     kt_status (*run)(kt_comm *world, int argc, char **argv, kt_log *log);
 } kt_command;

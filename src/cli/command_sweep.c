@@ -6,7 +6,8 @@
 #include "cli/flags.h"
 #include "edge/linalg.h"
 #include "engine/host_report.h"
-#include "run/stop.h"
+#include "process/stop.h"
+#include "run/limits.h"
 #include "sweep/strategy.h"
 #include "sweep/sweep.h"
 
@@ -90,8 +91,10 @@ static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
         status = check_slice(space, &a.plan);
         if (status == KT_OK)
             status = kt_comm_agree(world, kt_linalg_self_test());
-        if (!a.dry_run)
-            kt_stop_listen();
+        if (a.dry_run)
+            kt_stop_leave();
+        else
+            kt_limits_start(world, &space->base, log);
         if (status == KT_OK)
             status = a.dry_run ? kt_sweep_dry_run(world, space, &a.plan,
                                                   a.n_ranks > 0 ? a.n_ranks : (size_t)kt_comm_size(world), log)
@@ -130,5 +133,6 @@ const kt_command kt_command_sweep = {
         "  ktrain sweep jobs/grid_m1.ini sweep.strategy=random sweep.points=50 sweep.optimizer.l2='0 | 0.01 | 0.1'\n"
         "  ktrain sweep jobs/grid_m1.ini --slice $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT\n",
     .leaves_files = true,
+    .saves = true,
     .run = run,
 };

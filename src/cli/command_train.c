@@ -3,8 +3,8 @@
 #include "edge/linalg.h"
 #include "engine/config.h"
 #include "engine/host_report.h"
+#include "run/limits.h"
 #include "run/run.h"
-#include "run/stop.h"
 
 static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
 {
@@ -19,7 +19,7 @@ static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
     KT_TRY(kt_config_read(world, argv[1], (size_t)argc - 2, argv + 2, &config));
     kt_linalg_start(kt_config_threads(&config));
     KT_TRY(kt_comm_agree(world, kt_linalg_self_test()));
-    kt_stop_listen();
+    kt_limits_start(world, &config, log);
     return kt_run_train(world, &config, log, NULL);
 }
 
@@ -34,5 +34,6 @@ const kt_command kt_command_train = {
         "  mpirun -np 8 ktrain jobs/m3.ini\n"
         "  ktrain jobs/m1.ini run.dir=runs/m1-wide model.hidden=[512] optimizer.learning_rate=0.0005\n",
     .leaves_files = true,
+    .saves = true,
     .run = run,
 };

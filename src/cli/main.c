@@ -7,7 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "cli/command.h"
+#include "process/activity.h"
+#include "process/stop.h"
+#include "process/watchdog.h"
 #include "run/provenance.h"
 
 /* "ktrain job.ini" is "ktrain train job.ini": anything that could be a file. */
@@ -22,29 +26,49 @@ static bool asks_for_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+/* The command that is to be run, NULL for none. */
+static const kt_command *meant_by(const char *word)
+{
+    const kt_command *named = kt_command_find(word);
+    return named == NULL && word[0] != '-' && looks_like_config(word) ? &kt_command_train : named;
+}
+
+/* Ranks of other programs or arguments (mpirun -np 1 ktrain a.ini : -np 1 ktrain b.ini) would wait for each other. */
+static kt_status check_same(kt_comm *world, int argc, char **argv)
+{
+    uint64_t own = kt_hash_bytes(KT_HASH_START, kt_provenance_version(), strlen(kt_provenance_version()));
+    for (int i = 1; i < argc; i++)
+        own = kt_hash_bytes(own, argv[i], strlen(argv[i]) + 1);
+    uint64_t first = own;
+    kt_comm_broadcast(world, 0, &first, sizeof first);
+    return kt_comm_agree(world, own == first ? KT_OK
+                                             : kt_fail(KT_USAGE, "this rank has other arguments than rank 0, or is of "
+                                                                 "another version of ktrain: must be the same"));
+}
+
 /* *command is what was run, NULL for nothing. */
 static kt_status run_command(kt_comm *world, int argc, char **argv, kt_log *log, const kt_command **command)
 {
     *command = NULL;
+    KT_TRY(check_same(world, argc, argv));
     if (argc < 2) {
         KT_TRY(kt_command_explain(NULL, log));
         return kt_fail(KT_USAGE, "nothing to do: say ktrain CONFIG.ini, or ktrain COMMAND (ktrain --help lists them)");
     }
     const char *word = argv[1];
-    const kt_command *named = kt_command_find(word);
+    const kt_command *meant = meant_by(word);
     if (asks_for_help(word))
         return kt_command_explain(NULL, log);
     if (strcmp(word, "--version") == 0) {
         kt_log_line(log, "ktrain %s", kt_provenance_version());
         return KT_OK;
     }
-    if (named == NULL && (word[0] == '-' || !looks_like_config(word)))
+    if (meant == NULL)
         return kt_command_unknown(word);
-    if (named != NULL) { /* else argv[0] stands for its name */
+    if (kt_command_find(word) != NULL) { /* else argv[0] stands for its name */
         argc--;
         argv++;
     }
-    const kt_command *meant = named != NULL ? named : &kt_command_train;
     for (int i = 1; i < argc; i++)
         if (asks_for_help(argv[i]))
             return kt_command_explain(meant, log);
@@ -95,12 +119,27 @@ static void tell_error(kt_log *log)
         kt_log_error(log, text);
 }
 
+/* Hosts that cannot reach each other wait for each other, and this is the first time that they try. */
+static const double START_SECONDS = 120;
+
+static kt_status start(int *argc, char ***argv, kt_comm **world)
+{
+    const kt_command *meant = *argc > 1 ? meant_by((*argv)[1]) : NULL;
+    if (meant != NULL && meant->saves)
+        kt_stop_listen();
+    KT_TRY(kt_watchdog_start(START_SECONDS));
+    kt_activity_begin("starting MPI");
+    KT_TRY(kt_comm_world_start(argc, argv, world));
+    kt_activity_begin(NULL);
+    return KT_OK;
+}
+
 int main(int argc, char **argv)
 {
     kt_comm *world;
     const kt_command *command;
     protect_output();
-    kt_status status = kt_comm_world_start(&argc, &argv, &world);
+    kt_status status = start(&argc, &argv, &world);
     if (status != KT_OK) {
         fprintf(stderr, "ktrain: %s\n", kt_error_message());
         return (int)status;

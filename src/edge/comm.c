@@ -15,7 +15,7 @@ kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out)
     int *counts = kt_memory_new(2 * (size_t)size, sizeof *counts);
     *out = NULL;
     failed = comm == NULL || counts == NULL;
-    MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, mpi);
+    KT_WAIT("a sum over all ranks", MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, mpi));
     if (failed) {
         kt_memory_free(comm);
         kt_memory_free(counts);
@@ -124,7 +124,7 @@ kt_status kt_comm_agree(kt_comm *comm, kt_status local)
 {
     int mine = local == KT_OK ? comm->size : comm->rank;
     int lowest;
-    MPI_Allreduce(&mine, &lowest, 1, MPI_INT, MPI_MIN, comm->mpi);
+    KT_WAIT("a sum over all ranks", MPI_Allreduce(&mine, &lowest, 1, MPI_INT, MPI_MIN, comm->mpi));
     if (lowest == comm->size)
         return KT_OK;
     kt_error error = *kt_error_last();
@@ -139,16 +139,18 @@ kt_status kt_comm_agree(kt_comm *comm, kt_status local)
 
 void kt_comm_barrier(kt_comm *comm)
 {
-    MPI_Barrier(comm->mpi);
+    KT_WAIT("a barrier", MPI_Barrier(comm->mpi));
 }
 
 void kt_comm_barrier_asleep(kt_comm *comm)
 {
     MPI_Request request;
     int done = 0;
+    const char *before = kt_activity_begin(NULL);
     MPI_Ibarrier(comm->mpi, &request);
     for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
         kt_timer_sleep(1e-3);
+    kt_activity_begin(before);
 }
 
 void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes)
@@ -156,13 +158,13 @@ void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes)
     char *bytes = data;
     for (size_t done = 0; done < n_bytes; done += PIECE_BYTES) {
         size_t n = n_bytes - done < PIECE_BYTES ? n_bytes - done : PIECE_BYTES;
-        MPI_Bcast(bytes + done, (int)n, MPI_BYTE, root, comm->mpi);
+        KT_WAIT("a broadcast", MPI_Bcast(bytes + done, (int)n, MPI_BYTE, root, comm->mpi));
     }
 }
 
 void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all)
 {
-    MPI_Gather(data, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, comm->mpi);
+    KT_WAIT("a gathering", MPI_Gather(data, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, comm->mpi));
 }
 
 void kt_comm_send(kt_comm *comm, int to, const void *data, size_t n_bytes)
@@ -184,9 +186,11 @@ void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes)
 {
     int done = 0;
     MPI_Request request;
+    const char *before = kt_activity_begin(NULL);
     MPI_Irecv(data, (int)n_bytes, MPI_BYTE, from, TAG_MAIL, comm->mpi, &request);
     for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
         kt_timer_sleep(1e-4);
+    kt_activity_begin(before);
 }
 
 /* From each rank to the next, who adds its own, and from the last to all: MPI_Allreduce may choose another order for
@@ -200,7 +204,8 @@ void kt_comm_sum_f64(kt_comm *comm, double *values, size_t n)
         double *sums = values + first;
         const size_t count = n - first < AT_ONCE ? n - first : AT_ONCE;
         if (rank > 0)
-            MPI_Recv(before, (int)count, MPI_DOUBLE, rank - 1, TAG_SUMS, comm->mpi, MPI_STATUS_IGNORE);
+            KT_WAIT_FOR("a sum from rank to rank", rank - 1,
+                        MPI_Recv(before, (int)count, MPI_DOUBLE, rank - 1, TAG_SUMS, comm->mpi, MPI_STATUS_IGNORE));
         for (size_t i = 0; rank > 0 && i < count; i++)
             sums[i] = before[i] + sums[i];
         if (rank < last)
@@ -214,6 +219,7 @@ void kt_comm_sum_i64(kt_comm *comm, int64_t *values, size_t n)
     enum { AT_ONCE = PIECE_BYTES / sizeof *values };
     for (size_t first = 0; first < n && comm->size > 1; first += AT_ONCE) {
         size_t count = n - first < AT_ONCE ? n - first : AT_ONCE;
-        MPI_Allreduce(MPI_IN_PLACE, values + first, (int)count, MPI_INT64_T, MPI_SUM, comm->mpi);
+        KT_WAIT("a sum over all ranks",
+                MPI_Allreduce(MPI_IN_PLACE, values + first, (int)count, MPI_INT64_T, MPI_SUM, comm->mpi));
     }
 }

@@ -122,7 +122,10 @@ static void wait_for(const kt_mail *mail, int from, unsigned round)
             kt_comm_breathe();
         else
             sched_yield();
+        if (i == mail->spins)
+            kt_activity_wait("the letters of a step", from);
     }
+    kt_activity_go_on();
 }
 
 /* Who has sent its last letter has read all the letters before. */
@@ -144,7 +147,8 @@ static void send_by_mpi(kt_mail *mail, const size_t *size)
     uint64_t own[KT_MAIL_WORDS];
     for (size_t w = 0; w < KT_MAIL_WORDS; w++)
         own[w] = atomic_load_explicit(&box_of(mail, mail->comm->rank)->raised[w], memory_order_relaxed);
-    MPI_Allgather(own, KT_MAIL_WORDS, MPI_UINT64_T, mail->words, KT_MAIL_WORDS, MPI_UINT64_T, mail->comm->mpi);
+    KT_WAIT("letters between hosts",
+            MPI_Allgather(own, KT_MAIL_WORDS, MPI_UINT64_T, mail->words, KT_MAIL_WORDS, MPI_UINT64_T, mail->comm->mpi));
     for (int r = 0; r < mail->comm->size; r++) {
         for (size_t w = 0; w < KT_MAIL_WORDS; w++)
             atomic_store_explicit(&box_of(mail, r)->raised[w], mail->words[(size_t)r * KT_MAIL_WORDS + w],
@@ -152,8 +156,8 @@ static void send_by_mpi(kt_mail *mail, const size_t *size)
         mail->counts[r] = as_count(size[r]);
         mail->starts[r] = as_count((size_t)(letter_of(mail, r, mail->round) - mail->memory));
     }
-    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, mail->memory, mail->counts, mail->starts, MPI_BYTE,
-                   mail->comm->mpi);
+    KT_WAIT("letters between hosts", MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, mail->memory, mail->counts,
+                                                    mail->starts, MPI_BYTE, mail->comm->mpi));
 }
 
 void kt_mail_send(kt_mail *mail, const size_t *size)
@@ -178,8 +182,8 @@ static void send_part_by_mpi(kt_mail *mail, size_t k, size_t part_bytes, const s
         mail->from_starts[r] =
             as_count((size_t)(letter_of(mail, r, mail->round) - mail->memory) + k * part_bytes + bound[me]);
     }
-    MPI_Alltoallv(mail->memory, mail->counts, mail->starts, MPI_BYTE, mail->memory, mail->from_counts,
-                  mail->from_starts, MPI_BYTE, mail->comm->mpi);
+    KT_WAIT("letters between hosts", MPI_Alltoallv(mail->memory, mail->counts, mail->starts, MPI_BYTE, mail->memory,
+                                                   mail->from_counts, mail->from_starts, MPI_BYTE, mail->comm->mpi));
 }
 
 void kt_mail_send_parts(kt_mail *mail, size_t part_bytes, const size_t *parts, const size_t *bound)

@@ -254,7 +254,10 @@ void kt_pool_barrier(kt_pool *pool)
             kt_comm_breathe();
         else
             sched_yield();
+        if (i == pool->spins)
+            kt_activity_wait("a barrier of a step", KT_NO_RANK);
     }
+    kt_activity_go_on();
 }
 
 /* Most of the block has been touched: a huge page of it costs little more memory. */

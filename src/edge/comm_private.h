@@ -6,6 +6,7 @@
 #include <mpi.h>
 
 #include "edge/comm.h"
+#include "process/activity.h"
 
 struct kt_comm {
     MPI_Comm mpi;
@@ -31,6 +32,15 @@ kt_status kt_comm_wrap(MPI_Comm mpi, const kt_comm *parent, kt_comm **out);
 
 /* kt_comm_agree on how making new groups went; on failure nobody keeps one. Collective over comm. */
 kt_status kt_comm_agree_on(kt_comm *comm, kt_status local, kt_comm **group);
+
+/* A call that waits for other ranks, and what a watchdog says of it. */
+#define KT_WAIT_FOR(in, rank, call)     \
+    do {                                \
+        kt_activity_wait((in), (rank)); \
+        call;                           \
+        kt_activity_go_on();            \
+    } while (0)
+#define KT_WAIT(in, call) KT_WAIT_FOR(in, KT_NO_RANK, call)
 
 /* A moment of waiting for another core. */
 static inline void kt_comm_breathe(void)

@@ -14,7 +14,7 @@ typedef struct pending {
 
 static void wait_for(pending *p)
 {
-    MPI_Waitall(p->n, p->requests, MPI_STATUSES_IGNORE);
+    KT_WAIT("an exchange of slices", MPI_Waitall(p->n, p->requests, MPI_STATUSES_IGNORE));
     p->n = 0;
 }
 
@@ -71,7 +71,7 @@ void kt_comm_exchange_sums(kt_comm *comm, const size_t *bounds, const size_t *n_
 void kt_comm_reduce_slices(kt_comm *comm, const size_t *bounds, const float *vector, float *slice)
 {
     slices(comm, bounds);
-    MPI_Reduce_scatter(vector, slice, comm->counts, MPI_FLOAT, MPI_SUM, comm->mpi);
+    KT_WAIT("a sum of slices", MPI_Reduce_scatter(vector, slice, comm->counts, MPI_FLOAT, MPI_SUM, comm->mpi));
 }
 
 static void gather_all(kt_comm *comm, const size_t *bounds, void *data, MPI_Datatype type)
@@ -79,7 +79,8 @@ static void gather_all(kt_comm *comm, const size_t *bounds, void *data, MPI_Data
     if (comm->size == 1)
         return;
     slices(comm, bounds);
-    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, comm->counts, comm->starts, type, comm->mpi);
+    KT_WAIT("a gathering of slices",
+            MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, comm->counts, comm->starts, type, comm->mpi));
 }
 
 void kt_comm_gather_all_slices(kt_comm *comm, const size_t *bounds, float *vector)
@@ -101,18 +102,20 @@ void kt_comm_gather_slices(kt_comm *comm, const size_t *bounds, float *vector)
 {
     bool root = comm->rank == 0;
     slices(comm, bounds);
-    MPI_Gatherv(root ? MPI_IN_PLACE : vector + bounds[comm->rank], comm->counts[comm->rank], MPI_FLOAT, vector,
-                comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi);
+    KT_WAIT("a gathering of slices",
+            MPI_Gatherv(root ? MPI_IN_PLACE : vector + bounds[comm->rank], comm->counts[comm->rank], MPI_FLOAT, vector,
+                        comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi));
 }
 
 void kt_comm_gather_rows(kt_comm *comm, size_t n_rows, size_t width, const float *rows, float *all)
 {
     int own = (int)(n_rows * width);
-    MPI_Gather(&own, 1, MPI_INT, comm->counts, 1, MPI_INT, 0, comm->mpi);
+    KT_WAIT("a gathering", MPI_Gather(&own, 1, MPI_INT, comm->counts, 1, MPI_INT, 0, comm->mpi));
     int start = 0;
     for (int r = 0; comm->rank == 0 && r < comm->size; r++) {
         comm->starts[r] = start;
         start += comm->counts[r];
     }
-    MPI_Gatherv(rows, own, MPI_FLOAT, all, comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi);
+    KT_WAIT("a gathering of slices",
+            MPI_Gatherv(rows, own, MPI_FLOAT, all, comm->counts, comm->starts, MPI_FLOAT, 0, comm->mpi));
 }

@@ -23,6 +23,11 @@ static const kt_option option_rows[] = {
      "seed of the initial weights, the order of the samples and dropout"},
     {"run", "log_steps", KT_OPTION_INT, AT(run.log_steps), "0", 0, 1e9, NULL, PLACE,
      "write the loss of each of the first so many steps to steps.csv"},
+    {"run", "max_minutes", KT_OPTION_REAL, AT(run.max_minutes), "0", 0, 1e9, NULL, PLACE,
+     "minutes after which the run saves a checkpoint and ends, to go on when it is started again; 0 = no limit. The "
+     "end of a SLURM job does the same by itself"},
+    {"run", "hang_minutes", KT_OPTION_REAL, AT(run.hang_minutes), "10", 0, 1e9, NULL, PLACE,
+     "minutes without a finished step after which a rank ends the job, since another one is stuck or lost; 0 = never"},
 
     {"train", "epochs", KT_OPTION_INT, AT(train.epochs), "200", 1, 1e9, NULL, 0,
      "passes over the training samples, at most"},

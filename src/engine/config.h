@@ -27,6 +27,7 @@ typedef struct kt_config {
     struct {
         const char *dir;
         int64_t seed, log_steps;
+        double max_minutes, hang_minutes; /* 0: none */
     } run;
     kt_dataset_spec data;
     kt_split_spec split;

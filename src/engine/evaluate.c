@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/share.h"
 #include "net/loss.h"
+#include "process/activity.h"
 
 size_t kt_evaluate_max_rows(size_t largest_batch, const kt_split *split)
 {
@@ -75,6 +76,7 @@ static void score_chunks(kt_network *network, const chunks *c, kt_metrics *count
         if (counts_here)
             kt_metrics_add(counts, n, logits, labels);
         sums[chunk] = counts->cross_entropy_sum;
+        kt_activity_done();
     }
 }
 

@@ -5,9 +5,9 @@
 
 #include "base/memory.h"
 #include "edge/linalg.h"
+#include "process/stop.h"
 #include "run/library_private.h"
 #include "run/run.h"
-#include "run/stop.h"
 
 struct ktrain_result {
     kt_results values;

@@ -7,6 +7,7 @@
 #include "engine/config.h"
 #include "engine/metrics.h"
 #include "net/early_stopping.h"
+#include "run/attempts.h"
 #include "run/history.h"
 #include "run/provenance.h"
 
@@ -61,6 +62,7 @@ typedef struct kt_results {
     int64_t epochs, best_epoch, steps;
     double seconds;
     int64_t ranks;                     /* of the start that trained last */
+    kt_attempts_sum attempts;          /* of the run */
     kt_arrangement_times arrangements; /* of them; n is 0 when nothing was trained */
     size_t n_parameters;
     size_t memory_bytes; /* rank 0: that the ranks of its host have laid out together, at the end */

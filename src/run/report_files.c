@@ -94,6 +94,10 @@ static json_t *summary_json(const kt_config *config, const kt_provenance *proven
     json_object_set_new(root, "stop_reason", json_string(kt_stop_reason_name(r->reason)));
     json_object_set_new(root, "seconds", number(r->seconds));
     json_object_set_new(root, "ranks", json_integer(r->ranks));
+    json_object_set_new(root, "attempts", json_integer(r->attempts.n));
+    json_object_set_new(root, "lost_steps", json_integer(r->attempts.lost_steps));
+    if (r->attempts.wall_seconds > 0) /* useful seconds of each second of all starts */
+        json_object_set_new(root, "effective_time", number(r->seconds / r->attempts.wall_seconds));
     if (r->arrangements.n > 0)
         json_object_set_new(root, "arrangement", arrangements_json(&r->arrangements));
     json_object_set_new(root, "parameters", json_integer((json_int_t)r->n_parameters));

@@ -6,6 +6,7 @@
 #include "engine/data.h"
 #include "engine/data_check.h"
 #include "engine/host_report.h"
+#include "process/stop.h"
 #include "run/run_directory.h"
 #include "run/trainer.h"
 
@@ -76,9 +77,9 @@ static kt_status preempted(const run *r)
     const kt_progress *p = kt_trainer_progress(r->trainer);
     return kt_fail(
         KT_PREEMPTED,
-        "asked to stop (preemption): %s/checkpoints/step-%010lld.h5 has all until epoch %lld, step %lld; start "
+        "asked to stop (preemption by %s): %s/checkpoints/step-%010lld.h5 has all until epoch %lld, step %lld; start "
         "the same command again to go on",
-        r->config->run.dir, (long long)p->step, (long long)p->epoch, (long long)p->step);
+        kt_stop_why(), r->config->run.dir, (long long)p->step, (long long)p->epoch, (long long)p->step);
 }
 
 /* A run that diverged has results, too, and stays a failure. */

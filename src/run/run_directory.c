@@ -96,8 +96,8 @@ static bool lies_inside(const char *path, const char *dir)
  * it is. */
 static kt_status check_input(const kt_config *c, const char *input, bool is_job, bool moves)
 {
-    static const char *const outputs[] = {"config.ini", "log.txt",       "history.csv", "steps.csv",
-                                          "best.h5",    "confusion.csv", "summary.json"};
+    static const char *const outputs[] = {"config.ini", "log.txt",       "history.csv",  "steps.csv",
+                                          "best.h5",    "confusion.csv", "summary.json", "attempts.csv"};
     char file[KT_PATH_BYTES], path[KT_PATH_BYTES];
     kt_format_file(input, file);
     if (moves && !is_job && lies_inside(file, c->run.dir))

@@ -2,21 +2,45 @@
 #include "run/trainer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/test_point.h"
 #include "base/timer.h"
+#include "edge/linalg.h"
 #include "engine/evaluate.h"
-#include "run/stop.h"
+#include "process/activity.h"
+#include "process/stop.h"
 #include "run/trainer_private.h"
 
-kt_status kt_trainer_diverged(const kt_trainer *t, const char *what, double loss)
+/* Where it began, in the order of a forward pass: weights that the last update has spoiled, or else what a layer makes
+ * of good ones. n_rows: samples that are in the network. */
+static const char *find_culprit(const kt_trainer *t, size_t n_rows, char text[96])
 {
+    size_t n_layers;
+    const kt_tensors *all = kt_network_parameters(t->network);
+    const kt_dense *dense = kt_network_dense(t->network, &n_layers);
+    for (const kt_tensor *p = all->tensor; p < all->tensor + all->n; p++)
+        if (!isfinite(kt_linalg_sum_squares(p->room, p->here[0]))) {
+            snprintf(text, 96, "%s is not finite", p->name);
+            return text;
+        }
+    for (size_t l = 1; l < n_layers; l++)
+        if (!isfinite(kt_linalg_sum_squares(n_rows * dense[l].x.ld, dense[l].x.x))) {
+            snprintf(text, 96, "what hidden block %zu gives is not finite", l);
+            return text;
+        }
+    return "all weights are finite, but not what the output layer gives";
+}
+
+kt_status kt_trainer_diverged(const kt_trainer *t, const char *what, double loss, size_t n_rows)
+{
+    char text[96];
     return kt_fail(KT_DIVERGED,
-                   "training diverged: the %s is %s after epoch %lld, step %lld; a smaller optimizer.learning_rate or "
-                   "train.clip_norm may help",
+                   "training diverged: the %s is %s after epoch %lld, step %lld: %s; a smaller optimizer.learning_rate "
+                   "or train.clip_norm may help",
                    what, isnan(loss) ? "NaN" : "infinite", (long long)t->state.progress.epoch,
-                   (long long)t->state.progress.step);
+                   (long long)t->state.progress.step, find_culprit(t, n_rows, text));
 }
 
 static bool reached_max_steps(const kt_trainer *t)
@@ -75,6 +99,7 @@ static kt_status train_epoch(kt_trainer *t)
     for (size_t step = (size_t)p->step_in_epoch; step < n_steps && !reached_max_steps(t) && !t->asked && !t->rearranges;
          step++) {
         KT_TRY(kt_trainer_step(t, step));
+        kt_activity_done();
         KT_TEST_POINT("step");
         kt_trainer_show_progress(t);
         if (t->root)
@@ -95,7 +120,7 @@ static kt_status finish_epoch(kt_trainer *t)
     kt_scores validation;
     KT_TRY(validate(t, &validation));
     if (!isfinite(validation.cross_entropy))
-        return kt_trainer_diverged(t, "validation loss", validation.cross_entropy);
+        return kt_trainer_diverged(t, "validation loss", validation.cross_entropy, 0);
     const double rate = kt_schedule_rate(&t->config->schedule, &t->state.schedule, p->epoch, p->step - 1);
     p->epoch++;
     p->step_in_epoch = 0;
@@ -146,6 +171,7 @@ static void ask_all(kt_trainer *t)
 
 kt_status kt_trainer_run(kt_trainer *t, kt_stop_reason *reason)
 {
+    const char *before = kt_activity_begin("training");
     KT_TRY(kt_comm_agree(t->comm, kt_trainer_start_files(t)));
     t->start_seconds = t->tried.last_seconds = kt_timer_seconds();
     kt_status status = KT_OK;
@@ -157,6 +183,9 @@ kt_status kt_trainer_run(kt_trainer *t, kt_stop_reason *reason)
             status = kt_trainer_rearrange(t);
     } while (status == KT_OK && *reason == KT_STOP_NOT);
     t->state.progress.seconds = kt_trainer_seconds(t);
+    kt_attempts_close(t->attempts, t->state.progress.step);
+    t->attempts = NULL;
+    kt_activity_begin(before);
     if (status != KT_DIVERGED)
         return status;
     *reason = KT_STOP_DIVERGENCE;

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/timer.h"
 #include "engine/evaluate.h"
+#include "process/stop.h"
 #include "run/trainer_private.h"
 
 /* Linux grants memory that it does not have, and kills who uses it: what can never fit is refused before. */
@@ -81,11 +82,16 @@ kt_status kt_trainer_measure(const kt_network_spec *spec, const kt_team *team, c
     return KT_OK;
 }
 
+/* Bytes a second at which checkpoints are made and written, at least. */
+static const double SAVING_SPEED = 200e6;
+
 static kt_status allocate(kt_trainer *t, const kt_network_spec *spec)
 {
     kt_trainer_room room;
     KT_TRY(kt_comm_agree(t->work, kt_trainer_measure(spec, &t->replica.team, &t->plan, &room)));
     t->n_parameters = room.network.n_parameters;
+    if (t->root) /* until one was measured */
+        kt_stop_saving_takes((double)room.checkpoint_bytes / SAVING_SPEED);
     KT_TRY(kt_comm_agree(t->work, check_memory(room.replica.n_bytes + room.replica.rank_bytes)));
     KT_TRY(kt_replica_allocate(&t->replica, &room.replica));
     const shared memory = lay_out(&room, &(kt_arena){.base = kt_replica_memory(&t->replica)});
@@ -191,6 +197,7 @@ void kt_trainer_free(kt_trainer *t)
     kt_trainer_free_arrangement(t);
     kt_batches_free(&t->batches);
     kt_history_free(&t->history);
+    kt_attempts_close(t->attempts, t->state.progress.step);
     kt_memory_free(t->class_weights);
     kt_memory_free(t->best_parameters);
     kt_memory_free(t->best_state);

@@ -61,6 +61,7 @@ struct kt_trainer {
     kt_history history; /* rank 0 only, as are the best weights */
     float *best_parameters, *best_state;
     int64_t saved_step, saved_best_epoch; /* what is on disk */
+    kt_attempts *attempts;                /* rank 0, while it trains into a directory; else NULL */
 
     /* The clock, for speed and files. */
     double start_seconds, seconds_before; /* of this start; trained by earlier ones */
@@ -88,8 +89,9 @@ kt_status kt_trainer_rearrange(kt_trainer *trainer);
 /* One step of the epoch under way. KT_DIVERGED. Collective. */
 kt_status kt_trainer_step(kt_trainer *trainer, size_t step);
 
-/* Records that `what` ("training loss") is not finite. Local. */
-kt_status kt_trainer_diverged(const kt_trainer *trainer, const char *what, double loss);
+/* Records that `what` ("training loss") is not finite, and where that began: n_rows samples of it are in the network, 0
+ * when they are not. Local. */
+kt_status kt_trainer_diverged(const kt_trainer *trainer, const char *what, double loss, size_t n_rows);
 
 /* Writes a checkpoint, and best.h5 when it is another, unless this step is on disk already. Collective. */
 kt_status kt_trainer_save(kt_trainer *trainer);
@@ -106,8 +108,9 @@ void kt_trainer_show_progress(kt_trainer *trainer);
 /* Puts an epoch on record: rank 0's history, its file and a line for the user. `rate` is of its last step. Local. */
 kt_status kt_trainer_record_epoch(kt_trainer *trainer, const kt_scores *validation, double rate);
 
-/* history.csv and steps.csv with what earlier starts brought, and without what a lost checkpoint had seen. Local. */
-kt_status kt_trainer_start_files(const kt_trainer *trainer);
+/* history.csv and steps.csv with what earlier starts brought, and without what a lost checkpoint had seen; and in
+ * attempts.csv this start. Local. */
+kt_status kt_trainer_start_files(kt_trainer *trainer);
 
 /* Adds the step just made to steps.csv. Local. */
 kt_status kt_trainer_log_step(const kt_trainer *trainer, double loss);

@@ -83,6 +83,7 @@ static double samples_per_second(const kt_trainer *t)
 void kt_trainer_show_progress(kt_trainer *t)
 {
     const kt_progress *p = &t->state.progress;
+    kt_attempts_tell(t->attempts, p->step);
     const bool draws = t->log->terminal && kt_timer_seconds() - t->bar_seconds >= 0.1, is_due = kt_log_is_due(t->log);
     if (!draws && !is_due)
         return;
@@ -136,7 +137,7 @@ kt_status kt_trainer_record_epoch(kt_trainer *t, const kt_scores *validation, do
     return kt_report_append_history(path, &record);
 }
 
-kt_status kt_trainer_start_files(const kt_trainer *t)
+kt_status kt_trainer_start_files(kt_trainer *t)
 {
     char path[KT_PATH_BYTES];
     if (!t->root || t->dir == NULL)
@@ -144,7 +145,12 @@ kt_status kt_trainer_start_files(const kt_trainer *t)
     KT_TRY(kt_file_path(path, "%s/history.csv", t->dir));
     KT_TRY(kt_report_write_history(path, &t->history));
     KT_TRY(kt_file_path(path, "%s/steps.csv", t->dir));
-    return t->config->run.log_steps > 0 ? kt_report_start_steps(path, t->state.progress.step) : KT_OK;
+    if (t->config->run.log_steps > 0)
+        KT_TRY(kt_report_start_steps(path, t->state.progress.step));
+    if (kt_trainer_stop_reason(t) != KT_STOP_NOT)
+        return KT_OK; /* it was finished before: no attempt */
+    KT_TRY(kt_file_path(path, "%s/attempts.csv", t->dir));
+    return kt_attempts_open(path, t->state.progress.step, kt_comm_size(t->comm), kt_comm_host(t->comm), &t->attempts);
 }
 
 kt_status kt_trainer_log_step(const kt_trainer *t, double loss)

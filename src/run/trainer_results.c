@@ -1,6 +1,8 @@
 /* The scores of a finished run. */
 #include <string.h>
 
+#include "base/file.h"
+#include "process/activity.h"
 #include "run/trainer_private.h"
 
 static void swap(float *a, float *b, size_t n)
@@ -67,6 +69,7 @@ static kt_status share_results(kt_trainer *t, kt_results *r)
 
 kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
 {
+    char path[KT_PATH_BYTES];
     const kt_progress *p = &t->state.progress;
     r->best_epoch = t->state.stopping.best_epoch;
     r->leaves_best = kt_config_restores_best(t->config) && r->best_epoch > 0;
@@ -75,6 +78,9 @@ kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
     r->steps = p->step;
     r->seconds = p->seconds;
     r->ranks = p->ranks;
+    if (t->root && t->dir != NULL && kt_file_path(path, "%s/attempts.csv", t->dir) == KT_OK)
+        r->attempts = kt_attempts_read(path);
+    kt_activity_begin("evaluating");
     r->arrangements = t->tried.times;
     r->n_parameters = t->n_parameters;
     r->memory_bytes = t->replica.host_bytes;

@@ -3,6 +3,8 @@
 
 #include "base/timer.h"
 #include "edge/linalg.h"
+#include "process/activity.h"
+#include "process/stop.h"
 #include "run/checkpoint_file.h"
 #include "run/trainer_private.h"
 
@@ -73,9 +75,14 @@ kt_status kt_trainer_save(kt_trainer *t)
     if (t->dir == NULL || t->saved_step == t->state.progress.step)
         return KT_OK;
     KT_TRY(kt_comm_agree(t->work, t->root ? check_finite(t) : KT_OK));
+    const double began = kt_timer_seconds();
+    const char *before = kt_activity_begin("saving a checkpoint");
     t->state.progress.seconds = kt_trainer_seconds(t);
     kt_exchange_gather_state(t->exchange);
-    KT_TRY(kt_comm_agree(t->work, t->root ? write_checkpoint(t) : KT_OK));
+    const kt_status status = kt_comm_agree(t->work, t->root ? write_checkpoint(t) : KT_OK);
+    kt_activity_begin(before);
+    KT_TRY(status);
+    kt_stop_saving_takes(kt_timer_seconds() - began);
     t->saved_step = t->state.progress.step;
     return KT_OK;
 }

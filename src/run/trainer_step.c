@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "base/share.h"
-#include "run/stop.h"
+#include "process/stop.h"
 #include "run/trainer_private.h"
 
 /* Inputs and labels of all rows that are computed here: every rank gathers them for itself. Where an epoch is one step,
@@ -88,7 +88,7 @@ kt_status kt_trainer_step(kt_trainer *t, size_t step)
     kt_network_forward(t->network, &pass);
     score_batch(t, &pass, &sums);
     if (!isfinite(sums.loss))
-        return kt_trainer_diverged(t, "training loss", sums.loss / (double)M);
+        return kt_trainer_diverged(t, "training loss", sums.loss / (double)M, kt_rows_range(&pass.rows).end);
     kt_network_backward(t->network, &pass);
     const double rate = kt_schedule_rate(&t->config->schedule, &t->state.schedule, p->epoch, p->step);
     kt_exchange_apply(t->exchange, p->step + 1, rate, &pass);

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/timer.h"
-#include "run/stop.h"
+#include "process/stop.h"
 #include "sweep/sweep_report.h"
 
 enum { FILES_SECONDS = 30, LINE_SECONDS = 15 };
@@ -99,10 +99,11 @@ static void preempt(kt_sweep_desk *desk)
 {
     kt_stop_ask();
     fail(desk,
-         kt_fail(KT_PREEMPTED,
-                 "asked to stop (preemption): %s has all trials that were done, and checkpoints of those under way; "
-                 "start the same command again to go on",
-                 desk->files.dir));
+         kt_fail(
+             KT_PREEMPTED,
+             "asked to stop (preemption by %s): %s has all trials that were done, and checkpoints of those under way; "
+             "start the same command again to go on",
+             kt_stop_why(), desk->files.dir));
 }
 
 /* A trial that could not write its files has not ended: it is the sweep that cannot go on. */

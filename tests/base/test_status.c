@@ -56,8 +56,8 @@ static void a_long_message_is_cut(void)
 
 static void every_code_has_a_name(void)
 {
-    const kt_status codes[] = {KT_OK,       KT_USAGE,     KT_DIVERGED, KT_DATA,      KT_NO_INPUT,
-                               KT_INTERNAL, KT_NO_MEMORY, KT_IO,       KT_PREEMPTED, KT_CONFIG};
+    const kt_status codes[] = {KT_OK,        KT_USAGE, KT_DIVERGED,  KT_DATA, KT_NO_INPUT, KT_INTERNAL,
+                               KT_NO_MEMORY, KT_IO,    KT_PREEMPTED, KT_HUNG, KT_CONFIG};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         CU_ASSERT(strcmp(kt_status_name(codes[i]), "unknown") != 0);
     CU_ASSERT_STRING_EQUAL(kt_status_name((kt_status)99), "unknown");

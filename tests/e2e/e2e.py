@@ -38,12 +38,13 @@ class Process:
     """ktrain with these arguments on 1 rank, or on several by mpirun. `wrap` is a command before it (prlimit ...).
 
     `point` is where it shall stop, as test_point.h says: "step:12:wait" (then wait_at_point() is for it), "step@1:3:kill".
+    `starter` starts it instead, with the arguments behind its own.
     """
 
-    def __init__(self, arguments, ranks=1, wrap=(), stdout=subprocess.PIPE, point=""):
+    def __init__(self, arguments, ranks=1, wrap=(), stdout=subprocess.PIPE, point="", starter=()):
         self.arguments, self.ranks, self.point = arguments, ranks, point
-        command = [KTRAIN, *arguments]
-        if ranks > 1:
+        command = [*(starter or [KTRAIN]), *arguments]
+        if ranks > 1 and not starter:
             command = [os.path.join(os.path.dirname(HERE), "mpirun.sh"), str(ranks), *command]
         environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
         if point:
@@ -282,13 +283,20 @@ def same_bytes(a, b, *groups):
         assert np.asarray(left[name]).tobytes() == np.asarray(right[name]).tobytes(), f"{a}, {b}: {name} differs"
 
 
+def read_csv(path):
+    with open(path) as file:
+        return list(csv.DictReader(file))
+
+
 def history(directory):
     with open(os.path.join(directory, "history.csv")) as file:
         return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
 
 
 def results(directory):
-    return {key: value for key, value in summary(directory).items() if key not in ("seconds", "ranks", "arrangement", "memory_bytes", "provenance")}
+    """What does not depend on where and how often it was started."""
+    how = ("seconds", "ranks", "arrangement", "memory_bytes", "provenance", "attempts", "lost_steps", "effective_time")
+    return {key: value for key, value in summary(directory).items() if key not in how}
 
 
 def check_same_run(a, b):

@@ -79,16 +79,25 @@ def launchers():
     assert "tasks" not in done.err, done.err
 
 
+def other_arguments():
+    """Ranks that were given different jobs are refused, and do not wait for each other."""
+    if os.environ["KT_MPI"] != "openmpi":
+        return
+    job = e2e.expect(e2e.Process(["job.ini", "run.dir=one", ":", "-np", "1", e2e.KTRAIN, "job.ini", "run.dir=another"], 1, starter=[
+        os.path.join(os.path.dirname(e2e.HERE), "mpirun.sh"), "1", e2e.KTRAIN]), e2e.USAGE, ("other arguments than rank 0", "[rank 1 on "))
+    assert not os.path.exists("one") and not os.path.exists("another"), job.out
+
+
 def exit_codes():
     """README has every exit code with the words that --help begins with."""
     with open(os.path.join(os.environ["KT_SOURCE_DIR"], "README.md")) as file:
         readme = " ".join(file.read().split())
     rows = e2e.ktrain("--help").out.partition("exit codes:\n")[2].splitlines()
-    assert len(rows) == 10, rows
+    assert len(rows) == 11, rows
     for row in rows:
         code, words = row.split(maxsplit=1)
         words = re.split("[:;,]", words)[0]
         assert f" {code} {words}" in readme, f"README's exit codes lack: {code} {words}"
 
 
-e2e.main(exit_codes, no_file, overrides, commands, launchers, other_folder)
+e2e.main(other_arguments, exit_codes, no_file, overrides, commands, launchers, other_folder)

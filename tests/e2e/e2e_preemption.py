@@ -83,13 +83,26 @@ def by_mpirun():
     e2e.expect(job, PREEMPTED, words=("start the same command again",))
 
 
+def by_a_clock():
+    """run.max_minutes is a limit that the run keeps by itself, as is the end of a SLURM job, which squeue tells."""
+    e2e.train("minutes", ENDLESS + "run.max_minutes=0.03", 2, code=PREEMPTED, words=("preemption by run.max_minutes = 0.03", "start the same command again"))
+    os.mkdir("slurm")
+    e2e.write_job("slurm/squeue", "#!/bin/sh\necho 0:01\n")
+    os.chmod("slurm/squeue", 0o755)
+    wrap = ("env", "SLURM_JOB_ID=7", f"PATH={os.path.abspath('slurm')}:{os.environ['PATH']}")
+    job = e2e.train("slurm-job", ENDLESS, 1, wrap=wrap, code=PREEMPTED, words=("preemption by the end of the batch job",))
+    assert "limit  the batch job ends in 0.0 minutes" in job.out, job.out
+    e2e.ktrain("sweep", "sweep.ini", "run.dir=clock", "sweep.train.epochs=1000000 | 1000001", "run.max_minutes=0.03", ranks=2, code=PREEMPTED,
+               words=("run.max_minutes = 0.03", "clock has all trials that were done"))
+
+
 def by_the_batch_script():
     """jobs/train.sbatch passes SIGUSR1 on, waits, and ends with 75."""
     os.mkdir("bin")
-    e2e.write_job("bin/mpirun", '#!/bin/sh\nexec "$@"\n')
+    e2e.write_job("bin/mpirun", '#!/bin/sh\nwhile [ "$1" != "$KTRAIN" ]; do shift; done\nexec "$@"\n')
     os.chmod("bin/mpirun", 0o755)
     script = os.path.join(os.environ["KT_SOURCE_DIR"], "jobs", "train.sbatch")
-    sh = 'shift; PATH="$PWD/bin:$PATH" SLURM_JOB_ID=1 SLURM_NTASKS=1 SLURM_JOB_NODELIST=here exec bash "$0" "$@"'
+    sh = 'shift; KTRUN="$KT_SOURCE_DIR/scripts/ktrun" PATH="$PWD/bin:$PATH" SLURM_JOB_ID=1 SLURM_NTASKS=1 SLURM_JOB_NODELIST=here exec bash "$0" "$@"'
     job = begin("batch", wrap=("env", f"KTRAIN={e2e.KTRAIN}", "sh", "-c", sh, script))
     os.kill(job.popen.pid, signal.SIGUSR1)
     job.let_go()
@@ -135,4 +148,4 @@ e2e.needs_points()
 e2e.write_data()
 e2e.write_job()
 e2e.write_job("sweep.ini", e2e.JOB + "[sweep]\n")
-e2e.main(one_rank, several_ranks, end_of_an_epoch, end_of_the_run, by_mpirun, by_the_batch_script, not_saved, sweeps)
+e2e.main(one_rank, several_ranks, end_of_an_epoch, end_of_the_run, by_mpirun, by_a_clock, by_the_batch_script, not_saved, sweeps)

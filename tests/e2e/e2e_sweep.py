@@ -36,14 +36,9 @@ def check_trained(process, n_trained, n_before):
 
 # ---- what a sweep leaves ----
 
-def read_csv(path):
-    with open(path) as file:
-        return list(csv.DictReader(file))
-
-
 def rows(directory, name="trials.csv"):
     """Of each trial everything but the seconds."""
-    found = read_csv(f"{directory}/{name}")
+    found = e2e.read_csv(f"{directory}/{name}")
     for row in found:
         del row["seconds"]
     return found
@@ -65,7 +60,7 @@ def best_of(found):
 
 
 def same_rows(a, b):
-    assert rows(a) == rows(b), f"{a}/trials.csv and {b}/trials.csv differ:\n{read_csv(f'{a}/trials.csv')}\n{read_csv(f'{b}/trials.csv')}"
+    assert rows(a) == rows(b), f"{a}/trials.csv and {b}/trials.csv differ:\n{e2e.read_csv(f'{a}/trials.csv')}\n{e2e.read_csv(f'{b}/trials.csv')}"
 
 
 def journal(directory, name="journal.jsonl"):
@@ -123,7 +118,7 @@ def grid():
     told = sweep("grid")
     check_trained(told, 12, 0)
     found = rows("grid")
-    assert list(read_csv("grid/trials.csv")[0]) == list(AXES) + LAST_COLUMNS
+    assert list(e2e.read_csv("grid/trials.csv")[0]) == list(AXES) + LAST_COLUMNS
     assert [tuple(settings(row).values()) for row in found] == list(itertools.product(*AXES.values()))
     assert len({row["key"] for row in found}) == len(journal("grid")) == 12
     best = best_of(found)
@@ -271,7 +266,7 @@ def seeds():
         directory = f"seeds-{vary}"
         told = sweep(directory, f"sweep.seeds_vary={vary}", "run.seed=5", "data.split_seed=7", job="seeds.ini", ranks=2)
         check_trained(told, 12, 0)
-        found, points = rows(directory), read_csv(f"{directory}/points.csv")
+        found, points = rows(directory), e2e.read_csv(f"{directory}/points.csv")
         assert list(found[0]) == list(axes) + columns + [name for name in LAST_COLUMNS if name != "seconds"]
         first = {"run.seed": 5, "data.split_seed": 7}
         assert len(points) == 4 and len(found) == 12
@@ -400,7 +395,7 @@ def named_points():
         assert "the 4 points in order (* is the best by validation loss)" in told.out, told.out
         assert "the change from the point before it to each point" in told.out, told.out
         same_rows("list-1", f"list-{ranks}")
-    found, points = rows("list-1"), read_csv("list-1/points.csv")
+    found, points = rows("list-1"), e2e.read_csv("list-1/points.csv")
     assert [row["point"] for row in points] == ["plain", "adam", "wide", "far"]
     assert [row["point"] for row in found] == ["plain"] * 3 + ["adam"] * 3 + ["wide"] * 3 + ["far"] * 3
     assert all((row["error"] != "") == (row["point"] == "far") for row in found), found

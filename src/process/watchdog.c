@@ -1,0 +1,97 @@
+/* Looks twice a second whether something was done. */
+#include "process/watchdog.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/timer.h"
+#include "process/activity.h"
+
+/* Between two looks less than so many seconds pass, or the process was stopped meanwhile. */
+static const double LOOK_SECONDS = 0.25, LONGEST_LOOK_SECONDS = 2;
+
+/* Written by the main thread, read by the watchdog. */
+static struct orders {
+    pthread_mutex_t lock;
+    double seconds;
+    const char *key; /* that sets it; NULL: none does */
+    char place[KT_HOST_BYTES + 32];
+} orders = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static const char *length(double seconds, char text[32])
+{
+    const bool minutes = seconds >= 120;
+    snprintf(text, 32, "%.3g %s", minutes ? seconds / 60 : seconds, minutes ? "minutes" : "s");
+    return text;
+}
+
+/* One write, so that lines of several ranks do not mix. */
+static void tell(double quiet, const char *at)
+{
+    char line[1024], since[32], who[48] = "other ranks", knob[64] = "";
+    const char *waits = KT_ACTIVITY_GET(waits);
+    const int rank = KT_ACTIVITY_GET(waits_for);
+    if (rank != KT_NO_RANK)
+        snprintf(who, sizeof who, "rank %d of its team", rank);
+    if (orders.key != NULL)
+        snprintf(knob, sizeof knob, " (%s)", orders.key);
+    const int n =
+        snprintf(line, sizeof line,
+                 "ktrain: %sdoes not get on: %s, and nothing done for %s%s; it %s%s%s%s; start the same "
+                 "command again to go on from the last checkpoint\n",
+                 orders.place, at, length(quiet, since), knob, waits != NULL ? "waits for " : "waits for nobody",
+                 waits != NULL ? who : "", waits != NULL ? " in " : "", waits != NULL ? waits : "");
+    if (write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
+        return; /* nobody listens, and there is nothing else to be done */
+}
+
+static void *watch(void *nothing)
+{
+    double quiet = 0, before = kt_timer_seconds();
+    size_t n_done = 0;
+    for (;;) {
+        kt_timer_sleep(LOOK_SECONDS);
+        const double now = kt_timer_seconds(), passed = now - before;
+        const size_t n = KT_ACTIVITY_GET(n_done);
+        const char *at = KT_ACTIVITY_GET(at);
+        quiet = n == n_done && at != NULL ? quiet + (passed < LONGEST_LOOK_SECONDS ? passed : 0) : 0;
+        n_done = n;
+        before = now;
+        pthread_mutex_lock(&orders.lock);
+        if (orders.seconds > 0 && quiet > orders.seconds) {
+            tell(quiet, at);
+            _exit(KT_HUNG);
+        }
+        pthread_mutex_unlock(&orders.lock);
+    }
+    return nothing;
+}
+
+kt_status kt_watchdog_start(double seconds)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    orders.seconds = seconds;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
+    const int failed = pthread_create(&thread, &attributes, watch, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return failed ? kt_fail(KT_NO_MEMORY, "no thread for the watchdog: %s", strerror(failed)) : KT_OK;
+}
+
+void kt_watchdog_set(double seconds, const char *key, int rank, const char *host)
+{
+    pthread_mutex_lock(&orders.lock);
+    orders.seconds = seconds;
+    orders.key = key;
+    snprintf(orders.place, sizeof orders.place, "rank %d on %s ", rank, host);
+    pthread_mutex_unlock(&orders.lock);
+}

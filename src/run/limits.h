@@ -1,0 +1,13 @@
+/* A job's limits in time: when it must have saved and ended, and for how long nothing may happen. */
+#ifndef KTRAIN_LIMITS_H
+#define KTRAIN_LIMITS_H
+
+#include "base/log.h"
+#include "edge/comm.h"
+#include "engine/config.h"
+
+/* From now on: rank 0 stops all (stop.h) before run.max_minutes, counted from here, and before the batch job's end,
+ * which a line names; every rank's watchdog (watchdog.h) has run.hang_minutes. Local. */
+void kt_limits_start(const kt_comm *world, const kt_config *config, kt_log *log);
+
+#endif
