@@ -88,6 +88,8 @@ kt_find_library(openblas openblas "OpenBLAS" libopenblas-dev)
 kt_find_library(jansson jansson "Jansson" libjansson-dev)
 kt_find_library(libzip libzip "libzip" libzip-dev)
 kt_find_library(zlib zlib "zlib" zlib1g-dev)
+find_path(KT_XXHASH_INCLUDE xxhash.h) # all of it is in its header
+kt_need("xxHash" libxxhash-dev "${KT_XXHASH_INCLUDE}")
 if(BUILD_TESTING)
     kt_find_library(cunit cunit "CUnit (for the tests: -DBUILD_TESTING=OFF leaves them out)" libcunit1-dev)
     kt_find_mpirun("${MPI_C_COMPILER}")

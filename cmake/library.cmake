@@ -1,7 +1,7 @@
 # libktrain: the floors up to run/ for other programs, shared and static, with its headers, a pkg-config file and a CMake
 # package. Only what include/ktrain/ promises is seen from outside the shared library.
 
-set(KT_LIBRARY_FLOORS base process edge input net engine run)
+set(KT_LIBRARY_FLOORS base process edge input net engine saving run)
 # By their paths: a program that links statically needs none of their development files but these.
 set(KT_LIBRARY_NEEDS ${MPI_C_LIBRARIES})
 foreach(needed IN ITEMS hdf5 openblas jansson libzip zlib)

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/test_point.h"
+#include "base/replacement.h"
 #include "base/timer.h"
 
 bool kt_file_exists(const char *path)
@@ -119,14 +119,6 @@ size_t kt_file_write(int fd, const void *bytes, size_t n_bytes)
     return done;
 }
 
-static kt_status write_all(int fd, const char *path, const void *bytes, size_t n_bytes)
-{
-    size_t done = kt_file_write(fd, bytes, n_bytes);
-    if (done < n_bytes)
-        return kt_fail(KT_IO, "%s: writing stopped at byte %zu of %zu: %s", path, done, n_bytes, strerror(errno));
-    return KT_OK;
-}
-
 kt_status kt_file_sync_directory_of(const char *path)
 {
     char directory[KT_PATH_BYTES];
@@ -148,36 +140,16 @@ kt_status kt_file_sync_directory_of(const char *path)
     return KT_OK;
 }
 
-static kt_status replace_regular(const char *path, const void *bytes, size_t n_bytes)
-{
-    char temporary[KT_PATH_BYTES];
-    KT_TRY(kt_file_path(temporary, "%s.tmp.%ld", path, (long)getpid()));
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
-    kt_status status = write_all(fd, path, bytes, n_bytes);
-    if (status == KT_OK && fsync(fd) != 0)
-        status = kt_fail(KT_IO, "%s: %s", path, strerror(errno));
-    if (close(fd) != 0 && status == KT_OK)
-        status = kt_fail(KT_IO, "%s: %s", path, strerror(errno));
-    KT_TEST_POINT("file_written");
-    if (status == KT_OK && rename(temporary, path) != 0)
-        status = kt_fail(KT_IO, "%s: cannot be replaced: %s", path, strerror(errno));
-    if (status != KT_OK) {
-        unlink(temporary);
-        return status;
-    }
-    KT_TEST_POINT("file_renamed");
-    return kt_file_sync_directory_of(path);
-}
-
 /* A device or a pipe is written to; a rename would put a file in its place. */
 static kt_status write_special(const char *path, const void *bytes, size_t n_bytes)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return kt_fail(KT_IO, "%s: cannot be written: %s", path, strerror(errno));
-    kt_status status = write_all(fd, path, bytes, n_bytes);
+    const size_t done = kt_file_write(fd, bytes, n_bytes);
+    kt_status status = KT_OK;
+    if (done < n_bytes)
+        status = kt_fail(KT_IO, "%s: writing stopped at byte %zu of %zu: %s", path, done, n_bytes, strerror(errno));
     if (close(fd) != 0 && status == KT_OK)
         status = kt_fail(KT_IO, "%s: %s", path, strerror(errno));
     return status;
@@ -185,13 +157,12 @@ static kt_status write_special(const char *path, const void *bytes, size_t n_byt
 
 kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes)
 {
-    char target[PATH_MAX]; /* behind symbolic links: they stay */
     struct stat info;
-    if (stat(path, &info) != 0 || realpath(path, target) == NULL)
-        return replace_regular(path, bytes, n_bytes);
-    if (S_ISDIR(info.st_mode))
-        return kt_fail(KT_IO, "%s: is a directory: must be a file", path);
-    return S_ISREG(info.st_mode) ? replace_regular(target, bytes, n_bytes) : write_special(path, bytes, n_bytes);
+    kt_replacement file;
+    if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode))
+        return write_special(path, bytes, n_bytes);
+    KT_TRY(kt_replacement_begin(&file, path));
+    return kt_replacement_end(&file, kt_replacement_append(&file, bytes, n_bytes));
 }
 
 /* "anything.tmp.PID" */

@@ -145,6 +145,7 @@ static kt_status add_rank(const kt_forecast *j, const kt_layout *layout, size_t 
 /* Of the first host, which has no fewer ranks than another. */
 static kt_status print_memory(const kt_forecast *j, const kt_data *data, const kt_layout *layout, kt_log *log)
 {
+    const kt_config *config = j->config;
     host_bytes h = {.n_ranks = kt_share(layout->n_ranks, 0, layout->n_hosts).end};
     for (size_t rank = 0; rank < h.n_ranks; rank++)
         KT_TRY(add_rank(j, layout, rank, &h));
@@ -156,11 +157,13 @@ static kt_status print_memory(const kt_forecast *j, const kt_data *data, const k
         h.all, h.n_ranks, h.n_ranks == 1 ? "" : "s",
         mebibytes(h.all - h.optimizer - h.activations - h.letters - h.exchange), mebibytes(h.optimizer),
         mebibytes(h.activations), mebibytes(h.letters), mebibytes(h.exchange));
-    kt_log_line(log,
-                "  and                 data %.1f MiB, best weights %.1f; for moments, while a checkpoint is written or "
-                "ranks are "
-                "rearranged, up to %.1f; each rank's own, 5 to 10",
-                mebibytes(set), mebibytes(h.first.best_bytes), mebibytes(h.first.checkpoint_bytes));
+    const bool takes = config->checkpoint.snapshots[0] == '/';
+    kt_log_line(
+        log,
+        "  and                 data %.1f MiB, %s %.1f; for moments, while ranks are rearranged, %.1f; each rank's "
+        "own, 5 to 10",
+        mebibytes(set), takes ? "snapshots and best weights" : "best weights",
+        mebibytes(takes ? h.first.snapshot_bytes : h.first.best_bytes), mebibytes(h.first.state_bytes));
     return KT_OK;
 }
 

@@ -5,8 +5,8 @@
 #include "edge/hdf5_file.h"
 #include "edge/linalg.h"
 #include "engine/host_report.h"
-#include "run/provenance.h"
 #include "run/run_directory.h"
+#include "saving/provenance.h"
 
 /* By whom a run's model, or a model file, was made. Local, for rank 0. */
 static kt_status show_model(const char *run, kt_log *log)

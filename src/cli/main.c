@@ -12,7 +12,7 @@
 #include "process/activity.h"
 #include "process/stop.h"
 #include "process/watchdog.h"
-#include "run/provenance.h"
+#include "saving/provenance.h"
 
 /* "ktrain job.ini" is "ktrain train job.ini": anything that could be a file. */
 static bool looks_like_config(const char *word)

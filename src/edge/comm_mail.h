@@ -37,7 +37,7 @@ const void *kt_mail_inbox(kt_mail *mail, int from);
 
 /* Words that travel with the letters that are for all: once a rank has raised one, every rank finds it raised after the
  * same letter, and from then on. _raised: a bit for each word. Local. */
-enum { KT_MAIL_WORDS = 2 };
+enum { KT_MAIL_WORDS = 5 };
 void kt_mail_raise(kt_mail *mail, unsigned word);
 void kt_mail_lower(kt_mail *mail,
                    unsigned word); /* by all ranks, after the same letter, when all have found it raised */

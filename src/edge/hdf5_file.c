@@ -1,4 +1,4 @@
-/* Building an HDF5 file in memory. */
+/* Opening HDF5 files, and building one in memory. */
 #include "edge/hdf5_file.h"
 
 #include <errno.h>
@@ -6,14 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "edge/hdf5_file_private.h"
-
-/* Grows in steps of 1 MiB: a reallocation for each would be slow, and a small file should stay small. */
-enum { CORE_INCREMENT = 1 << 20 };
 
 /* ---- what HDF5 said ---- */
 
@@ -77,6 +75,7 @@ static kt_status new_file(kt_hdf5 **out, const char *name)
     kt_hdf5 *file;
     KT_TRY(KT_NEW(file, 1));
     file->id = -1;
+    file->fd = -1;
     file->name = kt_memory_string(name);
     if (file->name == NULL) {
         kt_memory_free(file);
@@ -84,13 +83,6 @@ static kt_status new_file(kt_hdf5 **out, const char *name)
     }
     *out = file;
     return KT_OK;
-}
-
-/* HDF5 takes two files in memory of one name for one file, so each gets its own. */
-static void unique_name(char name[SHORT_TEXT_BYTES])
-{
-    static unsigned long n_files;
-    snprintf(name, SHORT_TEXT_BYTES, "ktrain-memory-%lu", n_files++);
 }
 
 static kt_status give(kt_hdf5 **out, kt_hdf5 *file, kt_status status)
@@ -103,36 +95,33 @@ static kt_status give(kt_hdf5 **out, kt_hdf5 *file, kt_status status)
     return status;
 }
 
+/* HDF5's own files in memory take room for what is not written yet; one of the system's has holes. */
 kt_status kt_hdf5_create(kt_hdf5 **out)
 {
     KT_TRY(new_file(out, "new HDF5 file"));
     kt_hdf5 *file = *out;
-    char name[SHORT_TEXT_BYTES];
-    unique_name(name);
+    file->fd = memfd_create("ktrain-hdf5", MFD_CLOEXEC);
+    if (file->fd < 0)
+        return give(out, file, kt_fail(KT_NO_MEMORY, "no file in memory: %s", strerror(errno)));
     hid_t access = new_access();
-    H5Pset_fapl_core(access, CORE_INCREMENT, 0);
-    file->id = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    kt_hdf5_use_descriptor(access, file->fd);
+    file->id = H5Fcreate(file->name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     kt_status status = file->id >= 0 ? KT_OK : kt_hdf5_fail(KT_INTERNAL, file, "", "cannot be created in memory");
     H5Pclose(access);
     return give(out, file, status);
 }
 
-kt_status kt_hdf5_open_image(kt_hdf5 **out, const void *image, size_t n_bytes, const char *name)
+kt_status kt_hdf5_open_descriptor(kt_hdf5 **out, int fd, const char *name)
 {
     KT_TRY(new_file(out, name));
     kt_hdf5 *file = *out;
-    char memory_name[SHORT_TEXT_BYTES];
-    unique_name(memory_name);
     hid_t access = new_access();
-    H5Pset_fapl_core(access, CORE_INCREMENT, 0);
-    file->n_bytes = n_bytes;
-    /* HDF5 takes the image as not const, and copies it. */
-    void *copied;
-    memcpy(&copied, &image, sizeof copied);
-    if (n_bytes > 0 && H5Pset_file_image(access, copied, n_bytes) >= 0)
-        file->id = H5Fopen(memory_name, H5F_ACC_RDONLY, access);
+    kt_hdf5_use_descriptor(access, fd);
+    file->id = H5Fopen(file->name, H5F_ACC_RDONLY, access);
     kt_status status = file->id >= 0 ? KT_OK : fail_open(file);
     H5Pclose(access);
+    if (status == KT_OK)
+        H5Fget_filesize(file->id, &file->n_bytes);
     return give(out, file, status);
 }
 
@@ -170,6 +159,9 @@ void kt_hdf5_close(kt_hdf5 *file)
         return;
     if (file->id >= 0)
         H5Fclose(file->id);
+    if (file->fd >= 0)
+        close(file->fd);
+    kt_memory_free(file->later);
     kt_memory_free(file->name);
     kt_memory_free(file);
 }
@@ -199,8 +191,8 @@ hid_t kt_hdf5_native_type(kt_type type)
 
 /* ---- writing ---- */
 
-static kt_status write_dataset(kt_hdf5 *file, const char *path, hid_t type, size_t n_dims, const size_t *dims,
-                               const void *data)
+kt_status kt_hdf5_write_dataset(kt_hdf5 *file, const char *path, hid_t type, size_t n_dims, const size_t *dims,
+                                const void *data)
 {
     hsize_t shape[H5S_MAX_RANK];
     if (n_dims > H5S_MAX_RANK)
@@ -214,9 +206,15 @@ static kt_status write_dataset(kt_hdf5 *file, const char *path, hid_t type, size
     hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_create_intermediate_group(links, 1);
     H5Pset_obj_track_times(creation, false); /* the same content gives the same bytes */
+    if (data == NULL) {
+        H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
+        H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
+    }
     hid_t space = n_dims == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple((int)n_dims, shape, NULL);
     hid_t dataset = H5Dcreate2(file->id, path, type, space, links, creation, H5P_DEFAULT);
-    herr_t written = dataset < 0 ? -1 : empty ? 0 : H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
+    herr_t written = dataset < 0             ? -1
+                     : empty || data == NULL ? 0
+                                             : H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
     kt_status status = written >= 0 ? KT_OK : kt_hdf5_fail(KT_INTERNAL, file, path, "cannot write dataset");
     if (dataset >= 0 && H5Dclose(dataset) < 0 && status == KT_OK)
         status = kt_hdf5_fail(KT_INTERNAL, file, path, "cannot close dataset");
@@ -231,7 +229,7 @@ kt_status kt_hdf5_write(kt_hdf5 *file, const char *path, kt_type type, size_t n_
 {
     if (type == KT_BOOL || type == KT_F16 || type == KT_F128)
         return kt_fail(KT_INTERNAL, "%s: dataset %s: type %s is not written", file->name, path, kt_type_name(type));
-    return write_dataset(file, path, kt_hdf5_native_type(type), n_dims, dims, data);
+    return kt_hdf5_write_dataset(file, path, kt_hdf5_native_type(type), n_dims, dims, data);
 }
 
 /* n strings, each padded with zeros to the longest; n_dims 0 or 1. */
@@ -248,7 +246,7 @@ static kt_status write_strings(kt_hdf5 *file, const char *path, size_t n_dims, s
     hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, n_bytes);
     H5Tset_cset(type, H5T_CSET_UTF8);
-    kt_status status = write_dataset(file, path, type, n_dims, &n, padded);
+    kt_status status = kt_hdf5_write_dataset(file, path, type, n_dims, &n, padded);
     H5Tclose(type);
     kt_memory_free(padded);
     return status;
@@ -267,38 +265,6 @@ kt_status kt_hdf5_write_text(kt_hdf5 *file, const char *path, const char *text)
 kt_status kt_hdf5_write_texts(kt_hdf5 *file, const char *path, size_t n, char *const *texts)
 {
     return write_strings(file, path, 1, n, texts);
-}
-
-kt_status kt_hdf5_image(kt_hdf5 *file, size_t header_bytes, unsigned char **image, size_t *n_bytes)
-{
-    *image = NULL;
-    *n_bytes = 0;
-    ssize_t size = H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? -1 : H5Fget_file_image(file->id, NULL, 0);
-    if (size <= 0)
-        return kt_hdf5_fail(KT_INTERNAL, file, "", "has no image");
-    size_t total;
-    if (__builtin_add_overflow((size_t)size, header_bytes, &total))
-        return kt_fail(KT_INTERNAL, "%s: a header of %zu bytes is too large", file->name, header_bytes);
-    unsigned char *bytes = kt_memory_new(total, 1);
-    if (bytes == NULL)
-        return KT_NO_MEMORY;
-    if (H5Fget_file_image(file->id, bytes + header_bytes, (size_t)size) != size) {
-        kt_memory_free(bytes);
-        return kt_hdf5_fail(KT_INTERNAL, file, "", "has no image");
-    }
-    *image = bytes;
-    *n_bytes = total;
-    return KT_OK;
-}
-
-kt_status kt_hdf5_save(kt_hdf5 *file, const char *path)
-{
-    unsigned char *image;
-    size_t n_bytes;
-    KT_TRY(kt_hdf5_image(file, 0, &image, &n_bytes));
-    kt_status status = kt_file_replace(path, image, n_bytes);
-    kt_memory_free(image);
-    return status;
 }
 
 const char *kt_hdf5_version(void)

@@ -10,10 +10,11 @@
 
 typedef struct kt_hdf5 kt_hdf5;
 
-/* A new, empty file in memory. */
+/* A new, empty file in memory. KT_NO_MEMORY, KT_INTERNAL. */
 kt_status kt_hdf5_create(kt_hdf5 **out);
-/* Opens an image of n bytes (copied). `name` is what messages call it. KT_DATA when it is not HDF5. */
-kt_status kt_hdf5_open_image(kt_hdf5 **out, const void *image, size_t n_bytes, const char *name);
+/* Opens what an open descriptor shows, read-only and without a lock: the very file, whatever its path leads to by now. fd
+ * stays the caller's, and may be closed then. KT_DATA. */
+kt_status kt_hdf5_open_descriptor(kt_hdf5 **out, int fd, const char *name);
 /* Opens a file on disk, read-only and under HDF5's lock, where the file system has locks. KT_NO_INPUT; KT_DATA, with
  * HDF5's reason and what to do: another program is writing it, its writer has not closed it, it is truncated. */
 kt_status kt_hdf5_open(kt_hdf5 **out, const char *path);
@@ -26,6 +27,15 @@ kt_status kt_hdf5_write(kt_hdf5 *file, const char *path, kt_type type, size_t n_
 /* A scalar UTF-8 string dataset; and n of them as one 1-d dataset. */
 kt_status kt_hdf5_write_text(kt_hdf5 *file, const char *path, const char *text);
 kt_status kt_hdf5_write_texts(kt_hdf5 *file, const char *path, size_t n, char *const *texts);
+
+/* The same as kt_hdf5_write, but data are made only when the file is streamed, and take no memory before: make writes rows
+ * [first, first + n) of dims[0] to `rows`. what and data are borrowed until then. */
+typedef struct kt_hdf5_rows {
+    void (*make)(const void *what, const void *data, size_t first, size_t n, void *rows);
+    const void *what, *data;
+} kt_hdf5_rows;
+kt_status kt_hdf5_write_later(kt_hdf5 *file, const char *path, kt_type type, size_t n_dims, const size_t *dims,
+                              kt_hdf5_rows rows);
 
 bool kt_hdf5_has(kt_hdf5 *file, const char *path);
 
@@ -58,11 +68,12 @@ kt_status kt_hdf5_visit(kt_hdf5 *file,
                         bool (*visit)(void *context, const char *path, size_t n_dims, const size_t *dims),
                         void *context);
 
-/* The file as bytes: *image (owned by the caller, kt_memory_free) has room for header_bytes in front, zeroed; *n_bytes
- * includes them. */
-kt_status kt_hdf5_image(kt_hdf5 *file, size_t header_bytes, unsigned char **image, size_t *n_bytes);
+/* The whole new file, from its first byte to its last, in pieces; nothing can be written to it after. Rows that come
+ * later are made here. What `take` fails with ends it. */
+typedef kt_status kt_hdf5_take(void *context, const void *bytes, size_t n_bytes);
+kt_status kt_hdf5_stream(kt_hdf5 *file, kt_hdf5_take *take, void *context);
 
-/* Replaces `path` atomically by the file. KT_IO. */
+/* Replaces `path` atomically by the new file. KT_IO. */
 kt_status kt_hdf5_save(kt_hdf5 *file, const char *path);
 
 /* "1.10.8" */

@@ -1,4 +1,5 @@
-/* What the files of hdf5_file share: hdf5_file.c (open, write, image), hdf5_file_read.c and hdf5_file_names.c. */
+/* What the files of hdf5_file share: hdf5_file.c (open, write), hdf5_file_driver.c (its bytes),
+ * hdf5_file_stream.c, hdf5_file_read.c and hdf5_file_names.c. */
 #ifndef KTRAIN_HDF5_FILE_PRIVATE_H
 #define KTRAIN_HDF5_FILE_PRIVATE_H
 
@@ -8,11 +9,27 @@
 
 enum { SHORT_TEXT_BYTES = 256 };
 
+/* Data that are made when the file is streamed. */
+typedef struct later_rows {
+    size_t at, n_rows, row_bytes; /* where they begin in the file */
+    kt_hdf5_rows rows;
+} later_rows;
+
 struct kt_hdf5 {
     hid_t id;
     char *name;      /* for messages */
     hsize_t n_bytes; /* of the file that was opened; 0 for a new one, which is ours to trust */
+    int fd;          /* of a new one: where it lies in memory; else -1 */
+    size_t n_later, room_later;
+    later_rows *later; /* [n_later], owned */
 };
+
+/* From now on files are opened with this access by what fd shows, whatever the name. fd is copied with each. */
+void kt_hdf5_use_descriptor(hid_t access, int fd);
+
+/* A new dataset; data NULL: only its place in the file. */
+kt_status kt_hdf5_write_dataset(kt_hdf5 *file, const char *path, hid_t type, size_t n_dims, const size_t *dims,
+                                const void *data);
 
 /* kt_fail with "file: what path" and the reason that HDF5 recorded. */
 kt_status kt_hdf5_fail(kt_status code, const kt_hdf5 *file, const char *path, const char *what);

@@ -41,10 +41,17 @@ static const kt_option option_rows[] = {
     {"parallel", "threads", KT_OPTION_INT, AT(parallel.threads), "auto", 1, 1024, kt_auto_word, 0,
      "BLAS threads of a rank; auto = 1"},
 
-    {"checkpoint", "every_epochs", KT_OPTION_INT, AT(checkpoint.every_epochs), "1", 0, 1e9, NULL, PLACE,
-     "epochs between checkpoints; 0 = only at the end of the run"},
+    {"checkpoint", "every_epochs", KT_OPTION_INT, AT(checkpoint.every_epochs), "auto", 0, 1e9, kt_auto_word, PLACE,
+     "epochs between checkpoints; auto = as often as overhead allows; 0 = only at the end of the run"},
+    {"checkpoint", "every_minutes", KT_OPTION_REAL, AT(checkpoint.every_minutes), "0", 0, 1e9, NULL, PLACE,
+     "minutes between checkpoints, at most; 0 = no such limit"},
     {"checkpoint", "every_steps", KT_OPTION_INT, AT(checkpoint.every_steps), "0", 0, MANY, NULL, PLACE,
      "steps between checkpoints within an epoch; 0 = none"},
+    {"checkpoint", "overhead", KT_OPTION_REAL, AT(checkpoint.overhead), "0.03", 0, 1000, NULL, PLACE,
+     "share of the time that snapshots, and checkpoints with every_epochs = auto, may cost: how often they are made "
+     "follows from what they take"},
+    {"checkpoint", "snapshots", KT_OPTION_TEXT, AT(checkpoint.snapshots), "/dev/shm", 0, 0, NULL, PLACE,
+     "a folder in memory where rank 0's host keeps the state of the last steps, for a start after a kill; off = none"},
     {"checkpoint", "keep", KT_OPTION_INT, AT(checkpoint.keep), "2", 1, 1e6, NULL, PLACE,
      "newest checkpoints kept, besides best.h5"},
     {"checkpoint", "resume", KT_OPTION_TEXT, AT(checkpoint.resume), "auto", 0, 0, NULL, PLACE,
@@ -249,6 +256,22 @@ const kt_option *kt_config_difference(const kt_config *a, const kt_config *b)
     kt_memory_free(text_a.bytes);
     kt_memory_free(text_b.bytes);
     return difference;
+}
+
+uint64_t kt_config_hash(const kt_config *config)
+{
+    const kt_option_table *table = kt_config_options();
+    kt_text_buffer text = {0};
+    uint64_t hash = KT_HASH_START;
+    for (size_t i = 0; i < table->n; i++) {
+        const kt_option *o = &table->options[i];
+        if (!(o->flags & KT_OPTION_DEFINES))
+            continue;
+        write_line(o, config, &text);
+        hash = kt_hash_bytes(hash, text.bytes, strlen(text.bytes));
+    }
+    kt_memory_free(text.bytes);
+    return hash;
 }
 
 void kt_config_report_gone(const kt_config *config, kt_log *log)

@@ -46,13 +46,17 @@ typedef struct kt_config {
         int64_t threads;
     } parallel;
     struct {
-        int64_t every_epochs, every_steps, keep;
-        const char *resume;
+        int64_t every_epochs, every_steps, keep; /* every_epochs: or KT_AUTO */
+        double every_minutes, overhead;          /* minutes: 0: none */
+        const char *snapshots, *resume;          /* snapshots: a folder, or "off" */
     } checkpoint;
 } kt_config;
 
 /* All keys: joined from the modules' tables by the first call. */
 const kt_option_table *kt_config_options(void);
+
+/* A hash of all keys that define a run's numbers. Local. */
+uint64_t kt_config_hash(const kt_config *config);
 
 extern const kt_option_synonym kt_config_synonyms[]; /* in config_names.c */
 

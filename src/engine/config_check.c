@@ -84,6 +84,9 @@ static kt_status check_places(const char *name, const kt_config *c)
 {
     if (c->run.dir[0] == '\0')
         return kt_fail(KT_CONFIG, "%s: run.dir is empty: must be a directory", name);
+    if (c->checkpoint.snapshots[0] != '/' && strcmp(c->checkpoint.snapshots, "off") != 0)
+        return kt_fail(KT_CONFIG, "%s: checkpoint.snapshots = %s: must be off, or the whole path of a folder in memory",
+                       name, c->checkpoint.snapshots);
     if (c->checkpoint.resume[0] == '\0')
         return kt_fail(KT_CONFIG, "%s: checkpoint.resume is empty: must be auto, never or the path of a checkpoint",
                        name);

@@ -164,6 +164,14 @@ const char *kt_exchange_slot_name(const kt_exchange *x, size_t slot)
     return kt_optimizers[x->plan->optimizer.kind].slot_names[slot];
 }
 
+bool kt_exchange_is_dealt(const kt_exchange *x)
+{
+    bool dealt = x->replica->spans;
+    for (size_t k = 0; k < x->n_used && x->replica->n_replicas > 1; k++)
+        dealt |= x->used[k]->gather_state != NULL;
+    return dealt;
+}
+
 void kt_exchange_gather_state(kt_exchange *x)
 {
     kt_replica_gather_network(x->replica, x->network);

@@ -131,6 +131,9 @@ double kt_exchange_norm(const kt_exchange *x);
 size_t kt_exchange_n_slots(const kt_exchange *x);
 const char *kt_exchange_slot_name(const kt_exchange *x, size_t slot);
 
+/* Whether others than the ranks of replica 0 that share memory own some of it: then it has to be gathered. Local. */
+bool kt_exchange_is_dealt(const kt_exchange *x);
+
 /* Rank 0's vectors get all parameters, statistics and state of the optimizer, also what other replicas or hosts own of
  * them. Collective. */
 void kt_exchange_gather_state(kt_exchange *x);

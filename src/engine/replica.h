@@ -84,7 +84,14 @@ kt_rows kt_replica_rows(const kt_replica *replica, size_t number, size_t M, size
 void kt_replica_barrier(kt_replica *replica);
 
 /* Words that go round with the letters of a step. */
-typedef enum kt_word { KT_WORD_STOP, KT_WORD_ARRANGE, KT_N_WORDS } kt_word;
+typedef enum kt_word {
+    KT_WORD_STOP,
+    KT_WORD_ARRANGE,
+    KT_WORD_SAVE,       /* a checkpoint */
+    KT_WORD_SNAPSHOT_0, /* a snapshot, and which of the two */
+    KT_WORD_SNAPSHOT_1,
+    KT_N_WORDS
+} kt_word;
 
 /* This rank says a word: all of the replica hear it. Local. */
 void kt_replica_say(kt_replica *replica, kt_word word);

@@ -192,8 +192,9 @@ kt_status kt_network_measure(const kt_network_spec *spec, const kt_team *team, k
     const kt_status status = plan(&net, spec, team);
     *out = (kt_network_room){0};
     if (status == KT_OK)
-        *out = (kt_network_room){net.shared_bytes, net.rank_bytes, net.letter_bytes, net.maker.parameters.n_elements,
-                                 net.maker.parameters.room};
+        *out = (kt_network_room){net.shared_bytes,          net.rank_bytes,
+                                 net.letter_bytes,          net.maker.parameters.n_elements,
+                                 net.maker.parameters.room, net.maker.state.room};
     free_parts(&net);
     return status;
 }

@@ -17,8 +17,8 @@ typedef struct kt_network kt_network;
 /* What a seat needs: of memory that the team shares, of its own, and in an outbox. */
 typedef struct kt_network_room {
     size_t shared_bytes, rank_bytes, letter_bytes;
-    size_t n_parameters; /* elements, as files have them */
-    size_t n_floats;     /* of a vector of them */
+    size_t n_parameters;             /* elements, as files have them */
+    size_t n_floats, n_state_floats; /* of a vector of them, and of the running statistics */
 } kt_network_room;
 
 /* KT_CONFIG when such a network cannot be made here; *out is zeroed then. Local and pure. */

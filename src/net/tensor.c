@@ -4,16 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
-void kt_tensor_to_file(const kt_tensor *t, const float *memory, float *file)
+void kt_tensor_rows_to_file(const kt_tensor *t, const float *memory, size_t first, size_t n_rows, float *file)
 {
     if (!t->is_weight) {
-        memcpy(file, memory, t->n * sizeof *file);
+        memcpy(file, memory + first, n_rows * sizeof *file);
         return;
     }
-    const size_t n_out = t->dims[0], n_in = t->dims[1], stride = kt_panels_stride(n_in);
-    for (size_t o = 0; o < n_out; o++)
+    const size_t n_in = t->dims[1], stride = kt_panels_stride(n_in);
+    for (size_t o = first; o < first + n_rows; o++, file += n_in)
         for (size_t i = 0; i < n_in; i++)
-            file[o * n_in + i] = memory[o / KT_PANEL * stride + i * KT_PANEL + o % KT_PANEL];
+            file[i] = memory[o / KT_PANEL * stride + i * KT_PANEL + o % KT_PANEL];
+}
+
+void kt_tensor_to_file(const kt_tensor *t, const float *memory, float *file)
+{
+    kt_tensor_rows_to_file(t, memory, 0, t->dims[0], file);
 }
 
 void kt_tensor_from_file(const kt_tensor *t, const float *file, float *memory)

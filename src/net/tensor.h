@@ -33,8 +33,10 @@ typedef struct kt_tensors {
     kt_tensor *tensor; /* [n] */
 } kt_tensors;
 
-/* A tensor, as a file has it, from its place in a vector, and back. file[n], memory[room]. */
+/* A tensor, as a file has it, from its place in a vector, and back. file[n], memory[room]; n_rows of dims[0]: file
+ * [n_rows, ...]. */
 void kt_tensor_to_file(const kt_tensor *tensor, const float *memory, float *file);
+void kt_tensor_rows_to_file(const kt_tensor *tensor, const float *memory, size_t first, size_t n_rows, float *file);
 void kt_tensor_from_file(const kt_tensor *tensor, const float *file, float *memory);
 
 /* What the layers of a network are made from. A network is made twice by the same calls: first without memory, when

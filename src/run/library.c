@@ -6,7 +6,7 @@
 #include "base/intern.h"
 #include "base/memory.h"
 #include "run/library_private.h"
-#include "run/provenance.h"
+#include "saving/provenance.h"
 
 const char *ktrain_version(void)
 {

@@ -24,8 +24,9 @@ static kt_status open_model(const char *path, kt_log *log, kt_model *model, kt_h
 
 static kt_status read_tensors(kt_hdf5 *file, kt_network *network)
 {
-    return kt_checkpoint_read_tensors(file, "/model", network, kt_network_parameters(network)->vector[0],
-                                      kt_network_state(network)->vector[0]);
+    return kt_checkpoint_read_tensors(
+        file, "/model", network,
+        (kt_model_vectors){kt_network_parameters(network)->vector[0], kt_network_state(network)->vector[0]});
 }
 
 /* The network as it is used: nothing for training, and the best instructions of this processor. */

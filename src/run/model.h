@@ -8,7 +8,7 @@
 #include "engine/data.h"
 #include "engine/replica.h"
 #include "net/network.h"
-#include "run/checkpoint.h"
+#include "saving/checkpoint.h"
 
 typedef struct kt_model {
     kt_checkpoint_head head;  /* class names on rank 0 only */

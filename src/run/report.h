@@ -8,8 +8,8 @@
 #include "engine/metrics.h"
 #include "net/early_stopping.h"
 #include "run/attempts.h"
-#include "run/history.h"
-#include "run/provenance.h"
+#include "saving/history.h"
+#include "saving/provenance.h"
 
 typedef enum kt_stop_reason {
     KT_STOP_NOT,

@@ -30,29 +30,29 @@ static void report_data(const run *r)
     kt_data_report_notes(r->data, r->config, r->log);
 }
 
-static void report_start(const run *r)
+static void report_start(const run *r, kt_resumed from)
 {
     const kt_progress *p = kt_trainer_progress(r->trainer);
-    if (r->directory.start == NULL)
+    if (from == KT_RESUMED_NOT)
         return;
     bool finished = kt_trainer_stop_reason(r->trainer) != KT_STOP_NOT;
-    kt_log_line(r->log, "resume from %s: epoch %lld, step %lld%s", r->directory.start_path, (long long)p->epoch,
-                (long long)p->step, finished ? "; the run is finished" : "");
+    kt_log_line(r->log, "resume from %s: epoch %lld, step %lld%s",
+                from == KT_RESUMED_SNAPSHOT ? "the last start's snapshot in memory" : r->directory.start_path,
+                (long long)p->epoch, (long long)p->step, finished ? "; the run is finished" : "");
 }
 
 /* To where the directory says, and everyone is told who works on what. */
 static kt_status start(run *r)
 {
-    bool resumes = r->directory.start != NULL;
-    kt_comm_broadcast(r->comm, 0, &resumes, sizeof resumes);
+    kt_resumed from;
     kt_report_provenance(r->log, kt_trainer_provenance(r->trainer));
     kt_config_report_gone(r->config, r->log);
     report_data(r);
     KT_TRY(kt_host_report(r->comm, kt_linalg_threads(), r->log));
     kt_trainer_report(r->trainer);
-    if (resumes)
-        KT_TRY(kt_trainer_resume(r->trainer, r->directory.start));
-    report_start(r);
+    KT_TRY(kt_trainer_open_saving(r->trainer, r->directory.number));
+    KT_TRY(kt_trainer_resume(r->trainer, r->directory.start, &from));
+    report_start(r, from);
     kt_run_directory_release_start(&r->directory);
     return KT_OK;
 }

@@ -11,7 +11,8 @@
 
 #include "base/memory.h"
 #include "base/test_point.h"
-#include "run/checkpoint_file.h"
+#include "saving/checkpoint_file.h"
+#include "saving/run_number.h"
 
 /* Reads DIR/config.ini: what the run in a directory was started with last. */
 static kt_status read_config(const char *dir, kt_config *config)
@@ -341,6 +342,8 @@ kt_status kt_run_directory_open(kt_run_directory *out, const kt_config *config, 
         status = find_start(out);
     if (status == KT_OK)
         status = write_config(config);
+    if (status == KT_OK && kt_run_number_take(out->lock, &out->number) != KT_OK)
+        kt_log_warning(log, "%s/%s", config->run.dir, kt_error_message());
     if (status != KT_OK)
         kt_run_directory_close(out);
     return status;

@@ -6,14 +6,15 @@
 #include "base/log.h"
 #include "engine/config.h"
 #include "engine/data.h"
-#include "run/checkpoint.h"
+#include "saving/checkpoint.h"
 
 typedef struct kt_run_directory {
     const kt_config *config; /* borrowed, as are data and log */
     const kt_data *data;
     kt_log *log;
-    int lock;       /* open file descriptor of the lock; -1: none */
-    kt_hdf5 *start; /* owned: the checkpoint to go on from, verified; NULL: begin at step 0 */
+    int lock;        /* open file descriptor of the lock; -1: none */
+    uint64_t number; /* of the directory (saving/run_number.h); 0: it could not be given one */
+    kt_hdf5 *start;  /* owned: the checkpoint to go on from, verified; NULL: begin at step 0 */
     char start_path[KT_PATH_BYTES];
 } kt_run_directory;
 

@@ -78,15 +78,6 @@ static kt_status validate(kt_trainer *t, kt_scores *scores)
     return status;
 }
 
-static void keep_best(kt_trainer *t)
-{
-    if (!t->root)
-        return;
-    const kt_tensors *parameters = kt_network_parameters(t->network), *state = kt_network_state(t->network);
-    memcpy(t->best_parameters, parameters->vector[0], parameters->room * sizeof(float));
-    memcpy(t->best_state, state->vector[0], state->room * sizeof(float));
-}
-
 /* The steps that are left of the epoch under way. Ends early, within the epoch, when max_steps is reached or the run
  * was asked to stop. */
 static kt_status train_epoch(kt_trainer *t)
@@ -106,9 +97,8 @@ static kt_status train_epoch(kt_trainer *t)
             kt_trainer_watch_steps(t);
         if (t->pulse.beat != NULL)
             t->pulse.beat(t->pulse.context);
-        if (t->config->checkpoint.every_steps > 0 && !t->asked && p->step % t->config->checkpoint.every_steps == 0 &&
-            step + 1 < n_steps)
-            KT_TRY(kt_trainer_save(t));
+        if (!t->asked)
+            KT_TRY(kt_trainer_save_when_due(t, step + 1 == n_steps));
     }
     return KT_OK;
 }
@@ -126,23 +116,24 @@ static kt_status finish_epoch(kt_trainer *t)
     p->step_in_epoch = 0;
     kt_replica_gather_network(&t->replica, t->network);
     if (kt_early_stopping_observe(&t->config->stopping, &t->state.stopping, p->epoch, validation.cross_entropy))
-        keep_best(t);
+        kt_trainer_keep_best(t);
     kt_schedule_observe(&t->config->schedule, &t->state.schedule, validation.cross_entropy);
     KT_TRY(kt_comm_agree(t->work, kt_trainer_record_epoch(t, &validation, rate)));
     p->sums = (kt_loss_sums){0};
-    if (t->config->checkpoint.every_epochs > 0 && p->epoch % t->config->checkpoint.every_epochs == 0)
-        KT_TRY(kt_trainer_save(t));
-    return KT_OK;
+    return kt_trainer_save_epoch(t);
 }
 
-/* Copies that have no shards of a batch tell here, after each epoch, what the others tell in each step. */
-static void ask_others(kt_trainer *t)
+/* Copies that have no shards of a batch tell here, after each epoch, what the others tell in each step. Words are rank
+ * 0's alone. */
+static kt_status ask_others(kt_trainer *t)
 {
-    int64_t n_asked = kt_stop_asked();
-    if (t->replica.n_replicas > t->plan.job.n_shards) {
-        kt_comm_sum_i64(t->work, &n_asked, 1);
-        t->asked |= n_asked > 0;
-    }
+    if (t->replica.n_replicas <= t->plan.job.n_shards)
+        return KT_OK;
+    int64_t told[2] = {kt_stop_asked(), kt_trainer_saving_words(t, true)};
+    kt_comm_sum_i64(t->work, told, 2);
+    t->asked |= told[0] > 0;
+    t->words = (unsigned)told[1];
+    return kt_trainer_save_when_due(t, false);
 }
 
 /* Until there is a reason to stop, or the ranks are to be arranged in another way. */
@@ -156,9 +147,9 @@ static kt_status train(kt_trainer *t, kt_stop_reason *reason)
             continue;
         if ((size_t)p->step_in_epoch == t->batches.sizes.steps)
             KT_TRY(finish_epoch(t));
-        ask_others(t);
+        KT_TRY(ask_others(t));
     }
-    return *reason != KT_STOP_NOT ? kt_trainer_save(t) : KT_OK;
+    return *reason != KT_STOP_NOT ? kt_trainer_save(t, true) : KT_OK;
 }
 
 /* While all are awake: also who will sleep may have been asked. */
@@ -174,6 +165,7 @@ kt_status kt_trainer_run(kt_trainer *t, kt_stop_reason *reason)
     const char *before = kt_activity_begin("training");
     KT_TRY(kt_comm_agree(t->comm, kt_trainer_start_files(t)));
     t->start_seconds = t->tried.last_seconds = kt_timer_seconds();
+    kt_trainer_start_clock(t);
     kt_status status = KT_OK;
     do {
         *reason = KT_STOP_NOT;
@@ -186,9 +178,12 @@ kt_status kt_trainer_run(kt_trainer *t, kt_stop_reason *reason)
     kt_attempts_close(t->attempts, t->state.progress.step);
     t->attempts = NULL;
     kt_activity_begin(before);
+    if (status == KT_OK || status == KT_DIVERGED)
+        kt_trainer_end_saving(t);
     if (status != KT_DIVERGED)
         return status;
     *reason = KT_STOP_DIVERGENCE;
+    kt_trainer_settle_saving(t);
     KT_TRY(kt_comm_agree(t->comm, kt_trainer_write_best(t))); /* good weights that no checkpoint has yet */
     return status;
 }

@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "edge/comm.h"
 #include "engine/exchange.h"
-#include "run/checkpoint.h"
 #include "run/report.h"
+#include "saving/checkpoint.h"
 
 typedef struct kt_trainer kt_trainer;
 
@@ -27,9 +27,9 @@ typedef struct kt_shard_result {
 typedef struct kt_trainer_room {
     kt_network_room network;
     size_t exchange_bytes;
-    size_t best_bytes,
-        checkpoint_bytes;    /* rank 0's best weights; and while a checkpoint is written, all tensors once as
-                                          * HDF5 has them, once as a file */
+    size_t best_bytes,       /* rank 0's best weights, */
+        snapshot_bytes,      /* or, where there are snapshots, they and two of these; */
+        state_bytes;         /* and for moments, while ranks are rearranged, weights and state of the optimizer */
     kt_replica_room replica; /* what it is asked for in all */
 } kt_trainer_room;
 kt_status kt_trainer_measure(const kt_network_spec *spec, const kt_team *team, const kt_exchange_plan *plan,
@@ -49,8 +49,14 @@ void kt_trainer_set_pulse(kt_trainer *trainer, kt_pulse pulse);
 void kt_trainer_try_arrangements(kt_trainer *trainer);
 bool kt_trainer_has_tried(const kt_trainer *trainer);
 
-/* Takes over the state in rank 0's `file` (NULL elsewhere), written for the same network. Collective. */
-kt_status kt_trainer_resume(kt_trainer *trainer, kt_hdf5 *file);
+/* Before anything else: room for snapshots of the run directory with this number, which is rank 0's (0: it has none),
+ * and for the best weights. Collective. */
+kt_status kt_trainer_open_saving(kt_trainer *trainer, uint64_t run);
+
+/* Takes over the state in rank 0's `file`, written for the same network (NULL: none, as elsewhere), or that of a newer
+ * snapshot. *from (KT_RESUMED_...) is the same on all ranks. Collective. */
+typedef enum kt_resumed { KT_RESUMED_NOT, KT_RESUMED_CHECKPOINT, KT_RESUMED_SNAPSHOT } kt_resumed;
+kt_status kt_trainer_resume(kt_trainer *trainer, kt_hdf5 *file, kt_resumed *from);
 
 /* Trains until there is a reason to stop; at once when there is one already. A rank that was asked to (stop.h) is one,
  * at the end of the step under way: KT_OK, *reason KT_STOP_PREEMPTION on all ranks, and a checkpoint is saved.

@@ -218,6 +218,7 @@ static kt_status take_away(kt_trainer *t, carried *c)
 {
     const kt_tensors *parameters = kt_network_parameters(t->network), *state = kt_network_state(t->network);
     kt_status status = KT_OK;
+    kt_trainer_settle_saving(t); /* it looks at this network's tensors */
     kt_exchange_gather_state(t->exchange);
     for (size_t k = 0; k < parameters->n_vectors && t->root && status == KT_OK; k++)
         status = KT_NEW(c->parameters[k], parameters->room);

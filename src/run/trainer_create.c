@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "base/timer.h"
 #include "engine/evaluate.h"
-#include "process/stop.h"
 #include "run/trainer_private.h"
 
 /* Linux grants memory that it does not have, and kills who uses it: what can never fit is refused before. */
@@ -71,27 +70,24 @@ kt_status kt_trainer_measure(const kt_network_spec *spec, const kt_team *team, c
     *out = (kt_trainer_room){.exchange_bytes = kt_exchange_pool_bytes(plan)};
     KT_TRY(kt_network_measure(spec, team, &out->network));
     lay_out(out, &count);
+    const kt_snapshot_shape shape = {1 + plan->job.n_slots, plan->n_floats, out->network.n_state_floats};
     out->best_bytes = plan->n_floats * sizeof(float);
-    out->checkpoint_bytes = 2 * (2 + plan->job.n_slots) * out->best_bytes;
+    out->state_bytes = shape.n_vectors * out->best_bytes;
+    out->snapshot_bytes = KT_N_SNAPSHOTS * (kt_snapshot_bytes(&shape) + kt_snapshot_best_bytes(&shape));
     out->replica = (kt_replica_room){
         .n_bytes = count.used,
         .letter_bytes = kt_larger(out->network.letter_bytes, kt_exchange_letter_bytes(plan)),
         .rank_bytes = out->network.rank_bytes,
-        .root_bytes = out->best_bytes + out->checkpoint_bytes,
+        .root_bytes = out->best_bytes + out->state_bytes,
     };
     return KT_OK;
 }
-
-/* Bytes a second at which checkpoints are made and written, at least. */
-static const double SAVING_SPEED = 200e6;
 
 static kt_status allocate(kt_trainer *t, const kt_network_spec *spec)
 {
     kt_trainer_room room;
     KT_TRY(kt_comm_agree(t->work, kt_trainer_measure(spec, &t->replica.team, &t->plan, &room)));
     t->n_parameters = room.network.n_parameters;
-    if (t->root) /* until one was measured */
-        kt_stop_saving_takes((double)room.checkpoint_bytes / SAVING_SPEED);
     KT_TRY(kt_comm_agree(t->work, check_memory(room.replica.n_bytes + room.replica.rank_bytes)));
     KT_TRY(kt_replica_allocate(&t->replica, &room.replica));
     const shared memory = lay_out(&room, &(kt_arena){.base = kt_replica_memory(&t->replica)});
@@ -128,6 +124,8 @@ kt_status kt_trainer_build_arrangement(kt_trainer *t, const kt_arrangement *a)
     const kt_status status = kt_comm_agree(t->comm, t->works ? group_ranks(t, a) : KT_OK);
     if (status != KT_OK)
         kt_trainer_free_arrangement(t);
+    else
+        kt_trainer_attach_snapshots(t);
     return status;
 }
 
@@ -142,13 +140,6 @@ static kt_status build(kt_trainer *t)
     t->spec.max_rows = kt_evaluate_max_rows(t->batches.sizes.largest, &t->data->split);
     kt_replica_agree_on_products(t->comm, &t->spec);
     KT_TRY(kt_trainer_arrange(t));
-    kt_status status = KT_OK;
-    if (t->root) {
-        status = KT_NEW(t->best_parameters, kt_network_parameters(t->network)->room);
-        if (status == KT_OK)
-            status = KT_NEW(t->best_state, kt_network_state(t->network)->room);
-    }
-    KT_TRY(kt_comm_agree(t->comm, status));
     if (t->works) {
         kt_network_initialize(t->network, (uint64_t)t->config->run.seed);
         kt_pool_settle(t->replica.pool);
@@ -194,13 +185,12 @@ void kt_trainer_free(kt_trainer *t)
 {
     if (t == NULL)
         return;
+    kt_trainer_close_saving(t);
     kt_trainer_free_arrangement(t);
     kt_batches_free(&t->batches);
     kt_history_free(&t->history);
     kt_attempts_close(t->attempts, t->state.progress.step);
     kt_memory_free(t->class_weights);
-    kt_memory_free(t->best_parameters);
-    kt_memory_free(t->best_state);
     kt_memory_free(t->labels);
     kt_memory_free(t);
 }

@@ -1,12 +1,15 @@
 /* What the trainer's files share: trainer_create.c (its beginning and end), trainer.c (the loop), trainer_step.c,
- * trainer_arrange.c (who works how), trainer_state.c (saving and resuming), trainer_results.c, trainer_report.c. */
+ * trainer_arrange.c (who works how), trainer_save.c, trainer_resume.c, trainer_results.c, trainer_report.c. */
 #ifndef KTRAIN_TRAINER_PRIVATE_H
 #define KTRAIN_TRAINER_PRIVATE_H
 
+#include "base/file.h"
 #include "base/shards.h"
 #include "engine/arrangement.h"
 #include "input/batches.h"
+#include "process/worker.h"
 #include "run/trainer.h"
+#include "saving/snapshot.h"
 
 /* Of every shard of the batch under way: in the replica's memory, since leaders tell each other of them. */
 typedef struct kt_board {
@@ -25,6 +28,25 @@ typedef struct kt_arrangements_tried {
     size_t n_steps, n_slow;                       /* since the start; looks in a row that found it slow */
     double last_seconds, steps[KT_WATCHED_STEPS]; /* when the last step ended; how long the last ones took */
 } kt_arrangements_tried;
+
+/* How it is saved. */
+typedef struct kt_saving {
+    bool takes_snapshots; /* the same on all ranks, as are path, shape and newest */
+    char path[KT_PATH_BYTES];
+    kt_snapshot_shape shape;
+    int newest;              /* snapshot; -1: none yet */
+    kt_snapshots *snapshots; /* where this rank writes to them, or once did; else NULL */
+    bool is_over;            /* nobody will go on from them */
+    /* Rank 0's. */
+    kt_model_vectors best;       /* owned: the best epoch's weights, where there are no snapshots to hold them */
+    int best_place, sealed_best; /* where they are, and where the newest snapshot says they are */
+    int pinned, pinned_best;     /* what a checkpoint is written from, while the worker is busy */
+    kt_worker *worker;           /* that writes checkpoints from snapshots */
+    struct kt_saving_job *job;
+    kt_status status; /* of the last one; and what it said */
+    kt_error error;
+    double snapshot_due, checkpoint_due, pause_seconds; /* pause: between checkpoints */
+} kt_saving;
 
 struct kt_trainer {
     /* What to do; borrowed. */
@@ -58,9 +80,10 @@ struct kt_trainer {
     /* Where it stands. */
     kt_run_state state; /* the same on all ranks, as is `asked` */
     bool asked;         /* to stop */
-    kt_history history; /* rank 0 only, as are the best weights */
-    float *best_parameters, *best_state;
-    int64_t saved_step, saved_best_epoch; /* what is on disk */
+    unsigned words;     /* said in the step just made, and not yet acted on: a bit each (replica.h) */
+    kt_history history; /* rank 0 only */
+    kt_saving saving;
+    int64_t saved_step, saved_best_epoch; /* what is on disk, or about to be */
     kt_attempts *attempts;                /* rank 0, while it trains into a directory; else NULL */
 
     /* The clock, for speed and files. */
@@ -93,8 +116,41 @@ kt_status kt_trainer_step(kt_trainer *trainer, size_t step);
  * when they are not. Local. */
 kt_status kt_trainer_diverged(const kt_trainer *trainer, const char *what, double loss, size_t n_rows);
 
-/* Writes a checkpoint, and best.h5 when it is another, unless this step is on disk already. Collective. */
-kt_status kt_trainer_save(kt_trainer *trainer);
+/* ---- trainer_save.c ---- */
+
+/* After another arrangement was made: the ranks that will write to snapshots can. Collective over all. */
+void kt_trainer_attach_snapshots(kt_trainer *trainer);
+
+/* The rest of it. Collective. */
+void kt_trainer_close_saving(kt_trainer *trainer);
+
+/* Nobody will go on from the snapshots: they are removed in the end. Local. */
+void kt_trainer_end_saving(kt_trainer *trainer);
+
+/* Rank 0: where the best epoch's weights are; and all that is saved, with the vectors of the network. Local. */
+kt_model_vectors kt_trainer_best(const kt_trainer *trainer);
+kt_run_view kt_trainer_view(kt_trainer *trainer);
+
+/* Rank 0: the network's weights are the best now. Local. */
+void kt_trainer_keep_best(kt_trainer *trainer);
+
+/* Sets when the first snapshot and checkpoint are due. Local. */
+void kt_trainer_start_clock(kt_trainer *trainer);
+
+/* Words that rank 0 has to say in the next step: none on the others. Local. */
+unsigned kt_trainer_saving_words(kt_trainer *trainer, bool ends_epoch);
+
+/* After a step that ends the epoch, or not: what the words in it ask for, and every_steps. And after the epoch's
+ * validation: what is left of it, and every_epochs. Collective. */
+kt_status kt_trainer_save_when_due(kt_trainer *trainer, bool ends_epoch);
+kt_status kt_trainer_save_epoch(kt_trainer *trainer);
+
+/* Makes a checkpoint, and best.h5 when it is another, unless this step is on disk already: from a snapshot it is
+ * written beside what follows, and what goes wrong is heard with the next one. waits: it is on disk. Collective. */
+kt_status kt_trainer_save(kt_trainer *trainer, bool waits);
+
+/* Waits for what is being written; the network that it was written from may go. Local. */
+void kt_trainer_settle_saving(kt_trainer *trainer);
 
 /* Rank 0 writes best.h5 unless the best epoch's is on disk already. Local. */
 kt_status kt_trainer_write_best(kt_trainer *trainer);

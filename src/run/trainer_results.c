@@ -19,8 +19,9 @@ static void swap_best(kt_trainer *t)
 {
     if (t->root) {
         const kt_tensors *parameters = kt_network_parameters(t->network), *state = kt_network_state(t->network);
-        swap(parameters->vector[0], t->best_parameters, parameters->room);
-        swap(state->vector[0], t->best_state, state->room);
+        const kt_model_vectors best = kt_trainer_best(t);
+        swap(parameters->vector[0], best.parameters, parameters->room);
+        swap(state->vector[0], best.state, state->room);
     }
     kt_replica_spread_network(&t->replica, t->network);
 }

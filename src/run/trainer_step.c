@@ -64,11 +64,25 @@ static void score_batch(kt_trainer *t, const kt_pass *pass, kt_loss_sums *sums)
         sums->samples += shards[v].sums.samples;
         words |= (unsigned)shards[v].words;
     }
+    t->words = words;
     t->asked |= (words & 1U << KT_WORD_STOP) != 0;
     t->rearranges |= (words & 1U << KT_WORD_ARRANGE) != 0;
     kt_shards_add_f64(V, 2, 2, shard_sums, total);
     sums->loss = total[0];
     sums->cross_entropy = total[1];
+}
+
+/* What this rank has for the others. A copy that has no shards of a batch tells nothing in a step (trainer.c). */
+static void say_words(kt_trainer *t, bool ends_epoch)
+{
+    if (kt_stop_asked())
+        kt_replica_say(&t->replica, KT_WORD_STOP);
+    if (t->replica.n_replicas > t->plan.job.n_shards)
+        return;
+    const unsigned words = kt_trainer_saving_words(t, ends_epoch);
+    for (kt_word w = 0; w < KT_N_WORDS && words != 0; w++)
+        if (words & 1U << w)
+            kt_replica_say(&t->replica, w);
 }
 
 kt_status kt_trainer_step(kt_trainer *t, size_t step)
@@ -82,8 +96,7 @@ kt_status kt_trainer_step(kt_trainer *t, size_t step)
                     .seed = (uint64_t)t->config->run.seed,
                     .epoch = (uint32_t)p->epoch,
                     .sample = samples};
-    if (kt_stop_asked())
-        kt_replica_say(&t->replica, KT_WORD_STOP);
+    say_words(t, step + 1 == t->batches.sizes.steps);
     gather_batch(t, &pass);
     kt_network_forward(t->network, &pass);
     score_batch(t, &pass, &sums);

@@ -7,8 +7,8 @@
 
 #include "base/memory.h"
 #include "engine/config.h"
-#include "run/checkpoint.h"
-#include "run/checkpoint_file.h"
+#include "saving/checkpoint.h"
+#include "saving/checkpoint_file.h"
 
 enum { NOTE_BYTES = 160 };
 

@@ -208,6 +208,7 @@ def write_data(name="", **kind):
     return x, y
 
 
+# Saved after each epoch, and only then: what tests look at does not depend on the clock.
 JOB = """[data]
 features = x.npy
 labels = y.npy
@@ -216,6 +217,9 @@ hidden = [16, 12]
 [train]
 epochs = 4
 batch_size = 17
+[checkpoint]
+every_epochs = 1
+snapshots = off
 [optimizer]
 learning_rate = 0.01
 """

@@ -10,9 +10,7 @@ import numpy as np
 import e2e
 
 # 3 x 2 x 2 points, of which the job's own is one; the best is neither the first nor the last.
-GRID = e2e.JOB + """[checkpoint]
-every_epochs = 0
-[sweep]
+GRID = e2e.JOB.replace("every_epochs = 1", "every_epochs = 0") + """[sweep]
 model.hidden = [4] | [16, 12] | [24]
 optimizer.learning_rate = 0.0003, 0.01
 train.batch_size = 17, 50
@@ -81,7 +79,7 @@ def directory_of_best(directory):
 
 def write_sweep(path, axes, text=e2e.JOB):
     """A job with these lines in [sweep]."""
-    e2e.write_job(path, text + "[checkpoint]\nevery_epochs = 0\n[sweep]\n" + axes)
+    e2e.write_job(path, text.replace("every_epochs = 1", "every_epochs = 0") + "[sweep]\n" + axes)
 
 
 def check_row(row, directory):
@@ -373,9 +371,7 @@ def trials_without_a_result():
         assert len(rows(f"wild-halving-{n}")) == 9 and "failed" in told.out
 
 
-LIST = e2e.JOB + """[checkpoint]
-every_epochs = 0
-[sweep]
+LIST = e2e.JOB.replace("every_epochs = 1", "every_epochs = 0") + """[sweep]
 strategy = list
 builds_on = previous
 seeds = 3

@@ -5,7 +5,7 @@ import os
 import e2e
 import numpy as np
 
-JOB = e2e.JOB.replace("epochs = 4", "epochs = 8") + "[checkpoint]\nevery_epochs = 0\n[sweep]\nmodel.hidden = [4] | [16, 12] | [24]\noptimizer.learning_rate = 0.0003, 0.01\n"
+JOB = e2e.JOB.replace("epochs = 4", "epochs = 8").replace("every_epochs = 1", "every_epochs = 0") + "[sweep]\nmodel.hidden = [4] | [16, 12] | [24]\noptimizer.learning_rate = 0.0003, 0.01\n"
 HALVING = ("sweep.strategy=halving", "sweep.min_epochs=1", "sweep.reduction=2")
 
 

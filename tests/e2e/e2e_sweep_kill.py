@@ -9,9 +9,7 @@ import zlib
 
 import e2e
 
-SWEEP = e2e.JOB + """[checkpoint]
-every_epochs = 0
-[sweep]
+SWEEP = e2e.JOB.replace("every_epochs = 1", "every_epochs = 0") + """[sweep]
 strategy = grid
 optimizer.learning_rate = 0.002, 0.005, 0.01, 0.02
 model.hidden = [16, 12] | [24] | [16]

@@ -66,26 +66,45 @@ static void check_sample(kt_hdf5 *file)
     kt_memory_free(names);
 }
 
+/* All bytes of a new file, which is closed. */
+static unsigned char *take_image(kt_hdf5 *file, size_t *n_bytes)
+{
+    unsigned char *image = NULL;
+    const char *path = kt_test_scratch("saved.h5");
+    KT_CHECK_STATUS(KT_OK, kt_hdf5_save(file, path));
+    kt_hdf5_close(file);
+    KT_CHECK_STATUS(KT_OK, kt_file_read(path, &image, n_bytes));
+    return image;
+}
+
+static kt_status open_image(kt_hdf5 **file, const void *bytes, size_t n_bytes)
+{
+    const char *path = kt_test_scratch("image.h5");
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(path, bytes, n_bytes));
+    const int fd = open(path, O_RDONLY);
+    const kt_status status = kt_hdf5_open_descriptor(file, fd, "image");
+    close(fd);
+    return status;
+}
+
 static void round_trip(void)
 {
     kt_hdf5 *file = new_sample(), *copy = NULL, *other = NULL;
     check_sample(file);
-    unsigned char *image = NULL;
     size_t n_bytes = 0;
-    KT_CHECK_STATUS(KT_OK, kt_hdf5_image(file, 512, &image, &n_bytes));
-    kt_hdf5_close(file);
-    for (size_t i = 0; i < 512; i++)
-        CU_ASSERT(image[i] == 0);
-    KT_CHECK_STATUS(KT_OK, kt_hdf5_open_image(&copy, image + 512, n_bytes - 512, "copy"));
-    KT_CHECK_STATUS(KT_OK, kt_hdf5_open_image(&other, image, n_bytes, "with its header"));
+    unsigned char *image = take_image(file, &n_bytes), *behind = kt_memory_new(512 + n_bytes, 1);
+    memset(behind, 'k', 512);
+    memcpy(behind + 512, image, n_bytes);
+    KT_CHECK_STATUS(KT_OK, open_image(&copy, image, n_bytes));
+    KT_CHECK_STATUS(KT_OK, open_image(&other, behind, 512 + n_bytes));
     check_sample(copy);
     check_sample(other);
     kt_hdf5_close(copy);
     kt_hdf5_close(other);
     const char *path = kt_test_scratch("block.h5");
-    memset(image, 'k', 512);
-    KT_CHECK_STATUS(KT_OK, kt_file_replace(path, image, n_bytes));
+    KT_CHECK_STATUS(KT_OK, kt_file_replace(path, behind, 512 + n_bytes));
     kt_memory_free(image);
+    kt_memory_free(behind);
     KT_CHECK_STATUS(KT_OK, kt_hdf5_open(&file, path));
     check_sample(file);
     kt_hdf5_close(file);
@@ -94,16 +113,48 @@ static void round_trip(void)
 
 static void same_bytes(void)
 {
-    unsigned char *image[2] = {NULL, NULL};
-    size_t n_bytes[2] = {0, 0};
-    for (int i = 0; i < 2; i++) {
-        kt_hdf5 *file = new_sample();
-        KT_CHECK_STATUS(KT_OK, kt_hdf5_image(file, 0, &image[i], &n_bytes[i]));
-        kt_hdf5_close(file);
-    }
+    size_t n_bytes[2];
+    unsigned char *image[2];
+    for (int i = 0; i < 2; i++)
+        image[i] = take_image(new_sample(), &n_bytes[i]);
     CU_ASSERT(n_bytes[0] == n_bytes[1] && memcmp(image[0], image[1], n_bytes[0]) == 0);
     kt_memory_free(image[0]);
     kt_memory_free(image[1]);
+}
+
+/* Row r of three, column c of n_columns is 10 r + c. */
+static void make_rows(const void *what, const void *data, size_t first, size_t n, void *rows)
+{
+    const size_t n_columns = *(const size_t *)what;
+    for (size_t r = 0; r < n; r++)
+        for (size_t c = 0; c < n_columns; c++)
+            ((float *)rows)[r * n_columns + c] = *(const float *)data * (float)(first + r) + (float)c;
+}
+
+static void rows_that_come_later(void)
+{
+    static const size_t dims[3][2] = {{3, 5}, {700, 1000}, {0, 5}};
+    static const char *const paths[] = {"/a/small", "/large", "/a/none"};
+    static const float ten = 10;
+    const char *path = kt_test_scratch("later.h5");
+    kt_hdf5 *file = new_sample();
+    for (int i = 0; i < 3; i++)
+        KT_CHECK_STATUS(KT_OK, kt_hdf5_write_later(file, paths[i], KT_F32, 2, dims[i],
+                                                   (kt_hdf5_rows){make_rows, &dims[i][1], &ten}));
+    KT_CHECK_STATUS(KT_OK, kt_hdf5_save(file, path));
+    kt_hdf5_close(file);
+    KT_CHECK_STATUS(KT_OK, kt_hdf5_open(&file, path));
+    check_sample(file);
+    for (int i = 0; i < 3; i++) {
+        float *values = kt_memory_new(dims[i][0] * dims[i][1], sizeof(float));
+        KT_CHECK_STATUS(KT_OK, kt_hdf5_read_into(file, paths[i], KT_F32, 2, dims[i], values));
+        bool good = true;
+        for (size_t k = 0; k < dims[i][0] * dims[i][1]; k++)
+            good = good && values[k] == (float)(10 * (k / dims[i][1]) + k % dims[i][1]);
+        CU_ASSERT(good);
+        kt_memory_free(values);
+    }
+    kt_hdf5_close(file);
 }
 
 static void every_type(void)
@@ -191,9 +242,9 @@ static void not_hdf5(void)
     KT_CHECK_STATUS(KT_NO_INPUT, kt_hdf5_open(&file, kt_test_scratch("absent.h5")));
     KT_CHECK_STATUS(KT_OK, kt_file_replace(kt_test_scratch("text.h5"), "no", 2));
     KT_CHECK_STATUS(KT_DATA, kt_hdf5_open(&file, kt_test_scratch("text.h5")));
-    KT_CHECK_STATUS(KT_DATA, kt_hdf5_open_image(&file, "no", 2, "two bytes"));
-    KT_CHECK_MESSAGE("two bytes");
-    KT_CHECK_STATUS(KT_DATA, kt_hdf5_open_image(&file, "", 0, "nothing"));
+    KT_CHECK_STATUS(KT_DATA, open_image(&file, "no", 2));
+    KT_CHECK_MESSAGE("image: is not");
+    KT_CHECK_STATUS(KT_DATA, open_image(&file, "", 0));
     CU_ASSERT(file == NULL);
 }
 
@@ -227,13 +278,11 @@ static void unfinished(void)
 
 static void truncated(void)
 {
-    kt_hdf5 *file = new_sample();
-    unsigned char *image = NULL;
+    kt_hdf5 *file;
     size_t n_bytes = 0;
-    KT_CHECK_STATUS(KT_OK, kt_hdf5_image(file, 0, &image, &n_bytes));
-    kt_hdf5_close(file);
+    unsigned char *image = take_image(new_sample(), &n_bytes);
     for (size_t n = 0; n < n_bytes; n += n < 1024 ? 7 : 211)
-        KT_CHECK_STATUS(KT_DATA, kt_hdf5_open_image(&file, image, n, "cut"));
+        KT_CHECK_STATUS(KT_DATA, open_image(&file, image, n));
     kt_memory_free(image);
 }
 
@@ -271,6 +320,7 @@ const kt_test kt_tests[] = {
     {"what was written is read back, also behind a header of 512 bytes and by h5py", round_trip},
     {"the same content gives the same bytes", same_bytes},
     {"every numeric type in both byte orders is read as it is", every_type},
+    {"rows that are made when the file is streamed are read back", rows_that_come_later},
     {"what is not an array of numbers in this file is refused by what it is", strange_datasets},
     {"a shape that differs is refused with both shapes", wrong_shape},
     {"what is not HDF5 is refused", not_hdf5},

@@ -154,7 +154,7 @@ static void no_rows(void)
 static void check_refused(const kt_network_spec *spec)
 {
     kt_network *network = (kt_network *)(void *)&spec;
-    kt_network_room room = {7, 7, 7, 7, 7};
+    kt_network_room room = {7, 7, 7, 7, 7, 7};
     static const kt_network_room none = {0};
     KT_CHECK_STATUS(KT_CONFIG, kt_network_create(&network, spec));
     CU_ASSERT(network == NULL && kt_error_message()[0] != '\0');

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/intern.h"
 #include "base/log.h"
-#include "snapshot.h"
+#include "saving/run_view.h"
 
 const char *const kt_test_suite = "run_directory";
 
@@ -27,7 +27,7 @@ static void set_up_run(fixture *f, const char *name, int n)
     KT_CHECK_STATUS(KT_OK, kt_run_directory_open(&directory, &f->config, &f->data, &quiet));
     for (int step = 1; step <= n; step++) {
         kt_file_path(path, "%s/checkpoints/step-%d.h5", f->config.run.dir, step);
-        KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &f->snapshot));
+        KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &f->view));
     }
     kt_run_directory_close(&directory);
     kt_log_close_file(&quiet);
@@ -156,8 +156,7 @@ static void a_path_is_where_another_run_begins(void)
     g.config.checkpoint.resume = in(&f, "checkpoints/step-2.h5");
     check_refused(&g, KT_NO_INPUT, "there is no such file");
     g.config.checkpoint.resume = in(&f, "model.h5");
-    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write_model(g.config.checkpoint.resume, &f.snapshot,
-                                                     f.snapshot.best_parameters, f.snapshot.best_state));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write_best(g.config.checkpoint.resume, &f.view));
     check_refused(&g, KT_CONFIG, "is a model without the state of its training");
     CU_ASSERT(kt_file_exists(in(&g, "checkpoints/step-1.h5")));
     g.config.checkpoint.resume = in(&f, "checkpoints/step-1.h5");
@@ -166,7 +165,7 @@ static void a_path_is_where_another_run_begins(void)
         CU_ASSERT_STRING_EQUAL(start, g.config.checkpoint.resume);
         CU_ASSERT(!kt_file_exists(in(&g, "checkpoints/step-1.h5")));
     }
-    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(in(&g, "checkpoints/step-3.h5"), &g.snapshot));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(in(&g, "checkpoints/step-3.h5"), &g.view));
     KT_CHECK_STATUS(KT_OK, open_run(&g, start));
     CU_ASSERT_STRING_EQUAL(start, in(&g, "checkpoints/step-3.h5"));
     tear_down(&f);
@@ -184,7 +183,7 @@ static void the_model_of_a_run_is_its_best_or_its_last(void)
     KT_CHECK_MESSAGE("holds neither best.h5 nor checkpoints");
     const char *const files[] = {in(&f, "checkpoints/step-1.h5"), in(&f, "best.h5")};
     for (int i = 0; i < 2; i++) {
-        KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(files[i], &f.snapshot));
+        KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(files[i], &f.view));
         for (int k = 0; k < 2; k++) { /* the directory, and the file itself */
             KT_CHECK_STATUS(KT_OK, kt_run_directory_open_model(k == 0 ? dir : files[i], &quiet, &file, path));
             CU_ASSERT_STRING_EQUAL(path, files[i]);

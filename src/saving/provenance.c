@@ -1,5 +1,5 @@
 /* Collecting who, where, when and with which version, and putting it into files. */
-#include "run/provenance.h"
+#include "saving/provenance.h"
 
 #include <stdio.h>
 #include <string.h>

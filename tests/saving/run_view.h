@@ -1,11 +1,11 @@
-/* A snapshot of a small network, for tests of what is made of one. */
-#ifndef KTRAIN_TEST_SNAPSHOT_H
-#define KTRAIN_TEST_SNAPSHOT_H
+/* The state of a run of a small network, for tests of what is made of one. */
+#ifndef KTRAIN_TEST_RUN_VIEW_H
+#define KTRAIN_TEST_RUN_VIEW_H
 
 #include <string.h>
 
 #include "base/memory.h"
-#include "run/checkpoint.h"
+#include "saving/checkpoint.h"
 #include "test.h"
 
 enum { N_SAMPLES = 10, N_FEATURES = 4, N_CLASSES = 3 };
@@ -17,11 +17,11 @@ typedef struct fixture {
     kt_provenance provenance;
     kt_run_state state;
     kt_history history;
-    kt_snapshot snapshot; /* a view of all this */
-    size_t n, n_state;    /* floats of a vector of parameters, and of the state */
+    kt_run_view view;  /* of all this */
+    size_t n, n_state; /* floats of a vector of parameters, and of the state */
 } fixture;
 
-/* A snapshot of a small network with batch norm, every vector filled with numbers of its own. */
+/* A small network with batch norm, every vector filled with numbers of its own. */
 static inline void set_up(fixture *f)
 {
     static const char text[] =
@@ -39,15 +39,15 @@ static inline void set_up(fixture *f)
     for (size_t i = 0; i < 7; i++)
         f->data.split.index[KT_TRAIN][i] = (uint32_t)(9 - i);
     kt_network_spec spec = kt_config_network(&f->config, N_FEATURES, N_CLASSES);
-    spec.n_slots = 0; /* the snapshot has memory of its own for them */
+    spec.n_slots = 0; /* the view has memory of its own for them */
     spec.max_rows = 4;
     KT_CHECK_STATUS(KT_OK, kt_network_create(&f->network, &spec));
     f->n = kt_network_parameters(f->network)->room;
     f->n_state = kt_network_state(f->network)->room;
-    kt_snapshot *s = &f->snapshot;
+    kt_run_view *s = &f->view;
     f->provenance = (kt_provenance){
         .version = "1.2.3, commit 0123456789ab", .command = "ktrain x.ini", .hosts = "2 ranks on a, 1 on b"};
-    *s = (kt_snapshot){.config = &f->config,
+    *s = (kt_run_view){.config = &f->config,
                        .data = &f->data,
                        .provenance = &f->provenance,
                        .network = f->network,
@@ -55,8 +55,9 @@ static inline void set_up(fixture *f)
                        .slot_names = {"m", "v"},
                        .state = &f->state,
                        .history = &f->history};
-    s->best_parameters = kt_memory_new(f->n, sizeof(float));
-    s->best_state = kt_memory_new(f->n_state, sizeof(float));
+    s->now = (kt_model_vectors){kt_network_parameters(f->network)->vector[0], kt_network_state(f->network)->vector[0]};
+    s->best.parameters = kt_memory_new(f->n, sizeof(float));
+    s->best.state = kt_memory_new(f->n_state, sizeof(float));
     s->slots[0] = kt_memory_new(f->n, sizeof(float));
     s->slots[1] = kt_memory_new(f->n, sizeof(float));
 }
@@ -77,12 +78,11 @@ static inline void fill_tensors(const kt_tensors *all, float *vector, float firs
 static inline void fill(fixture *f)
 {
     const kt_tensors *parameters = kt_network_parameters(f->network), *state = kt_network_state(f->network);
-    float *const vectors[] = {parameters->vector[0], f->snapshot.best_parameters, f->snapshot.slots[0],
-                              f->snapshot.slots[1]};
+    float *const vectors[] = {parameters->vector[0], f->view.best.parameters, f->view.slots[0], f->view.slots[1]};
     for (size_t v = 0; v < 4; v++)
         fill_tensors(parameters, vectors[v], 100 * (float)v);
     fill_tensors(state, state->vector[0], 1000);
-    fill_tensors(state, f->snapshot.best_state, 2000);
+    fill_tensors(state, f->view.best.state, 2000);
     f->state.progress =
         (kt_progress){.epoch = 3, .step = 25, .step_in_epoch = 4, .sums = {1.5, 1.25, 17, 28}, .seconds = 12.5};
     f->state.stopping = (kt_early_stopping_state){.best_loss = 0.1, .best_epoch = 2, .n_bad = 1};
@@ -97,10 +97,10 @@ static inline void tear_down(fixture *f)
     kt_split_free(&f->data.split);
     kt_dataset_free(&f->data.set);
     kt_history_free(&f->history);
-    kt_memory_free(f->snapshot.best_parameters);
-    kt_memory_free(f->snapshot.best_state);
-    kt_memory_free(f->snapshot.slots[0]);
-    kt_memory_free(f->snapshot.slots[1]);
+    kt_memory_free(f->view.best.parameters);
+    kt_memory_free(f->view.best.state);
+    kt_memory_free(f->view.slots[0]);
+    kt_memory_free(f->view.slots[1]);
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* The rows of history.csv, growing epoch by epoch. */
-#include "run/history.h"
+#include "saving/history.h"
 
 #include "base/memory.h"
 

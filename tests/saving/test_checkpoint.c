@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "run/checkpoint.h"
-#include "run/checkpoint_file.h"
-#include "snapshot.h"
+#include "saving/checkpoint.h"
+#include "saving/checkpoint_file.h"
+#include "saving/run_view.h"
 
 const char *const kt_test_suite = "checkpoint";
 
@@ -19,10 +19,10 @@ static void check_equal(const fixture *a, const fixture *b)
 {
     CU_ASSERT(same(kt_network_parameters(a->network)->vector[0], kt_network_parameters(b->network)->vector[0], a->n));
     CU_ASSERT(same(kt_network_state(a->network)->vector[0], kt_network_state(b->network)->vector[0], a->n_state));
-    CU_ASSERT(same(a->snapshot.best_parameters, b->snapshot.best_parameters, a->n));
-    CU_ASSERT(same(a->snapshot.best_state, b->snapshot.best_state, a->n_state));
-    CU_ASSERT(same(a->snapshot.slots[0], b->snapshot.slots[0], a->n));
-    CU_ASSERT(same(a->snapshot.slots[1], b->snapshot.slots[1], a->n));
+    CU_ASSERT(same(a->view.best.parameters, b->view.best.parameters, a->n));
+    CU_ASSERT(same(a->view.best.state, b->view.best.state, a->n_state));
+    CU_ASSERT(same(a->view.slots[0], b->view.slots[0], a->n));
+    CU_ASSERT(same(a->view.slots[1], b->view.slots[1], a->n));
     CU_ASSERT(memcmp(&a->state, &b->state, sizeof a->state) == 0);
     CU_ASSERT(b->history.n == 3 && b->history.records[2].validation_cross_entropy == 1.0 / 3);
 }
@@ -35,9 +35,9 @@ static void everything_comes_back(void)
     set_up(&a);
     fill(&a);
     set_up(&b);
-    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &a.snapshot));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &a.view));
     KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_open(path, &file, NULL));
-    KT_CHECK_STATUS(KT_OK, kt_checkpoint_read(file, &b.snapshot));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_read(file, &b.view));
     check_equal(&a, &b);
     kt_split split;
     KT_CHECK_STATUS(KT_OK, kt_checkpoint_read_split(file, &split));
@@ -69,11 +69,11 @@ static void the_best_weights_of_this_very_epoch_are_stored_once(void)
     set_up(&b);
     a.state.stopping.best_epoch = 3;
     a.state.progress.step_in_epoch = 0;
-    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &a.snapshot));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &a.view));
     KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_open(path, &file, NULL));
     CU_ASSERT(!kt_hdf5_has(file, "/best"));
-    KT_CHECK_STATUS(KT_OK, kt_checkpoint_read(file, &b.snapshot));
-    CU_ASSERT(same(b.snapshot.best_parameters, kt_network_parameters(a.network)->vector[0], a.n));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_read(file, &b.view));
+    CU_ASSERT(same(b.view.best.parameters, kt_network_parameters(a.network)->vector[0], a.n));
     kt_hdf5_close(file);
     tear_down(&a);
     tear_down(&b);
@@ -87,15 +87,14 @@ static void a_model_file_has_weights_but_no_optimizer(void)
     float weight[N_FEATURES * 5];
     set_up(&a);
     fill(&a);
-    KT_CHECK_STATUS(KT_OK,
-                    kt_checkpoint_write_model(path, &a.snapshot, a.snapshot.best_parameters, a.snapshot.best_state));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write_best(path, &a.view));
     KT_CHECK_STATUS(KT_OK, kt_checkpoint_file_open(path, &file, NULL));
     CU_ASSERT(!kt_hdf5_has(file, "/optimizer") && !kt_hdf5_has(file, "/best"));
     KT_CHECK_STATUS(KT_OK,
                     kt_hdf5_read_into(file, "/model/dense1/weight", KT_F32, 2, (size_t[]){5, N_FEATURES}, weight));
     for (size_t e = 0; e < N_FEATURES * 5; e++) { /* of the best parameters; as [out, in], in panels in memory */
         CU_ASSERT(weight[e] == 100 + (float)e / 128);
-        CU_ASSERT(weight[e] == a.snapshot.best_parameters[e % N_FEATURES * KT_PANEL + e / N_FEATURES]);
+        CU_ASSERT(weight[e] == a.view.best.parameters[e % N_FEATURES * KT_PANEL + e / N_FEATURES]);
     }
     CU_ASSERT(kt_hdf5_has(file, "/model/output/bias"));
     kt_hdf5_close(file);
@@ -126,7 +125,7 @@ static void every_flipped_or_missing_byte_is_found(void)
     size_t n;
     set_up(&a);
     fill(&a);
-    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &a.snapshot));
+    KT_CHECK_STATUS(KT_OK, kt_checkpoint_write(path, &a.view));
     KT_CHECK_STATUS(KT_OK, kt_file_read(path, &bytes, &n));
     for (size_t at = 0; at < 600 && at < n; at += at < 520 ? 13 : 1)
         check_damage(bytes, n, at, false);

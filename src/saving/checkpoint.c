@@ -1,12 +1,12 @@
 /* The table of a checkpoint's fields, written and read by the same rows. */
-#include "run/checkpoint.h"
+#include "saving/checkpoint.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "run/checkpoint_file.h"
+#include "saving/checkpoint_file.h"
 
 /* Scalars by name, so that saving and loading are the same list. */
 typedef struct field {
@@ -43,14 +43,16 @@ enum { N_FIELDS = sizeof fields / sizeof fields[0], PATH = 256 };
 
 typedef kt_status tensor_function(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data);
 
+static void make_rows(const void *tensor, const void *data, size_t first, size_t n, void *rows)
+{
+    kt_tensor_rows_to_file(tensor, data, first, n, rows);
+}
+
+/* Only when the file goes to disk are its rows made: the largest tensor of a file needs no memory. */
 static kt_status write_tensor(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data)
 {
-    float *as_named;
-    KT_TRY(KT_NEW(as_named, tensor->n));
-    kt_tensor_to_file(tensor, data, as_named);
-    const kt_status status = kt_hdf5_write(file, path, KT_F32, tensor->n_dims, tensor->dims, as_named);
-    kt_memory_free(as_named);
-    return status;
+    return kt_hdf5_write_later(file, path, KT_F32, tensor->n_dims, tensor->dims,
+                               (kt_hdf5_rows){make_rows, tensor, data});
 }
 
 static kt_status read_tensor(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data)
@@ -76,14 +78,14 @@ static kt_status each_tensor(kt_hdf5 *file, const char *group, const kt_tensors 
     return KT_OK;
 }
 
-static kt_status each_model_tensor(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters,
-                                   float *state, tensor_function *visit)
+static kt_status each_model_tensor(kt_hdf5 *file, const char *group, const kt_network *network, kt_model_vectors model,
+                                   tensor_function *visit)
 {
-    KT_TRY(each_tensor(file, group, kt_network_parameters(network), parameters, visit));
-    return each_tensor(file, group, kt_network_state(network), state, visit);
+    KT_TRY(each_tensor(file, group, kt_network_parameters(network), model.parameters, visit));
+    return each_tensor(file, group, kt_network_state(network), model.state, visit);
 }
 
-static kt_status each_slot(kt_hdf5 *file, const kt_snapshot *s, tensor_function *visit)
+static kt_status each_slot(kt_hdf5 *file, const kt_run_view *s, tensor_function *visit)
 {
     for (size_t k = 0; k < s->n_slots; k++) {
         char group[PATH];
@@ -200,14 +202,12 @@ kt_status kt_checkpoint_read_provenance(kt_hdf5 *file, kt_provenance *out)
 }
 
 /* What checkpoints and model files share. */
-static kt_status fill_model(kt_hdf5 *file, const kt_snapshot *s, const float *parameters, const float *state)
+static kt_status fill_model(kt_hdf5 *file, const kt_run_view *s, kt_model_vectors model)
 {
     KT_TRY(write_config(file, s->config));
     KT_TRY(write_provenance(file, s->provenance));
     KT_TRY(write_data(file, s->data, s->config->data.scale));
-    /* write_tensor does not change what it is given. */
-    KT_TRY(each_model_tensor(file, "/model", s->network, (float *)(uintptr_t)parameters, (float *)(uintptr_t)state,
-                             write_tensor));
+    KT_TRY(each_model_tensor(file, "/model", s->network, model, write_tensor));
     for (size_t i = 0; i < N_FIELDS; i++)
         KT_TRY(write_scalar(file, fields[i].path, fields[i].type, (const char *)s->state + fields[i].offset));
     return write_history(file, s->history);
@@ -220,43 +220,46 @@ bool kt_checkpoint_is_model_only(kt_hdf5 *file)
     return kt_hdf5_has(file, model_only);
 }
 
-static bool best_is_another(const kt_snapshot *s)
+static bool best_is_another(const kt_run_view *s)
 {
     return s->state->stopping.best_epoch > 0 &&
            (s->state->stopping.best_epoch < s->state->progress.epoch || s->state->progress.step_in_epoch > 0);
 }
 
-static kt_status fill_all(kt_hdf5 *file, const kt_snapshot *s)
+static kt_status fill_all(kt_hdf5 *file, const kt_run_view *s)
 {
-    KT_TRY(fill_model(file, s, kt_network_parameters(s->network)->vector[0], kt_network_state(s->network)->vector[0]));
+    KT_TRY(fill_model(file, s, s->now));
     if (best_is_another(s))
-        KT_TRY(each_model_tensor(file, "/best", s->network, s->best_parameters, s->best_state, write_tensor));
+        KT_TRY(each_model_tensor(file, "/best", s->network, s->best, write_tensor));
     return each_slot(file, s, write_tensor);
 }
 
-kt_status kt_checkpoint_write(const char *path, const kt_snapshot *snapshot)
+static kt_status fill_best(kt_hdf5 *file, const kt_run_view *s)
+{
+    KT_TRY(fill_model(file, s, s->best));
+    return kt_hdf5_write_text(file, model_only, "the weights of the best epoch; no state of the optimizer");
+}
+
+static kt_status write_filled(const char *path, const kt_run_view *view,
+                              kt_status (*fill)(kt_hdf5 *file, const kt_run_view *view))
 {
     kt_hdf5 *file;
     KT_TRY(kt_hdf5_create(&file));
-    kt_status status = fill_all(file, snapshot);
+    kt_status status = fill(file, view);
     if (status == KT_OK)
         status = kt_checkpoint_file_write(path, file);
     kt_hdf5_close(file);
     return status;
 }
 
-kt_status kt_checkpoint_write_model(const char *path, const kt_snapshot *snapshot, const float *parameters,
-                                    const float *state)
+kt_status kt_checkpoint_write(const char *path, const kt_run_view *view)
 {
-    kt_hdf5 *file;
-    KT_TRY(kt_hdf5_create(&file));
-    kt_status status = fill_model(file, snapshot, parameters, state);
-    if (status == KT_OK)
-        status = kt_hdf5_write_text(file, model_only, "the weights of the best epoch; no state of the optimizer");
-    if (status == KT_OK)
-        status = kt_checkpoint_file_write(path, file);
-    kt_hdf5_close(file);
-    return status;
+    return write_filled(path, view, fill_all);
+}
+
+kt_status kt_checkpoint_write_best(const char *path, const kt_run_view *view)
+{
+    return write_filled(path, view, fill_best);
 }
 
 static kt_status read_u64(kt_hdf5 *file, const char *path, size_t *value)
@@ -311,21 +314,20 @@ void kt_checkpoint_free_head(kt_checkpoint_head *head)
     memset(head, 0, sizeof *head);
 }
 
-kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters,
-                                     float *state)
+kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network,
+                                     kt_model_vectors model)
 {
-    return each_model_tensor(file, group, network, parameters, state, read_tensor);
+    return each_model_tensor(file, group, network, model, read_tensor);
 }
 
-kt_status kt_checkpoint_read(kt_hdf5 *file, const kt_snapshot *s)
+kt_status kt_checkpoint_read(kt_hdf5 *file, const kt_run_view *s)
 {
-    KT_TRY(kt_checkpoint_read_tensors(file, "/model", s->network, kt_network_parameters(s->network)->vector[0],
-                                      kt_network_state(s->network)->vector[0]));
+    KT_TRY(kt_checkpoint_read_tensors(file, "/model", s->network, s->now));
     for (size_t i = 0; i < N_FIELDS; i++)
         KT_TRY(kt_hdf5_read_into(file, fields[i].path, fields[i].type, 0, NULL, (char *)s->state + fields[i].offset));
     const char *best = best_is_another(s) ? "/best" : "/model";
     if (s->state->stopping.best_epoch > 0)
-        KT_TRY(kt_checkpoint_read_tensors(file, best, s->network, s->best_parameters, s->best_state));
+        KT_TRY(kt_checkpoint_read_tensors(file, best, s->network, s->best));
     KT_TRY(each_slot(file, s, read_tensor));
     return read_history(file, s->history);
 }

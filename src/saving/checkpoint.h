@@ -21,8 +21,8 @@
 #include "net/early_stopping.h"
 #include "net/loss.h"
 #include "net/network.h"
-#include "run/history.h"
-#include "run/provenance.h"
+#include "saving/history.h"
+#include "saving/provenance.h"
 
 /* Where a run stands. */
 typedef struct kt_progress {
@@ -41,21 +41,25 @@ typedef struct kt_run_state {
     kt_schedule_state schedule;
 } kt_run_state;
 
+/* The weights and running statistics of a model: vectors in the network's order. */
+typedef struct kt_model_vectors {
+    float *parameters, *state;
+} kt_model_vectors;
+
 /* What a checkpoint is made of, and what one is read into: a view, which owns nothing. Vectors are in the network's
  * order. */
-typedef struct kt_snapshot {
+typedef struct kt_run_view {
     const kt_config *config;
     const kt_data *data;
     const kt_provenance *provenance; /* not read back */
-    kt_network *network;             /* names and shapes of the tensors; its vectors are /model */
-    float *best_parameters,
-        *best_state; /* the best epoch's, as long as the network's own; not read while stopping.best_epoch is 0 */
-    size_t n_slots;  /* optimizer state; 0 in a model file */
+    const kt_network *network;       /* names and shapes of the tensors */
+    kt_model_vectors now, best;      /* best: not read while stopping.best_epoch is 0 */
+    size_t n_slots;                  /* optimizer state; 0 in a model file */
     const char *slot_names[KT_MAX_SLOTS];
     float *slots[KT_MAX_SLOTS];
     kt_run_state *state;
     kt_history *history;
-} kt_snapshot;
+} kt_run_view;
 
 /* What a file says of itself before any tensor is read. */
 typedef struct kt_checkpoint_head {
@@ -70,12 +74,11 @@ typedef struct kt_checkpoint_head {
     char **class_names; /* owned, n_names (0 or n_classes) */
 } kt_checkpoint_head;
 
-/* Replaces `path` atomically by the whole snapshot. KT_IO, the old file untouched. */
-kt_status kt_checkpoint_write(const char *path, const kt_snapshot *snapshot);
+/* Replaces `path` atomically by all that is in view. KT_IO, the old file untouched. */
+kt_status kt_checkpoint_write(const char *path, const kt_run_view *view);
 
-/* The same as a model file of parameters and state. */
-kt_status kt_checkpoint_write_model(const char *path, const kt_snapshot *snapshot, const float *parameters,
-                                    const float *state);
+/* The same as a model file of the best epoch's weights. */
+kt_status kt_checkpoint_write_best(const char *path, const kt_run_view *view);
 
 kt_status kt_checkpoint_read_head(kt_hdf5 *file, const char *path, kt_checkpoint_head *head);
 void kt_checkpoint_free_head(kt_checkpoint_head *head);
@@ -88,11 +91,11 @@ kt_status kt_checkpoint_read_provenance(kt_hdf5 *file, kt_provenance *out);
 
 /* Tensors of `group` ("/model", "/best") into parameters and state, shaped like the network's. KT_DATA when a shape is
  * another. */
-kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network, float *parameters,
-                                     float *state);
+kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_network *network,
+                                     kt_model_vectors model);
 
-/* Everything but head and split, into what the snapshot shows. */
-kt_status kt_checkpoint_read(kt_hdf5 *file, const kt_snapshot *snapshot);
+/* Everything but head and split, into what the view shows. */
+kt_status kt_checkpoint_read(kt_hdf5 *file, const kt_run_view *view);
 
 /* Stored indices of the three parts, allocated. */
 kt_status kt_checkpoint_read_split(kt_hdf5 *file, kt_split *split);

@@ -1,5 +1,5 @@
 /* What each epoch brought: records, and the names of their columns. */
-#include "run/history.h"
+#include "saving/history.h"
 
 #include <string.h>
 
