@@ -72,7 +72,7 @@ def circle(edges):
 
 WIDTH, MARGIN, NAME_WIDTH = 1400, 16, 90
 BOX_HEIGHT, ROW, GAP, LETTER = 22, 62, 14, 7.2
-COLOURS = ("#6b7280", "#0891b2", "#65a30d", "#d97706", "#dc2626", "#9333ea", "#db2777", "#2563eb", "#475569")
+COLOURS = ("#6b7280", "#0891b2", "#65a30d", "#d97706", "#dc2626", "#9333ea", "#0d9488", "#db2777", "#2563eb", "#475569")
 
 
 def place(edges):

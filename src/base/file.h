@@ -33,6 +33,24 @@ kt_status kt_file_read(const char *path, unsigned char **bytes, size_t *n_bytes)
  * when the disk is full or the directory cannot be written. */
 kt_status kt_file_replace(const char *path, const void *bytes, size_t n_bytes);
 
+/* A file that is written piece by piece and takes the place of another when it is whole. */
+typedef struct kt_replacement {
+    int fd; /* -1: none is under way */
+    size_t n_bytes;
+    char path[KT_PATH_BYTES], temporary[KT_PATH_BYTES];
+} kt_replacement;
+
+/* Begins "path.tmp.PID"; behind symbolic links, which stay. KT_IO: nothing was begun. */
+kt_status kt_replacement_begin(kt_replacement *out, const char *path);
+
+/* Adds bytes at its end; or writes over its first ones. KT_IO: it must be ended as a failure. */
+kt_status kt_replacement_append(kt_replacement *replacement, const void *bytes, size_t n_bytes);
+kt_status kt_replacement_write_front(kt_replacement *replacement, const void *bytes, size_t n_bytes);
+
+/* With KT_OK: fsynced, renamed, directory fsynced; the file at the path is now this one, or, KT_IO, still the old one.
+ * With any other status, which is returned: the temporary file is gone. */
+kt_status kt_replacement_end(kt_replacement *replacement, kt_status status);
+
 /* How many of the bytes are written: fewer than n_bytes when an error (errno) has stopped it. A call that a signal
  * interrupts is made again. */
 size_t kt_file_write(int fd, const void *bytes, size_t n_bytes);

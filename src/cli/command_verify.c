@@ -131,7 +131,8 @@ const kt_command kt_command_verify = {
             "the job\n"
             "that has it as run.dir.\n"
             "\n"
-            "  --reached   print only how far it has come: the step of the newest good checkpoint, -1 for none, or "
+            "  --reached   print only how far it has come: the step of the newest good checkpoint or snapshot, -1 for "
+            "none, or "
             "trials on "
             "record\n"
             "  --sweep     JOB.ini is a sweep's\n",

@@ -104,7 +104,7 @@ kt_status kt_hdf5_create(kt_hdf5 **out)
     if (file->fd < 0)
         return give(out, file, kt_fail(KT_NO_MEMORY, "no file in memory: %s", strerror(errno)));
     hid_t access = new_access();
-    kt_hdf5_use_descriptor(access, file->fd);
+    kt_hdf5_use_descriptor(access, file->fd, &file->code);
     file->id = H5Fcreate(file->name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     kt_status status = file->id >= 0 ? KT_OK : kt_hdf5_fail(KT_INTERNAL, file, "", "cannot be created in memory");
     H5Pclose(access);
@@ -116,7 +116,7 @@ kt_status kt_hdf5_open_descriptor(kt_hdf5 **out, int fd, const char *name)
     KT_TRY(new_file(out, name));
     kt_hdf5 *file = *out;
     hid_t access = new_access();
-    kt_hdf5_use_descriptor(access, fd);
+    kt_hdf5_use_descriptor(access, fd, &file->code);
     file->id = H5Fopen(file->name, H5F_ACC_RDONLY, access);
     kt_status status = file->id >= 0 ? KT_OK : fail_open(file);
     H5Pclose(access);

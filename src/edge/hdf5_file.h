@@ -68,10 +68,11 @@ kt_status kt_hdf5_visit(kt_hdf5 *file,
                         bool (*visit)(void *context, const char *path, size_t n_dims, const size_t *dims),
                         void *context);
 
-/* The whole new file, from its first byte to its last, in pieces; nothing can be written to it after. Rows that come
- * later are made here. What `take` fails with ends it. */
+/* The whole new file, which messages call `path`, from its first byte to its last, in pieces; nothing can be written to
+ * it after. Rows that come later are made here. KT_IO: there was no room for it in memory. What `take` fails with ends
+ * it. */
 typedef kt_status kt_hdf5_take(void *context, const void *bytes, size_t n_bytes);
-kt_status kt_hdf5_stream(kt_hdf5 *file, kt_hdf5_take *take, void *context);
+kt_status kt_hdf5_stream(kt_hdf5 *file, const char *path, kt_hdf5_take *take, void *context);
 
 /* Replaces `path` atomically by the new file. KT_IO. */
 kt_status kt_hdf5_save(kt_hdf5 *file, const char *path);

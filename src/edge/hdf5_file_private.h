@@ -20,12 +20,14 @@ struct kt_hdf5 {
     char *name;      /* for messages */
     hsize_t n_bytes; /* of the file that was opened; 0 for a new one, which is ours to trust */
     int fd;          /* of a new one: where it lies in memory; else -1 */
+    int code;        /* errno of the first write to memory that failed; 0: none */
     size_t n_later, room_later;
     later_rows *later; /* [n_later], owned */
 };
 
-/* From now on files are opened with this access by what fd shows, whatever the name. fd is copied with each. */
-void kt_hdf5_use_descriptor(hid_t access, int fd);
+/* From now on files are opened with this access by what fd shows, whatever the name. fd is copied with each; *code is
+ * set to the errno of the first write that fails, of which HDF5 is told nothing. */
+void kt_hdf5_use_descriptor(hid_t access, int fd, int *code);
 
 /* A new dataset; data NULL: only its place in the file. */
 kt_status kt_hdf5_write_dataset(kt_hdf5 *file, const char *path, hid_t type, size_t n_dims, const size_t *dims,

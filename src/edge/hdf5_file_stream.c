@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
-#include "base/replacement.h"
 #include "edge/hdf5_file_private.h"
 
 /* Rows are made so many bytes at a time, and whole panels of 16 of them. */
@@ -88,10 +88,12 @@ static kt_status stream_all(kt_hdf5 *file, size_t n_bytes, kt_hdf5_take *take, v
     return stream_written(file, at, n_bytes, take, context, piece);
 }
 
-kt_status kt_hdf5_stream(kt_hdf5 *file, kt_hdf5_take *take, void *context)
+kt_status kt_hdf5_stream(kt_hdf5 *file, const char *path, kt_hdf5_take *take, void *context)
 {
     const herr_t closed = H5Fclose(file->id);
     file->id = -1;
+    if (file->code != 0)
+        return kt_fail(KT_IO, "%s: cannot be made in memory: %s", path, strerror(file->code));
     const off_t n_bytes = closed >= 0 ? lseek(file->fd, 0, SEEK_END) : -1;
     if (n_bytes <= 0)
         return kt_hdf5_fail(KT_INTERNAL, file, "", "cannot be ended");
@@ -112,5 +114,5 @@ kt_status kt_hdf5_save(kt_hdf5 *file, const char *path)
 {
     kt_replacement to;
     KT_TRY(kt_replacement_begin(&to, path));
-    return kt_replacement_end(&to, kt_hdf5_stream(file, append, &to));
+    return kt_replacement_end(&to, kt_hdf5_stream(file, path, append, &to));
 }

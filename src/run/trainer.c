@@ -163,6 +163,8 @@ static void ask_all(kt_trainer *t)
 kt_status kt_trainer_run(kt_trainer *t, kt_stop_reason *reason)
 {
     const char *before = kt_activity_begin("training");
+    if (!t->saving.is_open) /* by who does not save */
+        KT_TRY(kt_trainer_open_saving(t, 0));
     KT_TRY(kt_comm_agree(t->comm, kt_trainer_start_files(t)));
     t->start_seconds = t->tried.last_seconds = kt_timer_seconds();
     kt_trainer_start_clock(t);

@@ -31,6 +31,7 @@ typedef struct kt_arrangements_tried {
 
 /* How it is saved. */
 typedef struct kt_saving {
+    bool is_open;
     bool takes_snapshots; /* the same on all ranks, as are path, shape and newest */
     char path[KT_PATH_BYTES];
     kt_snapshot_shape shape;

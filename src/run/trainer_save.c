@@ -110,6 +110,7 @@ kt_status kt_trainer_open_saving(kt_trainer *t, uint64_t run)
         char path[KT_PATH_BYTES];
     } news = {false, ""};
     kt_status status = KT_OK;
+    s->is_open = true;
     s->newest = -1;
     if (t->root) {
         const bool wanted = t->dir != NULL && run != 0 && t->config->checkpoint.snapshots[0] == '/';

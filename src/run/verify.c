@@ -9,6 +9,8 @@
 #include "engine/config.h"
 #include "saving/checkpoint.h"
 #include "saving/checkpoint_file.h"
+#include "saving/run_number.h"
+#include "saving/snapshot.h"
 
 enum { NOTE_BYTES = 160 };
 
@@ -131,11 +133,30 @@ static kt_status look_at_checkpoints(const char *dir, kt_log *log, kt_verified *
     return KT_OK;
 }
 
+/* What is in memory is looked at by its heads alone: who goes on from it looks at all of it. */
+static void look_for_snapshot(const char *dir, kt_log *log, kt_verified *out)
+{
+    char path[KT_PATH_BYTES];
+    unsigned char *text;
+    size_t n_bytes;
+    kt_config config;
+    if (kt_file_path(path, "%s/config.ini", dir) != KT_OK || kt_file_read(path, &text, &n_bytes) != KT_OK)
+        return;
+    const kt_status status = kt_config_parse(path, (const char *)text, n_bytes, 0, NULL, &config);
+    kt_memory_free(text);
+    const int64_t step = status == KT_OK ? kt_snapshots_peek(config.checkpoint.snapshots, kt_run_number_read(dir)) : -1;
+    if (step > out->newest_step)
+        out->newest_step = step;
+    if (step >= 0 && log != NULL)
+        kt_log_line(log, "memory   a snapshot of step %lld in %s", (long long)step, config.checkpoint.snapshots);
+}
+
 kt_status kt_verify_run(const char *dir, kt_log *log, kt_verified *out)
 {
     char path[KT_PATH_BYTES];
     *out = (kt_verified){.newest_step = -1};
     KT_TRY(look_at_checkpoints(dir, log, out));
+    look_for_snapshot(dir, log, out);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         KT_TRY(kt_file_path(path, "%s/%s", dir, files[i].name));
         if (kt_file_exists(path))

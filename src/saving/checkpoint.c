@@ -49,7 +49,8 @@ static void make_rows(const void *tensor, const void *data, size_t first, size_t
 }
 
 /* Only when the file goes to disk are its rows made: the largest tensor of a file needs no memory. */
-static kt_status write_tensor(kt_hdf5 *file, const char *path, const kt_tensor *tensor, float *data)
+static kt_status write_tensor(kt_hdf5 *file, const char *path, const kt_tensor *tensor,
+                              float *data) // NOLINT(readability-non-const-parameter): others read into it
 {
     return kt_hdf5_write_later(file, path, KT_F32, tensor->n_dims, tensor->dims,
                                (kt_hdf5_rows){make_rows, tensor, data});

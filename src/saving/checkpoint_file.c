@@ -13,7 +13,6 @@
 #include <zlib.h>
 
 #include "base/memory.h"
-#include "base/replacement.h"
 
 /* The text is padded with zeros. */
 enum { HEADER_BYTES = 512, PIECE_BYTES = 1 << 20 };
@@ -55,7 +54,7 @@ kt_status kt_checkpoint_file_write(const char *path, kt_hdf5 *file)
     KT_TRY(kt_replacement_begin(&i.to, path));
     kt_status status = kt_replacement_append(&i.to, header, HEADER_BYTES);
     if (status == KT_OK)
-        status = kt_hdf5_stream(file, append, &i);
+        status = kt_hdf5_stream(file, path, append, &i);
     if (status == KT_OK) {
         make_header(header, KT_CHECKPOINT_FORMAT, i.to.n_bytes - HEADER_BYTES, i.crc);
         status = kt_replacement_write_front(&i.to, header, HEADER_BYTES);

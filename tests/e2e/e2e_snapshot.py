@@ -1,0 +1,91 @@
+"""Snapshots in memory: a killed run goes on from its last steps, and a checkpoint is written while it trains on."""
+import os
+import signal
+
+import e2e
+
+MEMORY = os.path.abspath("memory")
+STEPS = "model.dropout=0.2 model.batch_norm=true train.epochs=6 checkpoint.every_epochs=0 checkpoint.overhead=1000 parallel.ranks=all "
+KEYS = STEPS + f"checkpoint.snapshots={MEMORY} "
+
+
+def resumed_step(out):
+    line = next(line for line in out.splitlines() if line.startswith("resume from"))
+    assert "snapshot in memory" in line, line
+    return int(line.split("step ")[1].split(";")[0])
+
+
+def kill(directory, keys, ranks, point, rank=None):
+    process = e2e.start(directory, keys, ranks, point=point + ":wait")
+    process.wait_at_point()
+    if rank is not None:
+        process.kill_rank(process.ranks_running()[rank])
+    process.kill()
+
+
+def every_step():
+    """Killed with snapshots of every step and no checkpoint, a run loses a step at most, on other ranks, to the same end."""
+    last = 0
+    for ranks, point, rank in ((2, "snapshot@0:1", None), (3, "snapshot@0:9", 2), (1, "snapshot:14", None), (2, "step@1:8", 0)):
+        kill("killed", KEYS, ranks, point, rank)
+        assert not e2e.checkpoints("killed")
+        last += int(point.split(":")[1])
+        told = e2e.ktrain("verify", "--reached", "killed").out
+        assert last - 2 <= int(told) <= last + 1, f"{told}: {last} were reached"
+        last = int(told)
+    done = e2e.train("killed", KEYS, ranks=2)
+    assert resumed_step(done.out) in (last, last - 1), done.out
+    e2e.train("whole", STEPS + "checkpoint.snapshots=off", ranks=2)
+    e2e.check_same_run("whole", "killed")
+    assert not os.listdir(MEMORY), "what a run has left in memory is removed when it ends"
+
+
+def beside():
+    """While the writer of a checkpoint stands still the training goes on; a kill then loses neither the checkpoint before nor the snapshots."""
+    keys = KEYS.replace("every_epochs=0", "every_epochs=2")
+    process = e2e.start("beside", keys, 2, point="file_written@0:4:wait")  # config.ini, best.h5, the first checkpoint, best.h5
+    process.wait_at_point()
+    e2e.wait_for(lambda: int(e2e.ktrain("verify", "--reached", "beside").out) > 36, "a step behind the fourth epoch")
+    assert [os.path.basename(path) for path in e2e.checkpoints("beside")] == ["step-0000000018.h5"]
+    process.kill()
+    done = e2e.train("beside", keys, ranks=2)
+    assert resumed_step(done.out) > 36, done.out
+    e2e.check_same_run("whole", "beside")
+
+
+def newer_checkpoint():
+    """A checkpoint that is newer than the snapshots is what counts, and a run directory that was removed takes its snapshots with it."""
+    kill("newer", KEYS, 1, "snapshot:4")
+    e2e.train("newer", KEYS + "checkpoint.snapshots=off train.max_steps=20".replace("checkpoint.snapshots=off", f"checkpoint.snapshots={MEMORY}"))
+    done = e2e.train("newer", KEYS)
+    assert "step-0000000020.h5" in done.out, done.out
+    kill("gone", KEYS, 1, "snapshot:4")
+    assert len(os.listdir(MEMORY)) == 1
+    os.rename("gone", "gone.away")
+    done = e2e.train("gone", KEYS)
+    assert "resume" not in done.out and not os.listdir(MEMORY), done.out
+
+
+def none():
+    """Where there can be none the run says why, and comes to the same end with checkpoints alone."""
+    done = e2e.train("none", STEPS + f"checkpoint.snapshots={MEMORY}/absent")
+    assert "saving no snapshots" in done.out and "absent" in done.out, done.out
+    e2e.check_same_run("whole", "none")
+    e2e.train("none", "checkpoint.snapshots=here", code=e2e.CONFIG, words=("checkpoint.snapshots = here", "must be off"))
+
+
+def preempted():
+    """SIGTERM saves as ever, and leaves nothing in memory."""
+    process = e2e.start("asked", KEYS, 1, point="snapshot:12:wait")
+    process.wait_at_point()
+    process.popen.send_signal(signal.SIGTERM)
+    process.let_go()
+    e2e.expect(process, code=75, words=("asked to stop",))
+    assert len(e2e.checkpoints("asked")) == 1 and not os.listdir(MEMORY)
+
+
+e2e.needs_points()
+e2e.write_data()
+e2e.write_job(text=e2e.JOB.replace("every_epochs = 1\nsnapshots = off\n", ""))
+os.mkdir(MEMORY)
+e2e.main(every_step, beside, newer_checkpoint, none, preempted)
