@@ -12,12 +12,14 @@
 #include "edge/comm_private.h"
 
 /* Twice a line: the processor fetches lines in pairs. */
-enum { APART = 128, SPINS = 3000 };
+enum { APART = 128, SPINS = 3000, N_RAISED = 2 * KT_MAIL_WORDS };
 
 /* Before a rank's two outboxes; written by it alone. */
 typedef struct box {
-    _Alignas(APART) atomic_uint round;      /* of its last letter */
-    _Atomic uint64_t raised[KT_MAIL_WORDS]; /* the letter with which a word was raised; 0: not yet */
+    _Alignas(APART) atomic_uint round; /* of its last letter */
+    /* The letters with which a word was raised last, and before that; 0: not yet. The one before stays for ranks that
+     * have not read it: nobody raises a word three times before all have heard the first. */
+    _Atomic uint64_t raised[N_RAISED];
 } box;
 
 /* By MPI a rank's box is in its own memory, and copies of the others' beside it. */
@@ -30,7 +32,7 @@ struct kt_mail {
     unsigned spins;
     char *memory;                                     /* of all boxes */
     char *own_memory;                                 /* the same, when letters go by MPI */
-    uint64_t *words;                                  /* by MPI: [size x KT_MAIL_WORDS] */
+    uint64_t *words;                                  /* by MPI: [size x N_RAISED] */
     int *counts, *starts, *from_counts, *from_starts; /* by MPI: [size] */
 };
 
@@ -60,7 +62,7 @@ static kt_status prepare_mpi(kt_mail *mail)
     if (mail->own_memory == NULL)
         return KT_NO_MEMORY;
     mail->memory = mail->own_memory;
-    KT_TRY(KT_NEW(mail->words, n * KT_MAIL_WORDS));
+    KT_TRY(KT_NEW(mail->words, n * N_RAISED));
     KT_TRY(KT_NEW(mail->counts, 4 * n));
     mail->starts = mail->counts + n;
     mail->from_counts = mail->counts + 2 * n;
@@ -144,14 +146,14 @@ static int as_count(size_t n)
 /* The words, then the letters. */
 static void send_by_mpi(kt_mail *mail, const size_t *size)
 {
-    uint64_t own[KT_MAIL_WORDS];
-    for (size_t w = 0; w < KT_MAIL_WORDS; w++)
+    uint64_t own[N_RAISED];
+    for (size_t w = 0; w < N_RAISED; w++)
         own[w] = atomic_load_explicit(&box_of(mail, mail->comm->rank)->raised[w], memory_order_relaxed);
     KT_WAIT("letters between hosts",
-            MPI_Allgather(own, KT_MAIL_WORDS, MPI_UINT64_T, mail->words, KT_MAIL_WORDS, MPI_UINT64_T, mail->comm->mpi));
+            MPI_Allgather(own, N_RAISED, MPI_UINT64_T, mail->words, N_RAISED, MPI_UINT64_T, mail->comm->mpi));
     for (int r = 0; r < mail->comm->size; r++) {
-        for (size_t w = 0; w < KT_MAIL_WORDS; w++)
-            atomic_store_explicit(&box_of(mail, r)->raised[w], mail->words[(size_t)r * KT_MAIL_WORDS + w],
+        for (size_t w = 0; w < N_RAISED; w++)
+            atomic_store_explicit(&box_of(mail, r)->raised[w], mail->words[(size_t)r * N_RAISED + w],
                                   memory_order_relaxed);
         mail->counts[r] = as_count(size[r]);
         mail->starts[r] = as_count((size_t)(letter_of(mail, r, mail->round) - mail->memory));
@@ -204,18 +206,24 @@ const void *kt_mail_inbox(kt_mail *mail, int from)
     return letter_of(mail, from, mail->round);
 }
 
-void kt_mail_raise(kt_mail *mail, unsigned word)
+static uint64_t letter_with(const kt_mail *mail, int rank, unsigned word, unsigned time)
 {
-    _Atomic uint64_t *raised = &box_of(mail, mail->comm->rank)->raised[word];
-    if (atomic_load_explicit(raised, memory_order_relaxed) == 0)
-        atomic_store_explicit(raised, mail->n_for_all + 1, memory_order_relaxed);
+    return atomic_load_explicit(&box_of(mail, rank)->raised[2 * word + time], memory_order_relaxed);
 }
 
-/* Others' boxes, or the copies of them, still say that it is raised until their next letter. */
+void kt_mail_raise(kt_mail *mail, unsigned word)
+{
+    const int me = mail->comm->rank;
+    const uint64_t first = letter_with(mail, me, word, 0), second = letter_with(mail, me, word, 1);
+    if (first <= mail->lowered[word] && second <= mail->lowered[word])
+        atomic_store_explicit(&box_of(mail, me)->raised[2 * word + (first > second)], mail->n_for_all + 1,
+                              memory_order_relaxed);
+}
+
+/* The boxes stay as they are: a rank that is behind has yet to read them. */
 void kt_mail_lower(kt_mail *mail, unsigned word)
 {
     mail->lowered[word] = mail->n_for_all;
-    atomic_store_explicit(&box_of(mail, mail->comm->rank)->raised[word], 0, memory_order_relaxed);
 }
 
 /* What is raised with a later letter, by a rank that is ahead, does not count yet. */
@@ -224,9 +232,9 @@ unsigned kt_mail_raised(kt_mail *mail)
     unsigned words = 0;
     for (int r = 0; r < mail->comm->size; r++) {
         wait_for(mail, r, mail->round);
-        for (unsigned w = 0; w < KT_MAIL_WORDS; w++) {
-            const uint64_t with = atomic_load_explicit(&box_of(mail, r)->raised[w], memory_order_relaxed);
-            words |= (unsigned)(with > mail->lowered[w] && with <= mail->n_for_all) << w;
+        for (unsigned w = 0; w < N_RAISED; w++) {
+            const uint64_t with = letter_with(mail, r, w / 2, w % 2);
+            words |= (unsigned)(with > mail->lowered[w / 2] && with <= mail->n_for_all) << w / 2;
         }
     }
     return words;

@@ -39,8 +39,8 @@ const void *kt_mail_inbox(kt_mail *mail, int from);
  * same letter, and from then on. _raised: a bit for each word. Local. */
 enum { KT_MAIL_WORDS = 5 };
 void kt_mail_raise(kt_mail *mail, unsigned word);
-void kt_mail_lower(kt_mail *mail,
-                   unsigned word); /* by all ranks, after the same letter, when all have found it raised */
+/* By each rank after the same letter, when it has found the word raised; it may be raised again then. */
+void kt_mail_lower(kt_mail *mail, unsigned word);
 unsigned kt_mail_raised(kt_mail *mail);
 
 /* Letters for all that were sent so far. Local. */
