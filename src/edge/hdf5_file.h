@@ -12,8 +12,8 @@ typedef struct kt_hdf5 kt_hdf5;
 
 /* A new, empty file in memory. KT_NO_MEMORY, KT_INTERNAL. */
 kt_status kt_hdf5_create(kt_hdf5 **out);
-/* Opens what an open descriptor shows, read-only and without a lock: the very file, whatever its path leads to by now. fd
- * stays the caller's, and may be closed then. KT_DATA. */
+/* Opens what an open descriptor shows, read-only and without a lock: the very file, whatever its path leads to by now.
+ * fd stays the caller's, and may be closed then. KT_DATA. */
 kt_status kt_hdf5_open_descriptor(kt_hdf5 **out, int fd, const char *name);
 /* Opens a file on disk, read-only and under HDF5's lock, where the file system has locks. KT_NO_INPUT; KT_DATA, with
  * HDF5's reason and what to do: another program is writing it, its writer has not closed it, it is truncated. */
@@ -28,8 +28,8 @@ kt_status kt_hdf5_write(kt_hdf5 *file, const char *path, kt_type type, size_t n_
 kt_status kt_hdf5_write_text(kt_hdf5 *file, const char *path, const char *text);
 kt_status kt_hdf5_write_texts(kt_hdf5 *file, const char *path, size_t n, char *const *texts);
 
-/* The same as kt_hdf5_write, but data are made only when the file is streamed, and take no memory before: make writes rows
- * [first, first + n) of dims[0] to `rows`. what and data are borrowed until then. */
+/* The same as kt_hdf5_write, but data are made only when the file is streamed, and take no memory before: make writes
+ * rows [first, first + n) of dims[0] to `rows`. what and data are borrowed until then. */
 typedef struct kt_hdf5_rows {
     void (*make)(const void *what, const void *data, size_t first, size_t n, void *rows);
     const void *what, *data;

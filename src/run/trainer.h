@@ -49,8 +49,8 @@ void kt_trainer_set_pulse(kt_trainer *trainer, kt_pulse pulse);
 void kt_trainer_try_arrangements(kt_trainer *trainer);
 bool kt_trainer_has_tried(const kt_trainer *trainer);
 
-/* Before anything is resumed, for a run that is saved: room for snapshots of the run directory with this number, which is rank 0's (0: it has none),
- * and for the best weights. Collective. */
+/* Before anything is resumed, for a run that is saved: room for snapshots of the run directory with this number, which
+ * is rank 0's (0: it has none), and for the best weights. Collective. */
 kt_status kt_trainer_open_saving(kt_trainer *trainer, uint64_t run);
 
 /* Takes over the state in rank 0's `file`, written for the same network (NULL: none, as elsewhere), or that of a newer
