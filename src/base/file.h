@@ -41,7 +41,7 @@ typedef struct kt_replacement {
 } kt_replacement;
 
 /* Begins "path.tmp.PID"; behind symbolic links, which stay. KT_IO: nothing was begun. */
-kt_status kt_replacement_begin(kt_replacement *out, const char *path);
+kt_status kt_replacement_begin(kt_replacement *r, const char *path);
 
 /* Adds bytes at its end; or writes over its first ones. KT_IO: it must be ended as a failure. */
 kt_status kt_replacement_append(kt_replacement *replacement, const void *bytes, size_t n_bytes);

@@ -1,6 +1,6 @@
-/* When and how a run is saved: snapshots in memory (saving/snapshot.h) every few steps, and checkpoints on disk, which a
- * thread of rank 0 writes from a snapshot while training goes on. Rank 0 has the clock; the others hear of it by words
- * that go round with a step. */
+/* When and how a run is saved: snapshots in memory (saving/snapshot.h) every few steps, and checkpoints on disk, which
+ * a thread of rank 0 writes from a snapshot while training goes on. Rank 0 has the clock; the others hear of it by
+ * words that go round with a step. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -331,6 +331,7 @@ static void take_snapshot(kt_trainer *t, int which)
     t->state.progress.seconds = kt_trainer_seconds(t);
     if (kt_exchange_is_dealt(t->exchange))
         kt_exchange_gather_state(t->exchange);
+    KT_TEST_POINT("copying");
     if (copies(t))
         kt_snapshots_put(s->snapshots, which, t->network, seat, t->state.progress.step);
     s->newest = which;
@@ -415,6 +416,7 @@ static kt_status save_beside(kt_trainer *t, bool waits)
     int which = t->root ? next_snapshot(&t->saving) : 0;
     kt_comm_broadcast(t->work, 0, &which, sizeof which);
     take_snapshot(t, which);
+    kt_comm_barrier(t->work); /* every rank has copied what is its own: now it can be read */
     kt_status status = kt_comm_agree(t->work, t->root ? begin_job(t) : KT_OK);
     return status == KT_OK && waits ? finish_job(t) : status;
 }

@@ -321,16 +321,17 @@ kt_status kt_checkpoint_read_tensors(kt_hdf5 *file, const char *group, const kt_
     return each_model_tensor(file, group, network, model, read_tensor);
 }
 
-kt_status kt_checkpoint_read(kt_hdf5 *file, const kt_run_view *s)
+kt_status kt_checkpoint_read(kt_hdf5 *file, const kt_run_view *view)
 {
-    KT_TRY(kt_checkpoint_read_tensors(file, "/model", s->network, s->now));
+    KT_TRY(kt_checkpoint_read_tensors(file, "/model", view->network, view->now));
     for (size_t i = 0; i < N_FIELDS; i++)
-        KT_TRY(kt_hdf5_read_into(file, fields[i].path, fields[i].type, 0, NULL, (char *)s->state + fields[i].offset));
-    const char *best = best_is_another(s) ? "/best" : "/model";
-    if (s->state->stopping.best_epoch > 0)
-        KT_TRY(kt_checkpoint_read_tensors(file, best, s->network, s->best));
-    KT_TRY(each_slot(file, s, read_tensor));
-    return read_history(file, s->history);
+        KT_TRY(
+            kt_hdf5_read_into(file, fields[i].path, fields[i].type, 0, NULL, (char *)view->state + fields[i].offset));
+    const char *best = best_is_another(view) ? "/best" : "/model";
+    if (view->state->stopping.best_epoch > 0)
+        KT_TRY(kt_checkpoint_read_tensors(file, best, view->network, view->best));
+    KT_TRY(each_slot(file, view, read_tensor));
+    return read_history(file, view->history);
 }
 
 kt_status kt_checkpoint_read_split(kt_hdf5 *file, kt_split *split)

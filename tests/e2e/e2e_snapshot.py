@@ -1,10 +1,12 @@
 """Snapshots in memory: a killed run goes on from its last steps, and a checkpoint is written while it trains on."""
 import os
 import signal
+import time
 
 import e2e
 
-STEPS = "model.dropout=0.2 model.batch_norm=true train.epochs=6 checkpoint.every_epochs=0 checkpoint.overhead=1000 parallel.ranks=all "
+# Layers of more than 8,192 weights: those have panels, which the ranks share.
+STEPS = "model.hidden=[512,24] model.dropout=0.2 model.batch_norm=true train.epochs=6 checkpoint.every_epochs=0 checkpoint.overhead=1000 parallel.ranks=all "
 
 
 class Memory:
@@ -34,7 +36,7 @@ def kill(directory, keys, ranks, point, rank=None):
 
 
 def every_step():
-    """Killed with snapshots of every step and no checkpoint, a run loses a step at most, on other ranks, to the same end."""
+    """Killed with snapshots of every step and no checkpoint, a run loses a step or two, on other ranks, to the same end."""
     memory = Memory("every_step")
     last = 0
     for ranks, point, rank in ((2, "snapshot@0:1", None), (3, "snapshot@0:9", 2), (1, "snapshot:14", None), (2, "step@1:8", 0)):
@@ -42,7 +44,7 @@ def every_step():
         assert not e2e.checkpoints("killed")
         last += int(point.split(":")[1])
         told = e2e.ktrain("verify", "--reached", "killed").out
-        assert last - 2 <= int(told) <= last + 1, f"{told}: {last} were reached"
+        assert last - 2 <= int(told) <= last + 2, f"{told}: {last} were reached"
         last = int(told)
     done = e2e.train("killed", memory.keys, ranks=2)
     assert resumed_step(done.out) in (last, last - 1), done.out
@@ -63,6 +65,19 @@ def beside():
     done = e2e.train("beside", keys, ranks=2)
     assert resumed_step(done.out) > 38, done.out
     e2e.check_same_run("whole", "beside")
+
+
+def slow_rank():
+    """A checkpoint is read from a snapshot only when the last rank has copied what it owns."""
+    memory = Memory("slow_rank")
+    keys = memory.keys.replace("epochs=6", "epochs=1").replace("overhead=1000", "overhead=0.00001")
+    process = e2e.start("slow", keys, 3, point="copying@2:1:wait")
+    process.wait_at_point()
+    time.sleep(0.3)  # in which a writer that does not wait for it would be done
+    process.let_go()
+    e2e.expect(process)
+    e2e.train("quick", keys.replace(memory.path, "off"), ranks=1)
+    e2e.check_same_run("quick", "slow")
 
 
 def newer_checkpoint():
@@ -102,4 +117,4 @@ e2e.needs_points()
 e2e.write_data()
 e2e.write_job(text=e2e.JOB.replace("every_epochs = 1\nsnapshots = off\n", ""))
 e2e.train("whole", STEPS + "checkpoint.snapshots=off", ranks=2)
-e2e.main(every_step, beside, newer_checkpoint, none, preempted)
+e2e.main(every_step, beside, slow_rank, newer_checkpoint, none, preempted)
