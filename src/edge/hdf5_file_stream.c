@@ -79,7 +79,8 @@ static kt_status stream_rows(const later_rows *later, kt_hdf5_take *take, void *
 static kt_status stream_all(kt_hdf5 *file, size_t n_bytes, kt_hdf5_take *take, void *context, unsigned char *piece)
 {
     size_t at = 0;
-    qsort(file->later, file->n_later, sizeof *file->later, by_place);
+    if (file->n_later > 0) /* there is no array without one */
+        qsort(file->later, file->n_later, sizeof *file->later, by_place);
     for (const later_rows *l = file->later; l < file->later + file->n_later; l++) {
         KT_TRY(stream_written(file, at, l->at, take, context, piece));
         KT_TRY(stream_rows(l, take, context));
