@@ -15,25 +15,33 @@
 
 /* ---- what HDF5 said ---- */
 
+typedef struct reason {
+    char text[SHORT_TEXT_BYTES];
+    bool no_memory;
+} reason;
+
 static herr_t take_description(unsigned n, const H5E_error2_t *error, void *context)
 {
+    reason *r = context;
     (void)n;
-    snprintf(context, SHORT_TEXT_BYTES, "%s", error->desc != NULL ? error->desc : "no reason given");
+    snprintf(r->text, sizeof r->text, "%s", error->desc != NULL ? error->desc : "no reason given");
+    r->no_memory = error->maj_num == H5E_RESOURCE;
     return 1; /* the innermost is enough */
 }
 
 /* Any call of HDF5 that succeeds forgets the reason of the one that failed: this comes before all others. */
-static void take_reason(char reason[SHORT_TEXT_BYTES])
+static reason take_reason(void)
 {
-    snprintf(reason, SHORT_TEXT_BYTES, "no reason given");
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_description, reason);
+    reason r = {"no reason given", false};
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_description, &r);
+    return r;
 }
 
 kt_status kt_hdf5_fail(kt_status code, const kt_hdf5 *file, const char *path, const char *what)
 {
-    char reason[SHORT_TEXT_BYTES];
-    take_reason(reason);
-    return kt_fail(code, "%s: %s%s%s (HDF5: %s)", file->name, what, path[0] != '\0' ? " " : "", path, reason);
+    const reason r = take_reason();
+    return kt_fail(r.no_memory ? KT_NO_MEMORY : code, "%s: %s%s%s (HDF5: %s)", file->name, what,
+                   path[0] != '\0' ? " " : "", path, r.text);
 }
 
 /* ---- open and close ---- */
@@ -52,16 +60,20 @@ static const struct {
 
 static kt_status fail_open(const kt_hdf5 *file)
 {
-    char reason[SHORT_TEXT_BYTES];
-    take_reason(reason);
+    const reason r = take_reason();
     size_t i = 0;
-    while (strstr(reason, refusals[i].reason) == NULL)
+    while (strstr(r.text, refusals[i].reason) == NULL)
         i++;
-    return kt_fail(KT_DATA, "%s: %s (HDF5: %s)", file->name, refusals[i].words, reason);
+    if (r.no_memory)
+        return kt_fail(KT_NO_MEMORY, "%s: no memory to open it (HDF5: %s)", file->name, r.text);
+    return kt_fail(KT_DATA, "%s: %s (HDF5: %s)", file->name, refusals[i].words, r.text);
 }
 
+/* At the end of the process HDF5 1.10 closes by itself what it could not close before, and crashes. Here all files are
+ * closed by whoever opened them. */
 static hid_t new_access(void)
 {
+    H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access >= 0)

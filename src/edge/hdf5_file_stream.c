@@ -52,7 +52,7 @@ static kt_status stream_written(const kt_hdf5 *file, size_t begin, size_t end, k
         const size_t wanted = end - begin < PIECE_BYTES ? end - begin : PIECE_BYTES;
         const ssize_t got = pread(file->fd, piece, wanted, (off_t)begin);
         if (got <= 0)
-            return kt_fail(KT_INTERNAL, "%s: cannot be read back: %s", file->name,
+            return kt_fail(KT_IO, "%s: cannot be read back: %s", file->name,
                            got < 0 ? strerror(errno) : "it has shrunk");
         KT_TRY(take(context, piece, (size_t)got));
         begin += (size_t)got;

@@ -1,51 +1,51 @@
 /* The machine-readable side of report.h: summary.json and confusion.csv. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/text.h"
+#include "run/json.h"
 #include "run/report.h"
-
-/* JSON has no NaN: what is not finite is null. */
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 static json_t *scores_json(const kt_scores *s)
 {
-    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "samples", (json_int_t)s->samples, "accuracy", number(s->accuracy),
-                     "cross_entropy", number(s->cross_entropy), "balanced_accuracy", number(s->balanced_accuracy),
-                     "macro_f1", number(s->macro_f1));
+    json_t *scores = kt_json_with(json_object(), "samples", json_integer(s->samples));
+    scores = kt_json_with(scores, "accuracy", kt_json_number(s->accuracy));
+    scores = kt_json_with(scores, "cross_entropy", kt_json_number(s->cross_entropy));
+    scores = kt_json_with(scores, "balanced_accuracy", kt_json_number(s->balanced_accuracy));
+    return kt_json_with(scores, "macro_f1", kt_json_number(s->macro_f1));
 }
 
 static json_t *parts_json(const kt_scores scores[KT_N_PARTS])
 {
     json_t *parts = json_object();
     for (int p = 0; p < KT_N_PARTS; p++)
-        json_object_set_new(parts, kt_part_names[p], scores_json(&scores[p]));
+        parts = kt_json_with(parts, kt_part_names[p], scores_json(&scores[p]));
     return parts;
+}
+
+static json_t *class_json(const kt_metrics *m, size_t c, const char *name)
+{
+    double precision, recall, f1;
+    int64_t samples = 0;
+    kt_metrics_class(m, c, &precision, &recall, &f1);
+    for (size_t k = 0; k < m->n_classes; k++)
+        samples += m->confusion[c * m->n_classes + k];
+    json_t *one = kt_json_with(json_object(), "class", json_integer((json_int_t)c));
+    one = kt_json_with(one, "samples", json_integer(samples));
+    one = kt_json_with(one, "precision", kt_json_number(precision));
+    one = kt_json_with(one, "recall", kt_json_number(recall));
+    one = kt_json_with(one, "f1", kt_json_number(f1));
+    return name != NULL ? kt_json_with(one, "name", kt_json_text(name)) : one;
 }
 
 static json_t *classes_json(const kt_metrics *m, char *const *class_names)
 {
     json_t *classes = json_array();
-    for (size_t c = 0; c < m->n_classes; c++) {
-        double precision, recall, f1;
-        int64_t samples = 0;
-        kt_metrics_class(m, c, &precision, &recall, &f1);
-        for (size_t k = 0; k < m->n_classes; k++)
-            samples += m->confusion[c * m->n_classes + k];
-        json_t *one = json_pack("{s:I, s:I, s:o, s:o, s:o}", "class", (json_int_t)c, "samples", (json_int_t)samples,
-                                "precision", number(precision), "recall", number(recall), "f1", number(f1));
-        json_t *name = class_names != NULL ? json_string(class_names[c]) : NULL;
-        if (name != NULL) /* NULL also when it is not UTF-8 */
-            json_object_set_new(one, "name", name);
-        json_array_append_new(classes, one);
-    }
+    for (size_t c = 0; c < m->n_classes; c++)
+        classes = kt_json_append(classes, class_json(m, c, class_names != NULL ? class_names[c] : NULL));
     return classes;
 }
 
@@ -53,9 +53,8 @@ static json_t *provenance_json(const kt_provenance *provenance)
 {
     json_t *texts = json_object();
     for (size_t i = 0; i < kt_n_provenance_rows; i++) {
-        json_t *text = json_string(kt_provenance_text(provenance, &kt_provenance_rows[i]));
-        if (text != NULL) /* NULL also when it is not UTF-8 */
-            json_object_set_new(texts, kt_provenance_rows[i].name, text);
+        const char *text = kt_provenance_text(provenance, &kt_provenance_rows[i]);
+        texts = kt_json_with(texts, kt_provenance_rows[i].name, kt_json_text(text));
     }
     return texts;
 }
@@ -64,10 +63,10 @@ static json_t *arrangement_json(const kt_arrangement *a, double seconds)
 {
     char text[80];
     kt_arrangement_describe(a, text, sizeof text);
-    json_t *out = json_pack("{s:s, s:I}", "arrangement", text, "ranks", (json_int_t)a->n_ranks);
-    if (seconds > 0) /* else no step of it was timed yet */
-        json_object_set_new(out, "step_seconds", number(seconds));
-    return out;
+    json_t *out = kt_json_with(json_object(), "arrangement", json_string(text));
+    out = kt_json_with(out, "ranks", json_integer((json_int_t)a->n_ranks));
+    /* else no step of it was timed yet */
+    return seconds > 0 ? kt_json_with(out, "step_seconds", kt_json_number(seconds)) : out;
 }
 
 /* How the ranks work at the end, and how others that were tried did. */
@@ -76,37 +75,37 @@ static json_t *arrangements_json(const kt_arrangement_times *times)
     json_t *tried = json_array();
     for (size_t i = 0; i < times->n; i++)
         if (times->seconds[i] > 0 && isfinite(times->seconds[i]))
-            json_array_append_new(tried, arrangement_json(&times->each[i], times->seconds[i]));
-    return json_pack("{s:o, s:o}", "now",
-                     arrangement_json(&times->each[times->current], times->seconds[times->current]), "tried", tried);
+            tried = kt_json_append(tried, arrangement_json(&times->each[i], times->seconds[i]));
+    json_t *now = arrangement_json(&times->each[times->current], times->seconds[times->current]);
+    return kt_json_with(kt_json_with(json_object(), "now", now), "tried", tried);
 }
 
 static json_t *summary_json(const kt_config *config, const kt_provenance *provenance, const kt_results *r,
                             char *const *class_names)
 {
     json_t *root = parts_json(kt_results_left(r));
-    json_object_set_new(root, "weights", json_string(r->leaves_best ? "best" : "last"));
-    json_object_set_new(root, "best", parts_json(r->best));
-    json_object_set_new(root, "last", parts_json(r->last));
-    json_object_set_new(root, "epochs", json_integer(r->epochs));
-    json_object_set_new(root, "steps", json_integer(r->steps));
-    json_object_set_new(root, "best_epoch", json_integer(r->best_epoch));
-    json_object_set_new(root, "stop_reason", json_string(kt_stop_reason_name(r->reason)));
-    json_object_set_new(root, "seconds", number(r->seconds));
-    json_object_set_new(root, "ranks", json_integer(r->ranks));
-    json_object_set_new(root, "attempts", json_integer(r->attempts.n));
-    json_object_set_new(root, "lost_steps", json_integer(r->attempts.lost_steps));
+    root = kt_json_with(root, "weights", json_string(r->leaves_best ? "best" : "last"));
+    root = kt_json_with(root, "best", parts_json(r->best));
+    root = kt_json_with(root, "last", parts_json(r->last));
+    root = kt_json_with(root, "epochs", json_integer(r->epochs));
+    root = kt_json_with(root, "steps", json_integer(r->steps));
+    root = kt_json_with(root, "best_epoch", json_integer(r->best_epoch));
+    root = kt_json_with(root, "stop_reason", json_string(kt_stop_reason_name(r->reason)));
+    root = kt_json_with(root, "seconds", kt_json_number(r->seconds));
+    root = kt_json_with(root, "ranks", json_integer(r->ranks));
+    root = kt_json_with(root, "attempts", json_integer(r->attempts.n));
+    root = kt_json_with(root, "lost_steps", json_integer(r->attempts.lost_steps));
     if (r->attempts.wall_seconds > 0) /* useful seconds of each second of all starts */
-        json_object_set_new(root, "effective_time", number(r->seconds / r->attempts.wall_seconds));
+        root = kt_json_with(root, "effective_time", kt_json_number(r->seconds / r->attempts.wall_seconds));
     if (r->arrangements.n > 0)
-        json_object_set_new(root, "arrangement", arrangements_json(&r->arrangements));
-    json_object_set_new(root, "parameters", json_integer((json_int_t)r->n_parameters));
-    json_object_set_new(root, "memory_bytes", json_integer((json_int_t)r->memory_bytes));
-    json_object_set_new(root, "seed", json_integer(config->run.seed));
-    json_object_set_new(root, "split_seed", json_integer(config->split.seed));
-    json_object_set_new(root, "provenance", provenance_json(provenance));
-    json_object_set_new(root, "classes_part", json_string(kt_part_names[r->detail_part]));
-    json_object_set_new(root, "classes", classes_json(&r->detail, class_names));
+        root = kt_json_with(root, "arrangement", arrangements_json(&r->arrangements));
+    root = kt_json_with(root, "parameters", json_integer((json_int_t)r->n_parameters));
+    root = kt_json_with(root, "memory_bytes", json_integer((json_int_t)r->memory_bytes));
+    root = kt_json_with(root, "seed", json_integer(config->run.seed));
+    root = kt_json_with(root, "split_seed", json_integer(config->split.seed));
+    root = kt_json_with(root, "provenance", provenance_json(provenance));
+    root = kt_json_with(root, "classes_part", json_string(kt_part_names[r->detail_part]));
+    root = kt_json_with(root, "classes", classes_json(&r->detail, class_names));
     return root;
 }
 

@@ -72,29 +72,42 @@ void kt_snapshot_unmap(mapped_file *file)
     *file = (mapped_file){.fd = -1};
 }
 
-kt_status kt_snapshot_take_folder(const char *path, const char *run_dir, int *lock)
+/* Makes the folder, or finds it, and opens the file that is its lock. */
+static kt_status open_owner(const char *path, const char *of, int *fd)
 {
-    char of[KT_PATH_BYTES], whole[PATH_MAX];
-    *lock = -1;
-    KT_TRY(kt_file_path(of, "%s/of", path));
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
         return kt_fail(KT_IO, "%s: %s", path, strerror(errno));
     const int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    const bool own = folder >= 0 && is_own(folder, S_IFDIR);
-    if (folder >= 0)
-        close(folder);
+    if (folder < 0)
+        return kt_fail(KT_IO, "%s: %s", path, strerror(errno));
+    const bool own = is_own(folder, S_IFDIR);
+    close(folder);
     if (!own)
         return kt_fail(KT_IO, "%s: is somebody else's", path);
-    *lock = open(of, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (*lock < 0)
-        return kt_fail(KT_IO, "%s: %s", of, strerror(errno));
-    if (realpath(run_dir, whole) == NULL || flock(*lock, LOCK_EX | LOCK_NB) != 0 || ftruncate(*lock, 0) != 0 ||
-        kt_file_write(*lock, whole, strlen(whole)) < strlen(whole)) {
+    *fd = open(of, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return *fd >= 0 ? KT_OK : kt_fail(KT_IO, "%s: %s", of, strerror(errno));
+}
+
+kt_status kt_snapshot_take_folder(const char *path, const char *run_dir, int *lock)
+{
+    char of[KT_PATH_BYTES], whole[PATH_MAX];
+    int fd = -1;
+    *lock = -1;
+    KT_TRY(kt_file_path(of, "%s/of", path));
+    const kt_status status = open_owner(path, of, &fd);
+    if (status != KT_OK) {
+        rmdir(path); /* which does nothing to one that holds anything */
+        return status;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         const int code = errno;
-        close(*lock);
-        *lock = -1;
+        close(fd);
         return kt_fail(KT_IO, "%s: %s", of, code == EWOULDBLOCK ? "is in use" : strerror(code));
     }
+    *lock = fd;
+    if (realpath(run_dir, whole) == NULL || ftruncate(fd, 0) != 0 ||
+        kt_file_write(fd, whole, strlen(whole)) < strlen(whole))
+        return kt_fail(KT_IO, "%s: %s", of, strerror(errno));
     return KT_OK;
 }
 

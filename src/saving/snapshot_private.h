@@ -106,7 +106,8 @@ kt_status kt_snapshot_folder(char path[KT_PATH_BYTES], const char *folder, uint6
 kt_status kt_snapshot_map(mapped_file *file, const char *folder, const char *name, size_t n_bytes, bool makes);
 void kt_snapshot_unmap(mapped_file *file);
 
-/* Makes the folder, and locks it by "of", which says whose it is. KT_IO. */
+/* Makes the folder, and locks it by "of", which says whose it is: *lock, owned by the caller. KT_IO, with *lock -1 when
+ * it is not this run's, or could not be made; else it is the caller's to remove. */
 kt_status kt_snapshot_take_folder(const char *path, const char *run_dir, int *lock);
 
 /* Removes folders of this user's runs that are no more. */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <limits.h>
 #include <math.h>
 #include <stddef.h>
@@ -20,6 +19,7 @@
 #include "base/memory.h"
 #include "base/test_point.h"
 #include "base/text.h"
+#include "run/json.h"
 #include "run/report.h"
 
 /* LONGEST_LINE is many times what kt_journal_append writes. */
@@ -51,47 +51,30 @@ static void crc_member(const char *line, size_t n, char member[CRC_MEMBER_BYTES 
              (uint32_t)crc32_z(0, (const unsigned char *)line, n));
 }
 
-/* JSON is UTF-8: bytes that are not become '?'. NULL when there is no memory. */
-static json_t *text_json(const char *text)
+/* Writes what the option is into value, and how it is by default. */
+static kt_status format_both(kt_journal *journal, const kt_option *option, const kt_config *config)
 {
-    json_t *json = json_string(text);
-    char *clean = json == NULL ? kt_memory_string(text) : NULL;
-    if (clean == NULL)
-        return json;
-    size_t n = strlen(clean);
-    for (size_t i = 0; i < n;) {
-        const size_t length = kt_text_character(clean + i, n - i);
-        if (length == 0)
-            clean[i] = '?';
-        i += length == 0 ? 1 : length;
-    }
-    json = json_string(clean);
-    kt_memory_free(clean);
-    return json;
+    kt_text_clear(&journal->value);
+    kt_text_clear(&journal->default_value);
+    kt_options_format(option, config, &journal->value);
+    kt_options_format(option, &journal->defaults, &journal->default_value);
+    KT_TRY(journal->value.status);
+    return journal->default_value.status;
 }
 
 static json_t *config_json(kt_journal *journal, const kt_config *config)
 {
     json_t *object = json_object();
-    bool complete = object != NULL;
-    for (size_t i = 0; i < kt_config_options()->n && complete; i++) {
+    for (size_t i = 0; i < kt_config_options()->n && object != NULL; i++) {
         const kt_option *o = &kt_config_options()->options[i];
         char name[128];
         if (o->flags & KT_OPTION_PLACE)
             continue;
-        kt_text_clear(&journal->value);
-        kt_text_clear(&journal->default_value);
-        kt_options_format(o, config, &journal->value);
-        kt_options_format(o, &journal->defaults, &journal->default_value);
-        complete = journal->value.status == KT_OK && journal->default_value.status == KT_OK;
-        if (!complete || strcmp(journal->value.bytes, journal->default_value.bytes) == 0)
-            continue;
         snprintf(name, sizeof name, "%s.%s", o->section, o->key);
-        complete = json_object_set_new(object, name, text_json(journal->value.bytes)) == 0;
-    }
-    if (!complete) {
-        json_decref(object);
-        return NULL;
+        if (format_both(journal, o, config) != KT_OK)
+            object = kt_json_with(object, name, NULL);
+        else if (strcmp(journal->value.bytes, journal->default_value.bytes) != 0)
+            object = kt_json_with(object, name, kt_json_text(journal->value.bytes));
     }
     return object;
 }
@@ -99,32 +82,22 @@ static json_t *config_json(kt_journal *journal, const kt_config *config)
 static json_t *number_json(const kt_outcome *outcome, size_t i)
 {
     const void *value = (const char *)outcome + kt_outcome_rows[i].offset;
-    if (kt_outcome_rows[i].whole)
-        return json_integer(*(const int64_t *)value);
-    return isfinite(*(const double *)value) ? json_real(*(const double *)value) : json_null();
+    return kt_outcome_rows[i].whole ? json_integer(*(const int64_t *)value) : kt_json_number(*(const double *)value);
 }
 
 /* A line but for its crc; NULL when there is no memory. */
 static json_t *line_json(kt_journal *journal, const kt_config *config, const kt_outcome *outcome)
 {
     char key[KEY_DIGITS + 1];
-    json_t *line = json_object();
     snprintf(key, sizeof key, "%016" PRIx64, outcome->key);
-    bool complete = line != NULL && json_object_set_new(line, "key", json_string(key)) == 0 &&
-                    json_object_set_new(line, "config", config_json(journal, config)) == 0 &&
-                    json_object_set_new(line, "status", json_string(status_word(outcome->status))) == 0 &&
-                    json_object_set_new(line, "code", json_integer(outcome->status)) == 0 &&
-                    json_object_set_new(line, "stop_reason",
-                                        json_string(kt_stop_reason_name((kt_stop_reason)outcome->reason))) == 0;
-    for (size_t i = 0; i < KT_OUTCOME_N_NUMBERS && complete; i++)
-        complete = json_object_set_new(line, kt_outcome_rows[i].name, number_json(outcome, i)) == 0;
-    if (complete && outcome->error[0] != '\0')
-        complete = json_object_set_new(line, "error", text_json(outcome->error)) == 0;
-    if (!complete) {
-        json_decref(line);
-        return NULL;
-    }
-    return line;
+    json_t *line = kt_json_with(json_object(), "key", json_string(key));
+    line = kt_json_with(line, "config", config_json(journal, config));
+    line = kt_json_with(line, "status", json_string(status_word(outcome->status)));
+    line = kt_json_with(line, "code", json_integer(outcome->status));
+    line = kt_json_with(line, "stop_reason", json_string(kt_stop_reason_name((kt_stop_reason)outcome->reason)));
+    for (size_t i = 0; i < KT_OUTCOME_N_NUMBERS; i++)
+        line = kt_json_with(line, kt_outcome_rows[i].name, number_json(outcome, i));
+    return outcome->error[0] != '\0' ? kt_json_with(line, "error", kt_json_text(outcome->error)) : line;
 }
 
 /* The whole line with its newline; owned by the caller. */
