@@ -1,39 +1,59 @@
 #!/bin/sh
-# slurm.sh: a SLURM of one node on this machine, for tests of jobs/*.sbatch. KT_SLURM_DIR is its folder.
-#   slurm.sh up [CPUS]    says where its configuration is: SLURM_CONF for all of SLURM's commands
-#   slurm.sh down         ends its jobs and daemons, at any time
-# No systemd, and nothing that others could reach: it listens on the loopback. Exit code 77, with a sentence: there
-# can be none here.
+# slurm.sh: a SLURM on this machine, for tests of jobs/*.sbatch. KT_SLURM_DIR is its folder.
+#   slurm.sh up [CPUS]        of one node; says where its configuration is: SLURM_CONF for all of SLURM's commands
+#   slurm.sh up CPUS HOSTS    over so many hosts of hosts.sh, whose folder is KT_HOSTS_DIR: its commands are for h1
+#   slurm.sh down             ends its jobs and daemons, at any time
+# No systemd, and nothing that others could reach: it listens on the loopback, or between those hosts. Exit code 77, with
+# a sentence: there can be none here.
 set -eu
+here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "${KT_SLURM_DIR:?must name a folder}"
 dir=$(cd "$KT_SLURM_DIR" && pwd)
 export SLURM_CONF="$dir/slurm.conf"
 
 skip() {
+    down
     echo "slurm.sh: $1" >&2
     exit 77
 }
 
-configure() { # CPUS PORT; the node has the host's name: mpirun then starts its ranks as on a real node
-    host=$(hostname -s)
-    mkdir -p "$dir/state" "$dir/spool" "$dir/tmp" "$dir/munge"
+# on HOST COMMAND...: there, when there are hosts.
+on() {
+    [ ! -e "$dir/hosts" ] || set -- "$here/../e2e/hosts.sh" on "$@"
+    [ -e "$dir/hosts" ] || shift
+    "$@"
+}
+
+# name address port of each node; one of this machine has its name: mpirun then starts its ranks as on a real node.
+list_nodes() {
+    if [ -e "$dir/hosts" ]; then
+        seq "$(cat "$dir/hosts")" | sed 's/.*/h& 10.77.0.& 6818/'
+    else
+        echo "$(hostname -s) 127.0.0.1 $((20001 + $$ % 5000 * 2))"
+    fi
+}
+
+configure() { # CPUS
+    list_nodes >"$dir/nodes"
+    read -r first address port <"$dir/nodes"
+    mkdir -p "$dir/state" "$dir/munge"
     chmod 755 "$dir" "$dir/munge"
     cat >"$SLURM_CONF" <<TEXT
 ClusterName=test
-SlurmctldHost=$host(127.0.0.1)
-SlurmctldPort=$2
+SlurmctldHost=$first($address)
+SlurmctldPort=$((port - 1))
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmUser=root
 AuthType=auth/munge
 AuthInfo=socket=$dir/munge/socket,cred_expire=5
 CredType=cred/munge
 StateSaveLocation=$dir/state
-SlurmdSpoolDir=$dir/spool
-TmpFS=$dir/tmp
+SlurmdSpoolDir=$dir/spool/%n
+TmpFS=$dir/tmp/%n
 SlurmctldPidFile=$dir/slurmctld.pid
-SlurmdPidFile=$dir/slurmd.pid
+SlurmdPidFile=$dir/slurmd.%n.pid
 SlurmctldLogFile=$dir/slurmctld.log
-SlurmdLogFile=$dir/slurmd.log
+SlurmdLogFile=$dir/slurmd.%n.log
 SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -48,8 +68,15 @@ KillWait=5
 MinJobAge=300
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
-NodeName=$host NodeAddr=127.0.0.1 Port=$(($2 + 1)) CPUs=$1 RealMemory=1000 State=UNKNOWN
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+SlurmctldParameters=preempt_send_user_signal
+SlurmdTimeout=10
+TCPTimeout=2
+MessageTimeout=5
+$(sed "s/\(.*\) \(.*\) \(.*\)/NodeName=\1 NodeAddr=\2 Port=\3 CPUs=$1 RealMemory=1000 State=UNKNOWN/" "$dir/nodes")
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=60
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10
 TEXT
 }
 
@@ -68,26 +95,31 @@ up() {
         command -v $command >/dev/null || skip "no command $command here (Debian packages slurmctld, slurmd, slurm-client, munge)"
     done
     down
-    configure "${1:-8}" $((20000 + $$ % 5000 * 2))
+    [ -z "${2:-}" ] || echo "$2" >"$dir/hosts"
+    configure "${1:-8}"
     echo "CgroupPlugin=cgroup/v1" >"$dir/cgroup.conf"
     start_munge
-    slurmctld -c -f "$SLURM_CONF" && slurmd -f "$SLURM_CONF" || skip "it does not start: $(tail -n 3 "$dir"/*.log)"
+    on "$first" slurmctld -c -f "$SLURM_CONF" || skip "it does not start: $(tail -n 3 "$dir"/*.log)"
+    while read -r node _; do
+        mkdir -p "$dir/spool/$node" "$dir/tmp/$node"
+        on "$node" slurmd -N "$node" -f "$SLURM_CONF" </dev/null || skip "it does not start: $(tail -n 3 "$dir"/*.log)"
+    done <"$dir/nodes"
     for _ in $(seq 600); do
-        if [ "$(sinfo -h -t idle -o %D 2>/dev/null)" = 1 ]; then
+        if [ "$(on "$first" sinfo -h -p main -t idle -o %D 2>/dev/null)" = "$(wc -l <"$dir/nodes")" ]; then
             echo "$SLURM_CONF"
             return
         fi
         sleep 0.1
     done
-    skip "its node does not come up: $(tail -n 3 "$dir"/*.log)"
+    skip "its nodes do not come up: $(tail -n 3 "$dir"/*.log)"
 }
 
 down() {
     [ -e "$SLURM_CONF" ] || return 0
-    timeout -k 1 10 scancel -u root 2>/dev/null || true
-    for daemon in slurmd slurmctld munged; do
-        [ -s "$dir/$daemon.pid" ] || continue
-        pid=$(cat "$dir/$daemon.pid")
+    on "$(head -n 1 "$dir/nodes" | cut -d' ' -f1)" timeout -k 1 10 scancel -u root 2>/dev/null || true
+    for file in "$dir"/slurmd.*.pid "$dir/slurmctld.pid" "$dir/munged.pid"; do
+        [ -s "$file" ] || continue
+        pid=$(cat "$file")
         kill "$pid" 2>/dev/null || continue
         for _ in $(seq 100); do
             kill -0 "$pid" 2>/dev/null || break
@@ -95,10 +127,10 @@ down() {
         done
         kill -KILL "$pid" 2>/dev/null || true
     done
-    rm -rf "$SLURM_CONF" "$dir"/*.pid "$dir/munge"
+    rm -rf "$SLURM_CONF" "$dir"/*.pid "$dir/munge" "$dir/hosts" "$dir/nodes"
 }
 
 case ${1:-} in
 up | down) "$@" ;;
-*) echo "usage: slurm.sh up [CPUS] | down" >&2 && exit 2 ;;
+*) echo "usage: slurm.sh up [CPUS [HOSTS]] | down" >&2 && exit 2 ;;
 esac

@@ -344,10 +344,10 @@ def run_test(test):
     return not trace, f"{trace}{verdict} {time.monotonic() - begin:5.1f} s  {test.__doc__.strip()}"
 
 
-def main(*tests):
+def main(*tests, at_a_time=3):
     """Runs all tests, whatever fails, and exits. A few at a time: starting and ending a job is mostly waiting."""
     all_passed = True
-    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+    with concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
         for passed, text in pool.map(run_test, tests):
             print(text, flush=True)
             all_passed &= passed

@@ -1,66 +1,13 @@
-"""jobs/*.sbatch under a real SLURM: stopped, requeued, cancelled, and always to the bits of a run that nobody disturbed."""
-import atexit
+"""jobs/*.sbatch under a real SLURM: stopped, requeued, asked_twice, cancelled, and always to the bits of a run that nobody disturbed."""
 import os
 import re
 import subprocess
-import sys
-import tempfile
 
+import batch
 import e2e
+from batch import Job, slurm
 
-SOURCE = os.environ["KT_SOURCE_DIR"]
-SLURM = os.path.join(SOURCE, "tests", "cluster", "slurm.sh")
 KEYS = "model.dropout=0.2 train.early_stopping=false train.batch_size=4 train.epochs=3 checkpoint.every_steps=10 parallel.ranks=all".split()
-os.environ.update(KT_SLURM_DIR=os.path.abspath("slurm"), KTRUN=os.path.join(SOURCE, "scripts", "ktrun"), KTRAIN=e2e.KTRAIN,
-                  OMPI_MCA_mpi_yield_when_idle="1", OMPI_MCA_hwloc_base_binding_policy="none")
-os.environ.setdefault("OMPI_MCA_btl_vader_single_copy_mechanism", "none")
-
-
-def slurm(*arguments):
-    """What a command of SLURM's says."""
-    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
-    return done.stdout.strip()
-
-
-class Job:
-    """A submitted script, which stops at the point as often as it is started."""
-
-    def __init__(self, script, *arguments, point="", options=()):
-        self.folder = tempfile.mkdtemp(prefix="points-", dir=os.getcwd())
-        environment = f"--export=ALL,KTRAIN_TEST_POINT={point},KTRAIN_TEST_FOLDER={self.folder}"
-        self.id = slurm("sbatch", "--parsable", environment, *options, os.path.join(SOURCE, "jobs", script), *arguments)
-
-
-    def field(self, name):
-        return re.search(rf"\b{name}=(\S*)", slurm("scontrol", "-o", "show", "job", self.id))[1]
-
-    def wait_at_point(self):
-        e2e.wait_for(lambda: os.listdir(self.folder) or self.ended(), f"job {self.id} at its point")
-        assert os.listdir(self.folder), self.log()
-
-    def let_go(self):
-        for name in os.listdir(self.folder):
-            os.remove(os.path.join(self.folder, name))
-
-    def ended(self):
-        return self.field("JobState") in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
-
-    def log(self):
-        path = self.field("StdOut")
-        return open(path, encoding="utf-8").read() if os.path.exists(path) else ""
-
-    def finish(self, state="COMPLETED"):
-        """Lets it go from every point of every start, until it has ended."""
-        def over():
-            self.let_go()
-            return self.ended()
-        e2e.wait_for(over, f"the end of job {self.id}")
-        assert self.field("JobState") == state, f"{self.field('JobState')}\n{self.log()}"
-        return self.log()
-
-
-
 
 
 def an_undisturbed_job():
@@ -90,6 +37,16 @@ def requeued():
     log = job.finish()
     assert ", start 2:" in log and "resume from" in log, log
     e2e.check_same_run("requeue", "whole")
+
+
+def asked_twice():
+    """scancel --signal=USR1 with --full reaches each rank twice, by itself and by mpirun: it is one request."""
+    job = Job("train.sbatch", "job.ini", "run.dir=full", *KEYS, point="step@0:25:wait")
+    job.wait_at_point()
+    slurm("scancel", "--full", "--signal=USR1", job.id)
+    log = job.finish()
+    assert "goes back into the queue" in log and ", start 2:" in log, log
+    e2e.check_same_run("full", "whole")
 
 
 def cancelled():
@@ -133,13 +90,9 @@ def a_sweep():
 
 
 e2e.needs_points()
-made = subprocess.run([SLURM, "up", "8"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
-if made.returncode != 0:
-    sys.exit(made.returncode)
-atexit.register(subprocess.run, [SLURM, "down"], check=False)
-os.environ["SLURM_CONF"] = made.stdout.strip()
+batch.up("32")
 e2e.write_data()
 e2e.write_job()
 e2e.write_job("sweep.ini", e2e.JOB + "[sweep]\nsweep.model.hidden = [16, 12] | [12] | [8] | [20]\n".replace("sweep.model", "model"))
 e2e.train("whole", " ".join(KEYS))
-e2e.main(an_undisturbed_job, time_is_over, requeued, cancelled, a_rank_dies, by_srun, a_sweep)
+e2e.main(an_undisturbed_job, time_is_over, requeued, asked_twice, cancelled, a_rank_dies, by_srun, a_sweep, at_a_time=9)  # for jobs that wait in a queue

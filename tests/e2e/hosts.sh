@@ -3,6 +3,9 @@
 #   hosts.sh up N [RATE]         hosts h1 ... hN, 10.77.0.1 ... N, on one switch; RATE (1gbit) limits what each can send
 #   hosts.sh on HOST COMMAND...  COMMAND on that host, in the current folder
 #   hosts.sh mpirun RANKS [OPTION OF MPIRUN...] COMMAND...    from h1, on RANKS ranks of each host, h1's first
+#   hosts.sh cut HOST            its link is down from now on
+#   hosts.sh lose HOST           so it is, and all that runs there has ended
+#   hosts.sh reach HOST ...      whether its link is up
 #   hosts.sh down                ends the hosts with everything that runs there, at any time
 # A host has its own network, name, /dev/shm and TMPDIR; all else is this machine's. Its namespaces have no names that
 # could clash, and last as long as the process that holds them. Exit code 77, with a sentence: none can be made here.
@@ -109,6 +112,15 @@ on() {
         "$PWD" "$dir/$host.tmp" "$@"
 }
 
+cut() { network "$1" ip link set eth0 down; }
+
+lose() {
+    cut "$1"
+    kill_others "$(holder "$1")"
+}
+
+reach() { network "$1" ip link show eth0 | grep -q "state UP"; }
+
 # How mpirun on h1 starts its daemon on HOST: a command line for a shell there, as ssh takes it.
 agent() {
     host=$1
@@ -130,6 +142,6 @@ mpirun() {
 
 command=${1:-}
 case $command in
-up | on | agent | mpirun | down) shift && "$command" "$@" ;;
-*) echo "usage: hosts.sh up N [RATE] | on HOST COMMAND... | mpirun RANKS COMMAND... | down" >&2 && exit 2 ;;
+up | on | agent | mpirun | cut | lose | reach | down) shift && "$command" "$@" ;;
+*) echo "usage: hosts.sh up N [RATE] | on HOST COMMAND... | mpirun RANKS COMMAND... | cut HOST | lose HOST | reach HOST | down" >&2 && exit 2 ;;
 esac
