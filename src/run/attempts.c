@@ -48,11 +48,20 @@ static double told_by_ktrun(const char *variable, double otherwise)
     return text != NULL && *text != '\0' && *end == '\0' && value > 0 ? value : otherwise;
 }
 
+/* Numbers that a start can have written: sums of millions of them stay in range. */
+static bool is_plausible(const row *r)
+{
+    static const int64_t most = INT64_C(1) << 40;
+    return r->started >= 0 && r->started <= (double)most && r->last_seen >= 0 && r->last_seen <= (double)most &&
+           r->from_step >= 0 && r->from_step <= most && r->reached_step >= 0 && r->reached_step <= most;
+}
+
 static bool read_row(const char *line, row *r)
 {
     memset(r, 0, sizeof *r);
     return sscanf(line, "%lf,%lf,%" SCNd64 ",%" SCNd64 ",%" SCNd64 ",%255[^,],%" SCNd64, &r->started, &r->last_seen,
-                  &r->from_step, &r->reached_step, &r->ranks, r->host, &r->session) == 7;
+                  &r->from_step, &r->reached_step, &r->ranks, r->host, &r->session) == 7 &&
+           is_plausible(r);
 }
 
 /* One start after another. */
