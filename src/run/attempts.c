@@ -75,43 +75,62 @@ static void add(kt_attempts_sum *sum, const row *before, const row *r)
     sum->n++;
 }
 
-/* Rows in a row; in *end where they end: a row that was cut is written over. */
-static kt_attempts_sum read_rows(const char *path, off_t *end)
+typedef struct table {
+    kt_attempts_sum sum;
+    row last;
+    off_t last_at, end; /* where rows end: one that was cut is written over */
+} table;
+
+static table read_table(const char *path)
 {
     unsigned char *text;
     size_t n_bytes;
-    kt_attempts_sum sum = {0};
-    row last = {0}, r;
-    *end = 0;
+    table all = {0};
+    row r;
     if (kt_file_read(path, &text, &n_bytes) != KT_OK)
-        return sum;
+        return all;
     const char *first = (const char *)text, *line = first, *behind;
     if (strncmp(line, head, strlen(head)) == 0)
         for (line += strlen(head); (behind = strchr(line, '\n')) != NULL && read_row(line, &r); line = behind + 1) {
-            add(&sum, &last, &r);
-            last = r;
+            add(&all.sum, &all.last, &r);
+            all.last = r;
+            all.last_at = (off_t)(line - first);
         }
-    *end = (off_t)(line - first);
+    all.end = (off_t)(line - first);
     kt_memory_free(text);
-    return sum;
+    return all;
 }
 
 kt_attempts_sum kt_attempts_read(const char *path)
 {
-    off_t end;
-    return read_rows(path, &end);
+    return read_table(path).sum;
 }
 
-static bool write_own(kt_attempts *a)
+/* Bytes of the row; 0: it was not written. */
+static off_t write_row(int fd, off_t at, const row *r)
 {
     char text[ROW_BYTES];
-    const row *r = &a->own;
     const int n = snprintf(text, sizeof text, "%.3f,%.3f,%" PRId64 ",%012" PRId64 ",%" PRId64 ",%s,%" PRId64 "\n",
                            r->started, r->last_seen, r->from_step, r->reached_step, r->ranks, r->host, r->session);
-    return pwrite(a->fd, text, (size_t)n, a->at) == n;
+    return pwrite(fd, text, (size_t)n, at) == n ? n : 0;
 }
 
-kt_status kt_attempts_open(const char *path, int64_t from_step, int64_t ranks, const char *host, kt_attempts **out)
+/* The last row tells how far its start had come; what follows is new. */
+static bool begin_row(kt_attempts *a, table *all, int64_t before)
+{
+    if (ftruncate(a->fd, all->end) != 0)
+        return false;
+    if (all->end == 0)
+        all->end = pwrite(a->fd, head, strlen(head), 0);
+    else if (all->sum.n > 0 && before > all->last.reached_step) {
+        all->last.reached_step = before;
+        all->end = all->last_at + write_row(a->fd, all->last_at, &all->last);
+    }
+    a->at = all->end;
+    return a->at > 0 && write_row(a->fd, a->at, &a->own) > 0;
+}
+
+kt_status kt_attempts_open(const char *path, const kt_attempt *attempt, kt_attempts **out)
 {
     kt_attempts *a;
     *out = NULL;
@@ -119,19 +138,14 @@ kt_status kt_attempts_open(const char *path, int64_t from_step, int64_t ranks, c
     const double now = now_seconds();
     a->own = (row){.started = told_by_ktrun("KTRUN_STARTED", now),
                    .last_seen = now,
-                   .from_step = from_step,
-                   .reached_step = from_step,
-                   .ranks = ranks,
+                   .from_step = attempt->from_step,
+                   .reached_step = attempt->from_step,
+                   .ranks = attempt->ranks,
                    .session = (int64_t)told_by_ktrun("KTRUN_SESSION", 0)};
-    snprintf(a->own.host, sizeof a->own.host, "%s", host);
-    read_rows(path, &a->at);
+    snprintf(a->own.host, sizeof a->own.host, "%s", attempt->host);
+    table all = read_table(path);
     a->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    bool good = a->fd >= 0 && ftruncate(a->fd, a->at) == 0;
-    if (good && a->at == 0) {
-        good = pwrite(a->fd, head, strlen(head), 0) == (ssize_t)strlen(head);
-        a->at = (off_t)strlen(head);
-    }
-    if (good && write_own(a)) {
+    if (a->fd >= 0 && begin_row(a, &all, attempt->before)) {
         *out = a;
         return KT_OK;
     }
@@ -150,7 +164,7 @@ void kt_attempts_tell(kt_attempts *a, int64_t step)
     a->told_seconds = now;
     a->own.last_seen = now_seconds();
     a->own.reached_step = step;
-    (void)write_own(a);
+    (void)write_row(a->fd, a->at, &a->own);
 }
 
 void kt_attempts_close(kt_attempts *a, int64_t step)

@@ -14,8 +14,14 @@
 
 typedef struct kt_attempts kt_attempts;
 
+typedef struct kt_attempt {
+    int64_t from_step, ranks;
+    const char *host;
+    int64_t before; /* the step that the start before had come to, where that is known better than its row tells; or 0 */
+} kt_attempt;
+
 /* Adds a row for this start to the file, or makes it; rows that cannot be read count as none. KT_IO: *out is NULL. */
-kt_status kt_attempts_open(const char *path, int64_t from_step, int64_t ranks, const char *host, kt_attempts **out);
+kt_status kt_attempts_open(const char *path, const kt_attempt *attempt, kt_attempts **out);
 
 /* The run is at this step. Writes at most once a second, and nothing when out of order: it is no failure. NULL is
  * allowed, here and below. */

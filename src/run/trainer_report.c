@@ -84,6 +84,7 @@ void kt_trainer_show_progress(kt_trainer *t)
 {
     const kt_progress *p = &t->state.progress;
     kt_attempts_tell(t->attempts, p->step);
+    kt_snapshots_tell(t->saving.snapshots, p->step);
     const bool draws = t->log->terminal && kt_timer_seconds() - t->bar_seconds >= 0.1, is_due = kt_log_is_due(t->log);
     if (!draws && !is_due)
         return;
@@ -150,7 +151,9 @@ kt_status kt_trainer_start_files(kt_trainer *t)
     if (kt_trainer_stop_reason(t) != KT_STOP_NOT)
         return KT_OK; /* it was finished before: no attempt */
     KT_TRY(kt_file_path(path, "%s/attempts.csv", t->dir));
-    return kt_attempts_open(path, t->state.progress.step, kt_comm_size(t->comm), kt_comm_host(t->comm), &t->attempts);
+    const kt_attempt attempt = {t->state.progress.step, kt_comm_size(t->comm), kt_comm_host(t->comm),
+                                kt_snapshots_told(t->saving.snapshots)};
+    return kt_attempts_open(path, &attempt, &t->attempts);
 }
 
 kt_status kt_trainer_log_step(const kt_trainer *t, double loss)

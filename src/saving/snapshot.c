@@ -50,6 +50,7 @@ static kt_snapshots *new_snapshots(const kt_snapshot_shape *shape)
     s->owner = -1;
     for (int i = 0; i < KT_N_SNAPSHOTS; i++)
         s->each[i].fd = s->best[i].fd = -1;
+    s->reached.fd = -1;
     return s;
 }
 
@@ -60,7 +61,7 @@ static kt_status map_all(kt_snapshots *s, bool makes)
         if (makes)
             KT_TRY(kt_snapshot_map(&s->best[i], s->path, best_names[i], kt_snapshot_best_bytes(&s->shape), makes));
     }
-    return KT_OK;
+    return makes ? kt_snapshot_map(&s->reached, s->path, "reached", PAGE_BYTES, makes) : KT_OK;
 }
 
 static kt_status check_memory(const kt_snapshot_shape *shape)
@@ -125,6 +126,7 @@ void kt_snapshots_close(kt_snapshots *s, bool removes)
         kt_snapshot_unmap(&s->each[i]);
         kt_snapshot_unmap(&s->best[i]);
     }
+    kt_snapshot_unmap(&s->reached);
     if (removes)
         kt_file_remove_tree(s->path);
     if (s->owner >= 0)
@@ -148,6 +150,18 @@ kt_model_vectors kt_snapshots_best(kt_snapshots *s, int place)
 {
     float *at = (float *)(void *)(s->best[place].bytes + sizeof(best_head));
     return (kt_model_vectors){at, at + s->shape.room};
+}
+
+void kt_snapshots_tell(kt_snapshots *s, int64_t step)
+{
+    if (s != NULL && s->reached.fd >= 0)
+        atomic_store_explicit((_Atomic int64_t *)(void *)s->reached.bytes, step, memory_order_relaxed);
+}
+
+int64_t kt_snapshots_told(const kt_snapshots *s)
+{
+    const bool known = s != NULL && s->reached.fd >= 0;
+    return known ? atomic_load_explicit((_Atomic int64_t *)(void *)s->reached.bytes, memory_order_relaxed) : 0;
 }
 
 /* ---- copying ---- */

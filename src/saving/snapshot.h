@@ -8,6 +8,7 @@
  *                    lie in memory; counters and history
  *   best-0, best-1   a head; parameters; running statistics
  *   of               the run's directory, as text
+ *   reached          the step that the run is at
  *
  * Every rank that has panels copies its own, in no agreement with the others, and signs with the step and a sum of
  * hashes; a snapshot counts when all have signed the same step and every byte is accounted for. So a kill at any
@@ -73,6 +74,10 @@ void kt_snapshots_seal_best(kt_snapshots *snapshots, int place, int64_t epoch);
 /* Rank 0: the newest whole snapshot of a step above `after`; -1: none. With its best weights, which are whole, too:
  * *best. One that is not whole is no news: it may have been under way when its processes died. */
 int kt_snapshots_newest(kt_snapshots *snapshots, const kt_network *network, int64_t after, int *best);
+
+/* Rank 0: the run is at this step; NULL is allowed, here and below. And what was told last, by an earlier start, too. */
+void kt_snapshots_tell(kt_snapshots *snapshots, int64_t step);
+int64_t kt_snapshots_told(const kt_snapshots *snapshots);
 
 /* Its counters and history, which is empty before. KT_NO_MEMORY, KT_IO. */
 kt_status kt_snapshots_read(kt_snapshots *snapshots, int which, kt_run_state *state, kt_history *history);

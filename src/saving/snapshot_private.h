@@ -69,6 +69,7 @@ struct kt_snapshots {
     kt_snapshot_shape shape;
     int owner;                                              /* the open and locked file "of"; -1 on other ranks */
     mapped_file each[KT_N_SNAPSHOTS], best[KT_N_SNAPSHOTS]; /* best: rank 0's */
+    mapped_file reached;                                    /* rank 0's: a number */
 };
 
 extern const char kt_snapshot_magic[MAGIC_BYTES], kt_snapshot_best_magic[MAGIC_BYTES];

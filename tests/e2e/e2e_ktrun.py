@@ -49,15 +49,18 @@ def a_rank_that_dies():
 
 
 def mpirun_dies():
-    """So does mpirun itself, by SIGKILL."""
+    """So does mpirun itself, by SIGKILL; what the ranks had in memory goes with them."""
     job = start("mpirun", KEYS, point="step@0:25:wait")
     job.wait_at_point()
+    segments = [path for rank in job.ranks_running() for path in e2e.shared_segments(rank)]
+    assert segments
     os.kill(next(pid for pid in job.processes() if e2e.name_of(pid) in ("mpirun", "mpirun.openmpi", "orterun")), signal.SIGKILL)
     e2e.wait_for(lambda: os.path.exists("mpirun/attempts.csv") and len(attempts("mpirun")) > 1 or job.popen.poll() is not None, "a second start")
     while job.popen.poll() is None and not os.path.exists("mpirun/summary.json"):
         job.let_go()
     end(job)
     assert "ended by signal 9" in restarts(job)[0], job.err
+    assert not [path for path in segments if os.path.exists(path)], segments
     e2e.check_same_run("mpirun", "whole")
 
 

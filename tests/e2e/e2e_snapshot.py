@@ -1,4 +1,5 @@
 """Snapshots in memory: a killed run goes on from its last steps, and a checkpoint is written while it trains on."""
+import csv
 import os
 import signal
 import time
@@ -48,6 +49,10 @@ def every_step():
         last = int(told)
     done = e2e.train("killed", memory.keys, ranks=2)
     assert resumed_step(done.out) in (last, last - 1), done.out
+    with open("killed/attempts.csv", encoding="utf-8") as file:
+        starts = list(csv.DictReader(file))
+    for before, after in zip(starts, starts[1:]):  # what was lost is known to the step, though a row is written once a second
+        assert int(after["from_step"]) <= int(before["reached_step"]) <= int(after["from_step"]) + 2, starts
     e2e.check_same_run("whole", "killed")
     assert not memory.holds(), "what a run has left in memory is removed when it ends"
 

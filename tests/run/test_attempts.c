@@ -39,12 +39,18 @@ static void sums(void)
     check("what people write\n", 0, 0, 0);
 }
 
+static kt_status begin(const char *path, int64_t from_step, int64_t before, kt_attempts **out)
+{
+    const kt_attempt attempt = {from_step, 2, "a", before};
+    return kt_attempts_open(path, &attempt, out);
+}
+
 static void absent(void)
 {
     const kt_attempts_sum sum = kt_attempts_read("there/is/none.csv");
     CU_ASSERT(sum.n == 0 && sum.lost_steps == 0 && sum.wall_seconds == 0);
     kt_attempts *a;
-    CU_ASSERT(kt_attempts_open("there/is/none.csv", 0, 1, "a", &a) == KT_IO && a == NULL);
+    CU_ASSERT(begin("there/is/none.csv", 0, 0, &a) == KT_IO && a == NULL);
     CU_ASSERT(strstr(kt_error_message(), "there/is/none.csv: cannot be written") != NULL);
     kt_attempts_tell(NULL, 1);
     kt_attempts_close(NULL, 1);
@@ -55,13 +61,17 @@ static void starts(void)
     kt_attempts *a;
     remove("two.csv");
     unsetenv("KTRUN_STARTED");
-    CU_ASSERT_FATAL(kt_attempts_open("two.csv", 0, 2, "first", &a) == KT_OK);
+    CU_ASSERT_FATAL(begin("two.csv", 0, 77, &a) == KT_OK);
     CU_ASSERT(kt_attempts_read("two.csv").n == 1); /* before anything was done */
     kt_attempts_close(a, 123456);
-    CU_ASSERT_FATAL(kt_attempts_open("two.csv", 123450, 3, "second", &a) == KT_OK);
+    CU_ASSERT_FATAL(begin("two.csv", 123450, 0, &a) == KT_OK);
     kt_attempts_close(a, 123460);
     const kt_attempts_sum sum = kt_attempts_read("two.csv");
     CU_ASSERT(sum.n == 2 && sum.lost_steps == 6 && sum.wall_seconds >= 0);
+    CU_ASSERT_FATAL(begin("two.csv", 123460, 123480, &a) == KT_OK); /* killed between two words */
+    kt_attempts_close(a, 123500);
+    const kt_attempts_sum more = kt_attempts_read("two.csv");
+    CU_ASSERT(more.n == 3 && more.lost_steps == 26);
 }
 
 /* What ktrun tells of itself is taken when it is a number, and no other text. */
@@ -75,7 +85,7 @@ static void session(void)
         kt_attempts *a;
         remove("session.csv");
         setenv("KTRUN_SESSION", rows[i].text, 1);
-        CU_ASSERT_FATAL(kt_attempts_open("session.csv", 0, 1, "a", &a) == KT_OK);
+        CU_ASSERT_FATAL(begin("session.csv", 0, 0, &a) == KT_OK);
         kt_attempts_close(a, 1);
         FILE *file = fopen("session.csv", "r");
         CU_ASSERT_FATAL(file != NULL);

@@ -57,8 +57,11 @@ static void the_newest_comes_back(void)
     take(s, &f, 0, 1);
     f.state.progress.step += 10;
     take(s, &f, 1, 0);
+    CU_ASSERT(kt_snapshots_told(s) == 0 && kt_snapshots_told(NULL) == 0);
+    kt_snapshots_tell(s, f.state.progress.step + 5);
     kt_snapshots_close(s, false); /* as its processes end */
     s = open_all(&f);
+    CU_ASSERT(kt_snapshots_told(s) == f.state.progress.step + 5);
     CU_ASSERT(kt_snapshots_newest(s, f.network, 0, &best) == 1 && best == 0);
     CU_ASSERT(kt_snapshots_newest(s, f.network, f.state.progress.step, &best) == -1);
     KT_CHECK_STATUS(KT_OK, kt_snapshots_read(s, 1, &state, &history));
