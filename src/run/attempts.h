@@ -17,7 +17,8 @@ typedef struct kt_attempts kt_attempts;
 typedef struct kt_attempt {
     int64_t from_step, ranks;
     const char *host;
-    int64_t before; /* the step that the start before had come to, where that is known better than its row tells; or 0 */
+    int64_t
+        before; /* the step that the start before had come to, where that is known better than its row tells; or 0 */
 } kt_attempt;
 
 /* Adds a row for this start to the file, or makes it; rows that cannot be read count as none. KT_IO: *out is NULL. */

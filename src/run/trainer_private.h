@@ -47,6 +47,7 @@ typedef struct kt_saving {
     kt_status status; /* of the last one; and what it said */
     kt_error error;
     double snapshot_due, checkpoint_due, pause_seconds; /* pause: between checkpoints */
+    double snapshot_cost;                               /* seconds, on the average of late */
 } kt_saving;
 
 struct kt_trainer {

@@ -28,7 +28,7 @@ struct kt_saving_job {
 };
 
 /* Of what saving may cost (checkpoint.overhead), so much is for snapshots where there are any. */
-static const double SNAPSHOT_SHARE = 2.0 / 3;
+static const double SNAPSHOT_SHARE = 5.0 / 6;
 
 /* What is guessed of the first ones: bytes a second that are copied, and written. */
 static const double COPY_SPEED = 10e9, WRITE_SPEED = 300e6, LONGEST_WAIT_SECONDS = 10;
@@ -340,7 +340,9 @@ static void take_snapshot(kt_trainer *t, int which)
     if (kt_snapshots_seal(s->snapshots, which, seat.n_seats, &t->state, &t->history, s->best_place) == KT_OK)
         s->sealed_best = s->best_place;
     const double cost = kt_timer_seconds() - began;
-    s->snapshot_due = kt_timer_seconds() + pause_after(cost, SNAPSHOT_SHARE * t->config->checkpoint.overhead);
+    s->snapshot_cost = s->snapshot_cost > 0 ? 0.75 * s->snapshot_cost + 0.25 * cost : cost; /* one may be disturbed */
+    s->snapshot_due =
+        kt_timer_seconds() + pause_after(s->snapshot_cost, SNAPSHOT_SHARE * t->config->checkpoint.overhead);
     KT_TEST_POINT("snapshot");
 }
 

@@ -4,9 +4,6 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 #include "base/memory.h"
 #include "base/share.h"
@@ -166,23 +163,7 @@ int64_t kt_snapshots_told(const kt_snapshots *s)
 
 /* ---- copying ---- */
 
-/* Past the caches, which hold what the next step needs. Whole lines, aligned to them. */
-static void copy_past_caches(float *to, const float *from, size_t n)
-{
-#if defined(__SSE2__)
-    for (size_t i = 0; i < n; i += 4)
-        _mm_stream_ps(to + i, _mm_load_ps(from + i));
-#else
-    memcpy(to, from, n * sizeof *to);
-#endif
-}
-
-static void end_copying(void)
-{
-#if defined(__SSE2__)
-    _mm_sfence();
-#endif
-}
+typedef uint64_t copy_panel(float *to, const float *panel, size_t n, uint64_t seed);
 
 static kt_range own_panels(kt_network *network, const kt_tensor *t, kt_seat seat)
 {
@@ -196,15 +177,15 @@ static kt_range own_panels(kt_network *network, const kt_tensor *t, kt_seat seat
 /* The sum of the hashes of what was copied. */
 static uint64_t copy_tensors(kt_network *network, const kt_tensors *all, kt_seat seat, float *to, size_t at)
 {
+    static copy_panel *const rows[KT_N_SIMD] = KT_SIMD_EACH(kt_snapshot_copy);
+    copy_panel *copy = rows[kt_simd_best()];
     uint64_t sum = 0;
     for (const kt_tensor *t = all->tensor; t < all->tensor + all->n; t++) {
         const kt_range own = own_panels(network, t, seat);
         for (size_t k = 0; k < all->n_vectors; k++)
             for (size_t p = own.begin; p < own.end; p++) {
                 const size_t place = k * all->room + t->offset + p * t->per_panel;
-                const float *from = t->here[k] + p * t->per_panel;
-                sum += kt_snapshot_panel_hash(from, t->per_panel, at + place);
-                copy_past_caches(to + place, from, t->per_panel);
+                sum += copy(to + place, t->here[k] + p * t->per_panel, t->per_panel, at + place);
             }
     }
     return sum;
@@ -212,13 +193,14 @@ static uint64_t copy_tensors(kt_network *network, const kt_tensors *all, kt_seat
 
 void kt_snapshots_put(kt_snapshots *s, int which, kt_network *network, kt_seat seat, int64_t step)
 {
+    static void (*const end_copy[KT_N_SIMD])(void) = KT_SIMD_EACH(kt_snapshot_end_copy);
     kt_signature *own = &kt_snapshot_head(s, which)->signature[seat.number];
     const size_t behind = s->shape.n_vectors * s->shape.room;
     float *to = kt_snapshots_vector(s, which, 0);
     atomic_store(&own->step, 0);
     uint64_t sum = copy_tensors(network, kt_network_parameters(network), seat, to, 0);
     sum += copy_tensors(network, kt_network_state(network), seat, to + behind, behind);
-    end_copying();
+    end_copy[kt_simd_best()]();
     atomic_store(&own->sum, sum);
     atomic_store(&own->step, step + 1);
 }

@@ -40,12 +40,13 @@ static bool is_signed(const snapshot_head *head, uint64_t sum)
 
 static uint64_t sum_tensors(const kt_tensors *all, const float *vectors, size_t at)
 {
+    static uint64_t (*const hash[KT_N_SIMD])(const float *, size_t, uint64_t) = KT_SIMD_EACH(kt_snapshot_hash);
     uint64_t sum = 0;
     for (size_t k = 0; k < all->n_vectors; k++)
         for (const kt_tensor *t = all->tensor; t < all->tensor + all->n; t++)
             for (size_t p = 0; p < t->room / t->per_panel; p++) {
                 const size_t place = k * all->room + t->offset + p * t->per_panel;
-                sum += kt_snapshot_panel_hash(vectors + place, t->per_panel, at + place);
+                sum += hash[kt_simd_best()](vectors + place, t->per_panel, at + place);
             }
     return sum;
 }

@@ -51,7 +51,9 @@ kt_status kt_snapshot_map(mapped_file *file, const char *folder, const char *nam
         code = posix_fallocate(file->fd, 0, (off_t)n_bytes);
     if (code == 0 && (fstat(file->fd, &info) != 0 || (size_t)info.st_size < n_bytes))
         code = EINVAL;
-    void *bytes = code == 0 ? mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0) : MAP_FAILED;
+    /* all pages now, and not one by one in the first step that is copied */
+    const int how = MAP_SHARED | MAP_POPULATE;
+    void *bytes = code == 0 ? mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, how, file->fd, 0) : MAP_FAILED;
     if (bytes == MAP_FAILED) {
         code = code == 0 ? errno : code;
         close(file->fd);

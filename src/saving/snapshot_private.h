@@ -1,17 +1,18 @@
 /* What the files of snapshot share: snapshot.c (making, copying, signing), snapshot_check.c (what is whole, and reading
- * it), snapshot_files.c (folders and files). */
+ * it), snapshot_files.c (folders and files), snapshot_simd.c (bytes). */
 #ifndef KTRAIN_SNAPSHOT_PRIVATE_H
 #define KTRAIN_SNAPSHOT_PRIVATE_H
 
 #include <stdatomic.h>
 
 #include "base/file.h"
+#include "base/simd.h"
 #include "saving/snapshot.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { PAGE_BYTES = 4096, MAGIC_BYTES = 24 };
+enum { PAGE_BYTES = 4096, MAGIC_BYTES = 24, LINE_FLOATS = 16 };
 
 /* A seat's word: the step is written last. */
 typedef struct kt_signature {
@@ -84,11 +85,15 @@ static inline uint64_t kt_snapshot_page_hash(const char *page)
     return XXH3_64bits(page, PAGE_BYTES - sizeof(uint64_t));
 }
 
+/* ---- snapshot_simd.c ---- */
+
 /* A panel's part of a signature: it depends on where the panel lies, so that panels cannot change places. */
-static inline uint64_t kt_snapshot_panel_hash(const float *panel, size_t n, size_t at)
-{
-    return XXH3_64bits_withSeed(panel, n * sizeof *panel, at);
-}
+KT_SIMD_DECLARE(uint64_t, kt_snapshot_hash, (const float *panel, size_t n, uint64_t seed));
+
+/* The same, of a panel that is copied: n is a multiple of LINE_FLOATS, and both are aligned to that. It is there for
+ * others after kt_snapshot_end_copy. */
+KT_SIMD_DECLARE(uint64_t, kt_snapshot_copy, (float *to, const float *panel, size_t n, uint64_t seed));
+KT_SIMD_DECLARE(void, kt_snapshot_end_copy, (void));
 
 static inline uint64_t kt_snapshot_vectors_hash(const kt_snapshots *s, int place)
 {
