@@ -198,48 +198,83 @@ def again(given, draw):
 # ---- signals ----
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT, signal.SIGHUP)
+SWEEP = "sweep.ini"
 
 
-def stop_once(directory, words, whom, number, draw):
-    """Starts, waits for some steps, asks to stop. The exit code, and how many steps were lost."""
-    before = reached(directory)
-    job = start(words, 2, ktrun=whom == "ktrun")
-    if not wait_beyond(job, directory, before):
-        return job.finish().code, 0
-    time.sleep(draw.uniform(0, 0.3))
-    targets = {"rank": job.ranks_running()[-1:], "mpirun": mpirun_of(job), "ktrun": [job.popen.pid]}[whom]
-    for pid in targets:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            pass
-    return job.finish().code, None
+class Subject:
+    """What is stopped again and again until it has ended: a run, or a sweep of runs."""
+
+    def __init__(self, name, sweeps, keys):
+        self.name, self.sweeps, self.keys = name, sweeps, keys
+        e2e.expect(start(self.words(f"{name}-whole")))
+        self.labels, self.lost = [], collections.defaultdict(list)
+
+    def words(self, directory):
+        return [*(["sweep", SWEEP] if self.sweeps else [model("m1")]), f"run.dir={directory}", *self.keys]
+
+    def gets_on(self, job, before):
+        """Until it has done something; False when it has ended before."""
+        trials = f"{self.name}/trials"
+        while job.popen.poll() is None:
+            under_way = os.path.isdir(trials) and any(e2e.checkpoints(f"{trials}/{name}") for name in os.listdir(trials))
+            if under_way if self.sweeps else reached(self.name) > before:
+                return True
+            time.sleep(0.01)
+        return False
+
+    def stop_once(self, draw):
+        """Starts it, and asks it to stop at a random moment. What was asked of whom, and the exit code."""
+        before = -1 if self.sweeps else reached(self.name)
+        whom, number = draw.choice(("a rank", "all ranks", "mpirun", "ktrun", "the clock")), draw.choice(SIGNALS)
+        clock = [f"run.max_minutes={draw.uniform(0.02, 0.04):.4f}"] if whom == "the clock" else []
+        job = start([*self.words(self.name), *clock], 2, ktrun=whom == "ktrun")
+        if self.gets_on(job, before) and not clock:
+            time.sleep(draw.uniform(0, 0.3))
+            ranks = job.ranks_running()
+            for pid in {"a rank": ranks[-1:], "all ranks": ranks, "mpirun": mpirun_of(job), "ktrun": [job.popen.pid]}[whom]:
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    pass
+        label = "a time limit" if clock else f"{signal.Signals(number).name} to {whom}"
+        self.labels.append(label)
+        return label, job.finish().code
+
+    def end(self):
+        """Undisturbed from here; how many steps each stop has cost; and the bits."""
+        e2e.expect(start(self.words(self.name), 2))
+        if self.sweeps:
+            one, other = ([row | {"seconds": ""} for row in e2e.read_csv(f"{name}/trials.csv")] for name in (self.name, f"{self.name}-whole"))
+            assert one == other, (one, other)
+            shutil.rmtree(self.name)
+        else:
+            rows = attempts(self.name)
+            for label, a, b in zip(self.labels, rows, rows[1:]):
+                self.lost[label].append(max(0, int(a["reached_step"]) - int(b["from_step"])))
+            check_same(f"{self.name}-whole", self.name)
+        self.labels.clear()
 
 
 def signals(given, draw):
     rounds = given.rounds or 100
-    keys = ["train.epochs=40", "train.early_stopping=false", "parallel.ranks=all"]
-    e2e.expect(start([model("m1"), "run.dir=signals-whole", *keys]))
-    words = [model("m1"), "run.dir=signals", *keys]
-    done, told, lost, runs = 0, collections.Counter(), collections.defaultdict(list), 0
+    with open(model("m1"), encoding="utf-8") as job, open(SWEEP, "w", encoding="utf-8") as file:
+        file.write(job.read() + "[sweep]\noptimizer.learning_rate = 0.001 | 0.002 | 0.003 | 0.004\n")
+    subjects = [Subject("run", False, ["train.epochs=60", "train.early_stopping=false", "parallel.ranks=all"]),
+                Subject("a-sweep", True, ["train.epochs=15", "train.early_stopping=false"])]
+    done, told, n_ended = 0, collections.Counter(), 0
     while done < rounds:
-        shutil.rmtree("signals", ignore_errors=True)
+        subject = draw.choices(subjects, (3, 1))[0]
         code = PREEMPTED
         while done < rounds and code != 0:
-            whom, number = draw.choice(("rank", "mpirun", "ktrun")), draw.choice(SIGNALS)
-            code, _ = stop_once("signals", words, whom, number, draw)
-            if code != 0:
-                told[f"{signal.Signals(number).name} to {whom}: {code}"] += 1
-                done += 1
-        e2e.expect(start(words, 2))
-        rows = attempts("signals")
-        lost["steps"] += [max(0, int(a["reached_step"]) - int(b["from_step"])) for a, b in zip(rows, rows[1:])]
-        check_same("signals-whole", "signals")
-        runs += 1
-        print(f"  {done} stops in {runs} runs, all with the same bits at the end", flush=True)
-    for line, n in sorted(told.items()):
-        print(f"    {n:4} times {line}")
-    show("steps that were trained again", lost["steps"])
+            label, code = subject.stop_once(draw)
+            told[label, code] += code != 0
+            done += code != 0
+        subject.end()
+        n_ended += 1
+        print(f"  {done} stops in {n_ended} runs and sweeps, the same bits at the end", flush=True)
+    for (label, code), n in sorted(told.items()):
+        if code != 0:
+            print(f"    {label:20} exit code {code:4} {n:5} times; steps lost at most {max(subjects[0].lost[label], default=0)}")
 
 
 # ---- hosts ----

@@ -101,6 +101,20 @@ def asked_to_stop():
         e2e.check_same_run(name, f"{name}-whole")
 
 
+def asked_before_it_starts():
+    """So it is where ktrun has not started anything yet."""
+    e2e.write_job("slow-ktrain", f'#!/bin/sh\n[ "$1" != verify ] || {{ : >asking; while [ -e asking ]; do sleep 0.01; done; }}\nexec "{e2e.KTRAIN}" "$@"\n')
+    os.chmod("slow-ktrain", 0o755)
+    wrap = ("env", f"KTRAIN={os.path.abspath('slow-ktrain')}")
+    starter = [KTRUN, "-np", "2", "--", *OPTIONS, "--"]
+    job = e2e.Process(["job.ini", "run.dir=early", *KEYS.split(), "train.epochs=1000000"], 2, wrap=wrap, starter=starter)
+    e2e.wait_for(lambda: os.path.exists("asking"), "ktrun's question how far the job is")
+    os.kill(job.popen.pid, signal.SIGUSR1)
+    os.remove("asking")
+    end(job, PREEMPTED)
+    assert "unbound" not in job.err, job.err
+
+
 def a_rank_that_stands_still():
     """Its watchdog ends the others, with a word on who is waited for; and they start again."""
     job = start("still", KEYS + "run.hang_minutes=0.05", point="step@1:25:wait")
@@ -118,4 +132,4 @@ e2e.needs_points()
 e2e.write_data()
 e2e.write_job()
 e2e.train("whole", KEYS)
-e2e.main(a_rank_that_dies, mpirun_dies, in_vain, what_is_final, asked_to_stop, a_rank_that_stands_still)
+e2e.main(a_rank_that_dies, mpirun_dies, in_vain, what_is_final, asked_to_stop, asked_before_it_starts, a_rank_that_stands_still, at_a_time=6)
