@@ -9,7 +9,7 @@ declare -A groups=(
     [build]="gcc libc6-dev make cmake pkgconf openmpi-bin libopenmpi-dev libopenblas-dev libhdf5-dev
              libjansson-dev libzip-dev zlib1g-dev libxxhash-dev"
     [data]="dataset-fashion-mnist"
-    [test]="libcunit1-dev g++ clang clang-format clang-tidy cppcheck valgrind python3 python3-numpy python3-h5py python3-torch hdf5-tools
+    [test]="libcunit1-dev g++ clang libclang-rt-14-dev clang-format clang-tidy cppcheck valgrind python3 python3-numpy python3-h5py python3-torch hdf5-tools
              iproute2 slurmctld slurmd slurm-client munge mpich libmpich-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
     [compare]="python3 python3-numpy python3-h5py python3-venv python3-dev g++"
 )

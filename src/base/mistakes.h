@@ -4,7 +4,10 @@
 
 #include "base/text.h"
 
-enum { KT_MISTAKES_TOLD = 20 }; /* of more only their number is told */
+enum {
+    KT_MISTAKES_TOLD = 20, /* of more only their number is told */
+    KT_MISTAKES_MOST = 200 /* after so many a reader need not go on: the file is none of its own */
+};
 
 /* A zeroed struct is none. */
 typedef struct kt_mistakes {

@@ -156,7 +156,8 @@ typedef struct kt_ini {
 } kt_ini;
 
 /* Reads an INI text. `other` may be NULL. Everything that is wrong goes to `mistakes`, each with its line: unknown
- * section or key, duplicate, bad value, garbage, a line too long. What is right is set all the same.
+ * section or key, duplicate, bad value, garbage, a line too long. What is right is set all the same; KT_MISTAKES_MOST
+ * mistakes end it.
  *
  * The language: [section], key = value (or key : value), values continued on indented lines, `;` and `#` at the
  * beginning of a line and `;` behind white space begin comments; a byte order mark and CRLF are fine. */

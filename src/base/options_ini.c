@@ -206,7 +206,7 @@ static void read_lines(reader *r, const char *text, size_t n_bytes)
     const char *end = text + n_bytes;
     if (n_bytes >= 3 && memcmp(text, mark, 3) == 0)
         text += 3;
-    while (text < end) {
+    while (text < end && r->mistakes->n < KT_MISTAKES_MOST) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const size_t n = (size_t)((newline != NULL ? newline : end) - text);
         if (!take_line(r, text, n))

@@ -25,7 +25,7 @@ static const kt_option_synonym *find_synonym(const kt_option_table *table, const
 {
     for (; table != NULL; table = table->also != NULL ? table->also() : NULL)
         for (const kt_option_synonym *s = table->synonyms; s != NULL && s->written != NULL; s++)
-            if (kt_text_near(written, s->written) == 0)
+            if (kt_text_same(written, s->written))
                 return s;
     return NULL;
 }
@@ -90,7 +90,7 @@ static const char *meant_bool(const char *text)
     static const char *const words[][2] = {{"true", "true"},   {"yes", "true"}, {"on", "true"},   {"1", "true"},
                                            {"false", "false"}, {"no", "false"}, {"off", "false"}, {"0", "false"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (kt_text_near(text, words[i][0]) == 0)
+        if (kt_text_same(text, words[i][0]))
             return words[i][1];
     return NULL;
 }

@@ -142,13 +142,23 @@ static size_t fold(const char *word, char folded[LONGEST_WORD + 1])
     return n;
 }
 
+bool kt_text_same(const char *written, const char *name)
+{
+    char a[LONGEST_WORD + 1], b[LONGEST_WORD + 1];
+    fold(written, a);
+    fold(name, b);
+    return strcmp(a, b) == 0;
+}
+
 size_t kt_text_near(const char *written, const char *name)
 {
     enum { FEWEST = 4 }; /* letters of a beginning that tell anything */
     char a[LONGEST_WORD + 1], b[LONGEST_WORD + 1];
     const size_t n_a = fold(written, a), n_b = fold(name, b), shorter = n_a < n_b ? n_a : n_b,
-                 longer = n_a < n_b ? n_b : n_a, far = kt_text_distance(a, b);
-    if (far <= longer / 3 || (shorter >= FEWEST && strncmp(a, b, shorter) == 0))
-        return far;
-    return KT_TEXT_FAR;
+                 longer = n_a < n_b ? n_b : n_a;
+    const bool begins = shorter >= FEWEST && strncmp(a, b, shorter) == 0;
+    if (longer - shorter > longer / 3 && !begins) /* at least so far */
+        return KT_TEXT_FAR;
+    const size_t far = kt_text_distance(a, b);
+    return far <= longer / 3 || begins ? far : KT_TEXT_FAR;
 }

@@ -3,6 +3,7 @@
 #ifndef KTRAIN_TEXT_H
 #define KTRAIN_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,9 @@ size_t kt_text_character(const char *text, size_t n);
 
 /* Edit distance between two short words: letters put in, left out, replaced, or changed with their neighbour. */
 size_t kt_text_distance(const char *a, const char *b);
+
+/* Whether only case, '_' and '-' differ. */
+bool kt_text_same(const char *written, const char *name);
 
 #define KT_TEXT_FAR SIZE_MAX
 

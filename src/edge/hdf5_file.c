@@ -123,7 +123,7 @@ kt_status kt_hdf5_create(kt_hdf5 **out)
     return give(out, file, status);
 }
 
-kt_status kt_hdf5_open_descriptor(kt_hdf5 **out, int fd, const char *name)
+static kt_status open_descriptor(kt_hdf5 **out, int fd, const char *name)
 {
     KT_TRY(new_file(out, name));
     kt_hdf5 *file = *out;
@@ -137,6 +137,13 @@ kt_status kt_hdf5_open_descriptor(kt_hdf5 **out, int fd, const char *name)
     return give(out, file, status);
 }
 
+kt_status kt_hdf5_open_descriptor(kt_hdf5 **out, int fd, const char *name)
+{
+    *out = NULL;
+    KT_TRY(kt_hdf5_try(open_descriptor, fd, name));
+    return open_descriptor(out, fd, name);
+}
+
 /* Some file systems of clusters have no locks: a file there is read without. One that is locked has them. */
 static bool has_locks(const char *path)
 {
@@ -147,8 +154,9 @@ static bool has_locks(const char *path)
     return has;
 }
 
-kt_status kt_hdf5_open(kt_hdf5 **out, const char *path)
+static kt_status open_path(kt_hdf5 **out, int fd, const char *path)
 {
+    (void)fd;
     KT_TRY(new_file(out, path));
     kt_hdf5 *file = *out;
     if (access(path, R_OK) != 0)
@@ -163,6 +171,13 @@ kt_status kt_hdf5_open(kt_hdf5 **out, const char *path)
     if (status == KT_OK)
         H5Fget_filesize(file->id, &file->n_bytes);
     return give(out, file, status);
+}
+
+kt_status kt_hdf5_open(kt_hdf5 **out, const char *path)
+{
+    *out = NULL;
+    KT_TRY(kt_hdf5_try(open_path, -1, path));
+    return open_path(out, -1, path);
 }
 
 void kt_hdf5_close(kt_hdf5 *file)

@@ -1,5 +1,5 @@
 /* What the files of hdf5_file share: hdf5_file.c (open, write), hdf5_file_driver.c (its bytes),
- * hdf5_file_stream.c, hdf5_file_read.c and hdf5_file_names.c. */
+ * hdf5_file_trial.c, hdf5_file_stream.c, hdf5_file_read.c and hdf5_file_names.c. */
 #ifndef KTRAIN_HDF5_FILE_PRIVATE_H
 #define KTRAIN_HDF5_FILE_PRIVATE_H
 
@@ -28,6 +28,13 @@ struct kt_hdf5 {
 /* From now on files are opened with this access by what fd shows, whatever the name. fd is copied with each; *code is
  * set to the errno of the first write that fails, of which HDF5 is told nothing. */
 void kt_hdf5_use_descriptor(hid_t access, int fd, int *code);
+
+/* Opens what fd shows, or, fd below 0, the file `name`; as kt_hdf5_open. */
+typedef kt_status kt_hdf5_opener(kt_hdf5 **out, int fd, const char *name);
+
+/* KT_OK when a process of its own could open the file so and look at everything in it; else what it said, or KT_DATA
+ * when it did not live to say anything. */
+kt_status kt_hdf5_try(kt_hdf5_opener *opener, int fd, const char *name);
 
 /* A new dataset; data NULL: only its place in the file. */
 kt_status kt_hdf5_write_dataset(kt_hdf5 *file, const char *path, hid_t type, size_t n_dims, const size_t *dims,

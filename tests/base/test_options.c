@@ -284,6 +284,20 @@ static void all_mistakes_are_told(void)
     CU_ASSERT(v.rate == 0.5 && v.color == 0);
 }
 
+static void after_very_many_mistakes_it_ends(void)
+{
+    values v;
+    kt_text_buffer text = {0};
+    char *many;
+    kt_text_append(&text, "[a]\n");
+    for (int i = 0; i < 100000; i++)
+        kt_text_append(&text, "cuont%d = 1\n", i);
+    KT_CHECK_STATUS(KT_OK, kt_text_take(&text, &many));
+    KT_CHECK_STATUS(KT_CONFIG, read_text(&v, many));
+    KT_CHECK_MESSAGE("\n  and 181 more"); /* with that of the key under way */
+    kt_memory_free(many);
+}
+
 static void a_text_that_an_ini_could_not_hold_is_refused(void)
 {
     values v;
@@ -353,6 +367,7 @@ const kt_test kt_tests[] = {
     {"what is written reads back the same", what_is_written_reads_back_the_same},
     {"files of earlier versions are read", files_of_earlier_versions_are_read},
     {"all mistakes are told, and no consequence of one", all_mistakes_are_told},
+    {"after very many mistakes a file is read no further", after_very_many_mistakes_it_ends},
     {"a text that an INI could not hold is refused", a_text_that_an_ini_could_not_hold_is_refused},
     {"documentation names every key", documentation_names_every_key},
     {"parts are joined by their headings", parts_are_joined_by_their_headings},

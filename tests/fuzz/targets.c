@@ -303,20 +303,20 @@ static kt_status read_journal(const kt_fuzz_input *input)
 /* ---- all ---- */
 
 const kt_fuzz_target kt_fuzz_targets[] = {
-    {"ini", "job.ini", NULL, read_ini},
-    {"sweep", "sweep.ini", NULL, read_sweep},
-    {"npy", "x.npy", NULL, read_data},
-    {"npz", "x.npz", NULL, read_member},
-    {"idx", "x.idx", NULL, read_data},
-    {"table", "x.csv", NULL, read_table},
-    {"classes", "classes.csv", NULL, read_class_names},
-    {"hdf5", "x.h5", NULL, read_member},
-    {"checkpoint", "step-1.h5", NULL, read_checkpoint},
-    {"checkpoint_content", "step-1.h5", write_checkpoint, read_checkpoint},
-    {"snapshot", "snapshot", write_snapshot, read_snapshot},
-    {"journal", "journal.jsonl", NULL, read_journal},
-    {"journal_content", "journal.jsonl", write_journal, read_journal},
-    {"attempts", "attempts.csv", NULL, read_attempts},
+    {"ini", "job.ini", NULL, read_ini, false},
+    {"sweep", "sweep.ini", NULL, read_sweep, false},
+    {"npy", "x.npy", NULL, read_data, false},
+    {"npz", "x.npz", NULL, read_member, false},
+    {"idx", "x.idx", NULL, read_data, false},
+    {"table", "x.csv", NULL, read_table, false},
+    {"classes", "classes.csv", NULL, read_class_names, false},
+    {"hdf5", "x.h5", NULL, read_member, true},
+    {"checkpoint", "step-1.h5", NULL, read_checkpoint, false},
+    {"checkpoint_content", "step-1.h5", write_checkpoint, read_checkpoint, true},
+    {"snapshot", "snapshot", write_snapshot, read_snapshot, false},
+    {"journal", "journal.jsonl", NULL, read_journal, false},
+    {"journal_content", "journal.jsonl", write_journal, read_journal, false},
+    {"attempts", "attempts.csv", NULL, read_attempts, false},
 };
 const size_t kt_n_fuzz_targets = sizeof kt_fuzz_targets / sizeof kt_fuzz_targets[0];
 

@@ -4,6 +4,7 @@
 #ifndef KTRAIN_TEST_FUZZ_TARGETS_H
 #define KTRAIN_TEST_FUZZ_TARGETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -19,6 +20,7 @@ typedef struct kt_fuzz_target {
     const char *file;                               /* the name that the input gets: its ending may tell the format */
     kt_status (*write)(const kt_fuzz_input *input); /* the file that the bytes stand for; NULL: they are the file */
     kt_status (*read)(const kt_fuzz_input *input);
+    bool forks; /* each time: it takes many times longer */
 } kt_fuzz_target;
 
 extern const kt_fuzz_target kt_fuzz_targets[];
