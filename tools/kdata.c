@@ -148,6 +148,7 @@ static int run_named(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    kt_hdf5_is_ours();
     if (argc < 2) {
         fprintf(stderr, "kdata: nothing to do: there are inspect, convert and split\n");
         return fail_usage(NULL);

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "cli/command.h"
+#include "edge/hdf5_file.h"
 #include "process/activity.h"
 #include "process/stop.h"
 #include "process/watchdog.h"
@@ -139,6 +140,7 @@ int main(int argc, char **argv)
     kt_comm *world;
     const kt_command *command;
     protect_output();
+    kt_hdf5_is_ours();
     kt_status status = start(&argc, &argv, &world);
     if (status != KT_OK) {
         fprintf(stderr, "ktrain: %s\n", kt_error_message());

@@ -25,7 +25,7 @@ static herr_t take_description(unsigned n, const H5E_error2_t *error, void *cont
     reason *r = context;
     (void)n;
     snprintf(r->text, sizeof r->text, "%s", error->desc != NULL ? error->desc : "no reason given");
-    r->no_memory = error->maj_num == H5E_RESOURCE;
+    r->no_memory = error->min_num == H5E_NOSPACE || error->min_num == H5E_CANTALLOC;
     return 1; /* the innermost is enough */
 }
 
@@ -69,11 +69,13 @@ static kt_status fail_open(const kt_hdf5 *file)
     return kt_fail(KT_DATA, "%s: %s (HDF5: %s)", file->name, refusals[i].words, r.text);
 }
 
-/* At the end of the process HDF5 1.10 closes by itself what it could not close before, and crashes. Here all files are
- * closed by whoever opened them. */
-static hid_t new_access(void)
+void kt_hdf5_is_ours(void)
 {
     H5dont_atexit();
+}
+
+static hid_t new_access(void)
+{
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access >= 0)
