@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -135,6 +136,17 @@ static kt_status start(int *argc, char ***argv, kt_comm **world)
     return KT_OK;
 }
 
+static bool comes_to_its_end;
+
+/* Some libraries end the process by themselves: HDF5 does when it has no memory for an entry of a table. */
+static void tell_of_early_end(void)
+{
+    if (comes_to_its_end)
+        return;
+    fprintf(stderr, "ktrain: a library that it uses has ended it, as HDF5 does when there is no memory\n");
+    _exit(KT_INTERNAL);
+}
+
 int main(int argc, char **argv)
 {
     kt_comm *world;
@@ -146,6 +158,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "ktrain: %s\n", kt_error_message());
         return (int)status;
     }
+    atexit(tell_of_early_end);
     kt_log log = kt_log_create(kt_comm_rank(world) == 0);
     status = agree_at_the_end(world, run_command(world, argc, argv, &log, &command));
     if (status == KT_OK)
@@ -154,5 +167,6 @@ int main(int argc, char **argv)
         tell_error(&log);
     kt_log_close_file(&log);
     kt_comm_world_stop(world);
+    comes_to_its_end = true;
     return (int)status;
 }

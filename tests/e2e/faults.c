@@ -168,7 +168,7 @@ static bool name_file(int fd, char what[WHAT_BYTES])
         return false;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     const ssize_t n = readlink(link, path, sizeof path - 1);
-    if (n <= 0)
+    if (n <= 0 || path[0] != '/') /* an event, a socket */
         return false;
     path[n] = '\0';
     if (strncmp(path, memory, strlen(memory)) != 0)
