@@ -1,5 +1,5 @@
-/* Opening a file in a process of its own first. HDF5's library trusts what it finds: by a file that is damaged, or made to
- * do harm, it crashes, takes all memory, or never comes to an end. */
+/* Opening a file in a process of its own first. HDF5's library trusts what it finds: by a file that is damaged, or made
+ * to do harm, it crashes, takes all memory, or never comes to an end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

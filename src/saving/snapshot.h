@@ -75,7 +75,7 @@ void kt_snapshots_seal_best(kt_snapshots *snapshots, int place, int64_t epoch);
  * *best. One that is not whole is no news: it may have been under way when its processes died. */
 int kt_snapshots_newest(kt_snapshots *snapshots, const kt_network *network, int64_t after, int *best);
 
-/* Rank 0: the run is at this step; NULL is allowed, here and below. And what was told last, by an earlier start, too. */
+/* Rank 0: the run is at this step. And what was told last, by an earlier start, too. NULL is allowed: 0. */
 void kt_snapshots_tell(kt_snapshots *snapshots, int64_t step);
 int64_t kt_snapshots_told(const kt_snapshots *snapshots);
 

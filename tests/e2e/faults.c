@@ -2,7 +2,7 @@
  *
  *   KT_FAULT_BELOW=FOLDER[:FOLDER...]  calls on what is in these folders count, those on memory files (memfd) and for
  *                                      memory from ktrain itself or from a library that it reads and writes files with
- *   KT_FAULT_LOG=PATH                  each of these calls is a line "CALL WHAT" of PATH.RANK; what failed begins with !
+ *   KT_FAULT_LOG=PATH                  each of these calls is a line "CALL WHAT" of PATH.RANK; !CALL has failed
  *   KT_FAULT=RANK CALL N ERRNO BYTES WHAT
  *                                      the N-th CALL on WHAT (a pattern of fnmatch) fails with ERRNO. BYTES >= 0: it
  *                                      does so many bytes of its work first, and the next one fails; ERRNO 0: none does
