@@ -9,7 +9,7 @@ usage: tools/reliability.py [--build DIR] [--folder DIR] [--rounds N] [--minutes
   signals    SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGHUP or a time limit, to ranks, mpirun or ktrun, runs and sweeps (100)
   effective  a kill a minute in a run of M3 under ktrun (10 minutes)
   overhead   what saving costs of the step time of M3 and M4 (5)
-  watch      a rank killed, a rank stopped, a link cut: until the job is over (5)
+  watch      a rank killed, a rank stopped: until the job is over (5)
   soak       M1's steps on 2 ranks: resident memory and step time (30 minutes)
 
 Needs a build with test points (cmake --preset ci-gcc), the images of data/k49 for M1 to M4, and a machine that does
@@ -304,7 +304,7 @@ def hosts(given, draw):
     rounds = given.rounds or 10
     keys = ["train.max_steps=400", "train.early_stopping=false", "parallel.ranks=all"]
     e2e.expect(start([model("m3"), "run.dir=hosts-whole", *keys], 2))
-    times, lost = collections.defaultdict(list), []
+    times, ended, lost = collections.defaultdict(list), collections.defaultdict(list), []
     for i in range(rounds):
         how = ("lose", "cut")[i % 2]
         with Hosts() as two:
@@ -323,6 +323,7 @@ def hosts(given, draw):
             while job.popen.poll() is None and far() <= step:
                 time.sleep(0.02)
             times[how].append(time.monotonic() - at)
+            ended[how].append(next(when for when, line in words if "does not answer" in line) - at)
             job.popen.wait()
             for thread in threads:
                 thread.join()
@@ -331,8 +332,9 @@ def hosts(given, draw):
         lost += [max(0, int(a["reached_step"]) - int(b["from_step"])) for a, b in zip(rows, rows[1:])]
         check_same("hosts-whole", "hosts-run")
         print(f"  {i + 1} rounds, all on one host at the end, with the same bits", flush=True)
-    for how, seconds in times.items():
-        show({"lose": "from a host's death", "cut": "from the cut of its link"}[how] + " to the first step that is new", seconds, " s")
+    for how, what in (("lose", "a host's death"), ("cut", "the cut of its link")):
+        show(f"from {what} to the end of the job there", ended[how], " s")
+        show(f"from {what} to the first step that is new", times[how], " s")
     show("steps that were trained again", lost)
 
 
