@@ -392,7 +392,7 @@ def overhead(given, _draw):
 
 def watch(given, draw):
     rounds = given.rounds or 5
-    keys = ["train.epochs=100000", "train.early_stopping=false", "run.hang_minutes=0.1"]
+    keys = ["train.epochs=100000", "train.early_stopping=false", "run.hang_minutes=0.1", "parallel.ranks=all"]
     ends = collections.defaultdict(list)
     for i in range(rounds):
         for how, number in (("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP)):

@@ -93,8 +93,8 @@ static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
             status = kt_comm_agree(world, kt_linalg_self_test());
         if (a.dry_run)
             kt_stop_leave();
-        else
-            kt_limits_start(world, &space->base, log);
+        else if (status == KT_OK)
+            status = kt_limits_start(world, &space->base, log);
         if (status == KT_OK)
             status = a.dry_run ? kt_sweep_dry_run(world, space, &a.plan,
                                                   a.n_ranks > 0 ? a.n_ranks : (size_t)kt_comm_size(world), log)

@@ -19,7 +19,7 @@ static kt_status run(kt_comm *world, int argc, char **argv, kt_log *log)
     KT_TRY(kt_config_read(world, argv[1], (size_t)argc - 2, argv + 2, &config));
     kt_linalg_start(kt_config_threads(&config));
     KT_TRY(kt_comm_agree(world, kt_linalg_self_test()));
-    kt_limits_start(world, &config, log);
+    KT_TRY(kt_limits_start(world, &config, log));
     return kt_run_train(world, &config, log, NULL);
 }
 

@@ -1,6 +1,7 @@
-/* Looks twice a second whether something was done. */
+/* Looks a few times a second whether something was done, and now and then whether another rank was stopped. */
 #include "process/watchdog.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -10,9 +11,10 @@
 
 #include "base/timer.h"
 #include "process/activity.h"
+#include "process/siblings.h"
 
 /* Between two looks less than so many seconds pass, or the process was stopped meanwhile. */
-static const double LOOK_SECONDS = 0.25, LONGEST_LOOK_SECONDS = 2;
+static const double LOOK_SECONDS = 0.25, LONGEST_LOOK_SECONDS = 2, SIBLINGS_SECONDS = 1;
 
 /* Written by the main thread, read by the watchdog. */
 static struct orders {
@@ -49,24 +51,60 @@ static void tell(double quiet, const char *at)
         return; /* nobody listens, and there is nothing else to be done */
 }
 
+static void tell_of_sibling(int rank, double stopped)
+{
+    char since[32];
+    fprintf(stderr,
+            "ktrain: %sdoes not get on: rank %d, on the same host, has been stopped for %s (%s); start the same command "
+            "again to go on from the last checkpoint\n",
+            orders.place, rank, length(stopped, since), orders.key != NULL ? orders.key : "a signal");
+}
+
+/* What the thread has seen. */
+typedef struct watcher {
+    size_t n_done;
+    double quiet, stopped, looked; /* seconds without anything done; of a stopped sibling; when it looked for one */
+    int sibling;
+} watcher;
+
+static void look_at_siblings(watcher *w, double now)
+{
+    if (now < w->looked + SIBLINGS_SECONDS)
+        return;
+    const double passed = now - w->looked;
+    const int rank = kt_siblings_stopped();
+    w->stopped = rank >= 0 && rank == w->sibling ? w->stopped + fmin(passed, LONGEST_LOOK_SECONDS) : 0;
+    w->sibling = rank;
+    w->looked = now;
+}
+
+static void look(watcher *w, double now, double passed)
+{
+    const size_t n = KT_ACTIVITY_GET(n_done);
+    const char *at = KT_ACTIVITY_GET(at);
+    w->quiet = n == w->n_done && at != NULL ? w->quiet + fmin(passed, LONGEST_LOOK_SECONDS) : 0;
+    w->n_done = n;
+    look_at_siblings(w, now);
+    pthread_mutex_lock(&orders.lock);
+    const bool is_quiet = orders.seconds > 0 && w->quiet > orders.seconds;
+    const bool is_stopped = orders.seconds > 0 && w->stopped > orders.seconds;
+    if (is_quiet)
+        tell(w->quiet, at);
+    else if (is_stopped)
+        tell_of_sibling(w->sibling, w->stopped);
+    if (is_quiet || is_stopped)
+        _exit(KT_HUNG);
+    pthread_mutex_unlock(&orders.lock);
+}
+
 static void *watch(void *nothing)
 {
-    double quiet = 0, before = kt_timer_seconds();
-    size_t n_done = 0;
-    for (;;) {
+    watcher w = {.sibling = -1};
+    for (double before = kt_timer_seconds();;) {
         kt_timer_sleep(LOOK_SECONDS);
-        const double now = kt_timer_seconds(), passed = now - before;
-        const size_t n = KT_ACTIVITY_GET(n_done);
-        const char *at = KT_ACTIVITY_GET(at);
-        quiet = n == n_done && at != NULL ? quiet + (passed < LONGEST_LOOK_SECONDS ? passed : 0) : 0;
-        n_done = n;
+        const double now = kt_timer_seconds();
+        look(&w, now, now - before);
         before = now;
-        pthread_mutex_lock(&orders.lock);
-        if (orders.seconds > 0 && quiet > orders.seconds) {
-            tell(quiet, at);
-            _exit(KT_HUNG);
-        }
-        pthread_mutex_unlock(&orders.lock);
     }
     return nothing;
 }

@@ -7,7 +7,8 @@
 #include "engine/config.h"
 
 /* From now on: rank 0 stops all (stop.h) before run.max_minutes, counted from here, and before the batch job's end,
- * which a line names; every rank's watchdog (watchdog.h) has run.hang_minutes. Local. */
-void kt_limits_start(const kt_comm *world, const kt_config *config, kt_log *log);
+ * which a line names; every rank's watchdog (watchdog.h) has run.hang_minutes, and knows the other ranks of its host.
+ * Collective. KT_NO_MEMORY. */
+kt_status kt_limits_start(kt_comm *world, const kt_config *config, kt_log *log);
 
 #endif

@@ -128,8 +128,26 @@ def a_rank_that_stands_still():
     e2e.check_same_run("still", "whole")
 
 
+def a_rank_that_is_stopped():
+    """While the only rank that works is stopped, or one of a sweep, the others sleep; they notice, and the job starts again."""
+    e2e.write_job("sweep.ini", e2e.JOB + "[sweep]\noptimizer.learning_rate = 0.01 | 0.02 | 0.05\n")
+    keys = KEYS + "run.hang_minutes=0.05 "
+    for name, job, words in (("stopped", "job.ini", keys.replace("ranks=all", "ranks=1")), ("stopped-sweep", "sweep.ini", "run.hang_minutes=0.05")):
+        starter = [KTRUN, "-np", "3", "--", *OPTIONS, "--"]
+        running = e2e.Process([*(["sweep"] if "sweep" in name else []), job, f"run.dir={name}", *words.split()], 3, starter=starter, point="step@0:25:wait")
+        running.wait_at_point()
+        os.kill(int(os.listdir(running.folder)[0].split(".")[-1]), signal.SIGSTOP)
+        running.let_go()
+        while running.popen.poll() is None and not os.path.exists(f"{name}/summary.json"):
+            running.let_go()
+        end(running)
+        assert re.search(r"rank \d on \S+ does not get on: rank 0, on the same host, has been stopped for", running.err), running.err
+        assert len(restarts(running)) == 1, running.err
+    e2e.check_same_run("stopped", "whole")
+
+
 e2e.needs_points()
 e2e.write_data()
 e2e.write_job()
 e2e.train("whole", KEYS)
-e2e.main(a_rank_that_dies, mpirun_dies, in_vain, what_is_final, asked_to_stop, asked_before_it_starts, a_rank_that_stands_still, at_a_time=6)
+e2e.main(a_rank_that_dies, mpirun_dies, in_vain, what_is_final, asked_to_stop, asked_before_it_starts, a_rank_that_stands_still, a_rank_that_is_stopped, at_a_time=6)
