@@ -1,5 +1,5 @@
-/* Opening a file in a process of its own first. HDF5's library trusts what it finds: by a file that is damaged, or made to
- * do harm, it crashes, takes all memory, or never comes to an end. */
+/* Opening a file in a process of its own first. HDF5's library trusts what it finds: by a file that is damaged, or made
+ * to do harm, it crashes, takes all memory, or never comes to an end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -82,8 +82,8 @@ static kt_status look_at_all(kt_hdf5_opener *opener, int fd, const char *name)
     return KT_OK;
 }
 
-/* At its end nothing is put in order, not even by a leak checker: what files are open, and where they are read, it has in
- * common with its parent. */
+/* At its end nothing is put in order, not even by a leak checker: what files are open, and where they are read, it has
+ * in common with its parent. */
 static void run_trial(int answer, kt_hdf5_opener *opener, int fd, const char *name)
 {
     be_a_trial();

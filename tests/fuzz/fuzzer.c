@@ -1,4 +1,5 @@
-/* The program of libFuzzer, which has main(): KT_FUZZ_TARGET names what is read, KT_FUZZ_FOLDER a folder for its files. */
+/* The program of libFuzzer, which has main(): KT_FUZZ_TARGET names what is read, KT_FUZZ_FOLDER a folder for its
+ * files. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

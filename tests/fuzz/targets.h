@@ -1,6 +1,6 @@
-/* Readers of files that anybody may have made, with bytes that nobody has made on purpose. A reader refuses them or takes
- * them; it does not crash, hang, leak, or take memory that the file does not justify. Here for libFuzzer (fuzzer.c, by
- * tools/fuzz.sh) and for mutants by the same rule each time (test_fuzz.c). Local. */
+/* Readers of files that anybody may have made, with bytes that nobody has made on purpose. A reader refuses them or
+ * takes them; it does not crash, hang, leak, or take memory that the file does not justify. Here for libFuzzer
+ * (fuzzer.c, by tools/fuzz.sh) and for mutants by the same rule each time (test_fuzz.c). Local. */
 #ifndef KTRAIN_TEST_FUZZ_TARGETS_H
 #define KTRAIN_TEST_FUZZ_TARGETS_H
 
