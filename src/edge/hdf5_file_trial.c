@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "edge/hdf5_file_private.h"
 
 /* Far beyond what finding one's way in a file takes: data are not read here, but what is small. */
@@ -49,20 +50,36 @@ static void be_a_trial(void)
     limit(RLIMIT_DATA, data_bytes() + ((rlim_t)MOST_MEMORY_MB << 20));
 }
 
+/* As numbers and as texts, whatever it is. */
+static void read_anyhow(kt_hdf5 *file, const char *path, size_t n_dims)
+{
+    kt_array array;
+    char *text = NULL, **texts = NULL;
+    size_t n = 0;
+    if (kt_hdf5_read(file, path, &array) == KT_OK)
+        kt_array_free(&array);
+    if (n_dims == 0)
+        (void)kt_hdf5_read_text(file, path, &text);
+    if (n_dims == 1)
+        (void)kt_hdf5_read_texts(file, path, &n, &texts);
+    for (size_t i = 0; i < n; i++)
+        kt_memory_free(texts[i]);
+    kt_memory_free(texts);
+    kt_memory_free(text);
+}
+
 /* Its size is asked for where its chunks lie. */
 static bool look_at(void *context, const char *path, size_t n_dims, const size_t *dims)
 {
     kt_hdf5 *file = context;
-    kt_array array;
     const hid_t dataset = H5Dopen2(file->id, path, H5P_DEFAULT);
     size_t n_bytes;
     if (dataset >= 0) {
         H5Dget_storage_size(dataset);
         H5Dclose(dataset);
     }
-    if (kt_shape_bytes(n_dims, dims, sizeof(double), &n_bytes) && n_bytes <= SMALL_BYTES &&
-        kt_hdf5_read(file, path, &array) == KT_OK)
-        kt_array_free(&array);
+    if (kt_shape_bytes(n_dims, dims, sizeof(double), &n_bytes) && n_bytes <= SMALL_BYTES)
+        read_anyhow(file, path, n_dims);
     return true;
 }
 
