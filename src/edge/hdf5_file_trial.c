@@ -12,8 +12,8 @@
 #include "base/memory.h"
 #include "edge/hdf5_file_private.h"
 
-/* Far beyond what finding one's way in a file takes: data are not read here, but what is small. */
-enum { MOST_SECONDS = 20, MOST_MEMORY_MB = 512, SMALL_BYTES = 1 << 20 };
+/* Far beyond what finding one's way in a file takes: of data only the first are read here, if they are small. */
+enum { MOST_SECONDS = 20, MOST_MEMORY_MB = 512, SMALL_BYTES = 1 << 20, READ_BYTES = 64 << 20 };
 
 /* ---- in the child ---- */
 
@@ -68,18 +68,25 @@ static void read_anyhow(kt_hdf5 *file, const char *path, size_t n_dims)
     kt_memory_free(text);
 }
 
+typedef struct looker {
+    kt_hdf5 *file;
+    size_t n_read; /* bytes, about */
+} looker;
+
 /* Its size is asked for where its chunks lie. */
 static bool look_at(void *context, const char *path, size_t n_dims, const size_t *dims)
 {
-    kt_hdf5 *file = context;
-    const hid_t dataset = H5Dopen2(file->id, path, H5P_DEFAULT);
+    looker *l = context;
+    const hid_t dataset = H5Dopen2(l->file->id, path, H5P_DEFAULT);
     size_t n_bytes;
     if (dataset >= 0) {
         H5Dget_storage_size(dataset);
         H5Dclose(dataset);
     }
-    if (kt_shape_bytes(n_dims, dims, sizeof(double), &n_bytes) && n_bytes <= SMALL_BYTES)
-        read_anyhow(file, path, n_dims);
+    if (kt_shape_bytes(n_dims, dims, sizeof(double), &n_bytes) && n_bytes <= SMALL_BYTES && l->n_read < READ_BYTES) {
+        l->n_read += n_bytes;
+        read_anyhow(l->file, path, n_dims);
+    }
     return true;
 }
 
@@ -94,7 +101,7 @@ static kt_status look_at_all(kt_hdf5_opener *opener, int fd, const char *name)
 {
     kt_hdf5 *file;
     KT_TRY(opener(&file, fd, name));
-    (void)kt_hdf5_visit(file, look_at, file);
+    (void)kt_hdf5_visit(file, look_at, &(looker){.file = file});
     kt_hdf5_close(file);
     return KT_OK;
 }
