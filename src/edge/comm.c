@@ -142,15 +142,21 @@ void kt_comm_barrier(kt_comm *comm)
     KT_WAIT("a barrier", MPI_Barrier(comm->mpi));
 }
 
+/* Until it is done, with a look at it so often. It is no hang, however long it takes. */
+static void wait_asleep(MPI_Request request, double pause)
+{
+    int done = 0;
+    const char *before = kt_activity_begin(NULL);
+    for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
+        kt_timer_sleep(pause);
+    kt_activity_begin(before);
+}
+
 void kt_comm_barrier_asleep(kt_comm *comm)
 {
     MPI_Request request;
-    int done = 0;
-    const char *before = kt_activity_begin(NULL);
     MPI_Ibarrier(comm->mpi, &request);
-    for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
-        kt_timer_sleep(1e-3);
-    kt_activity_begin(before);
+    wait_asleep(request, 1e-3);
 }
 
 void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes)
@@ -169,7 +175,9 @@ void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all)
 
 void kt_comm_send(kt_comm *comm, int to, const void *data, size_t n_bytes)
 {
-    MPI_Send(data, (int)n_bytes, MPI_BYTE, to, TAG_MAIL, comm->mpi);
+    MPI_Request request;
+    MPI_Isend(data, (int)n_bytes, MPI_BYTE, to, TAG_MAIL, comm->mpi, &request);
+    wait_asleep(request, 1e-4);
 }
 
 bool kt_comm_poll(kt_comm *comm, int *from)
@@ -184,13 +192,9 @@ bool kt_comm_poll(kt_comm *comm, int *from)
 
 void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes)
 {
-    int done = 0;
     MPI_Request request;
-    const char *before = kt_activity_begin(NULL);
     MPI_Irecv(data, (int)n_bytes, MPI_BYTE, from, TAG_MAIL, comm->mpi, &request);
-    for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done; MPI_Test(&request, &done, MPI_STATUS_IGNORE))
-        kt_timer_sleep(1e-4);
-    kt_activity_begin(before);
+    wait_asleep(request, 1e-4);
 }
 
 /* From each rank to the next, who adds its own, and from the last to all: MPI_Allreduce may choose another order for

@@ -51,8 +51,8 @@ void kt_comm_broadcast(kt_comm *comm, int root, void *data, size_t n_bytes);
 void kt_comm_gather(kt_comm *comm, const void *data, size_t n_bytes, void *all);
 
 /* Messages between two ranks, outside the collectives' order. Local, though a send may wait until it is received; what
- * one rank sends another arrives in order. A poll tells whether a message has come, and from whom. Receiving waits
- * asleep, so that it leaves its core to others, and takes a message of exactly n_bytes. */
+ * one rank sends another arrives in order. A poll tells whether a message has come, and from whom. Both wait asleep, so
+ * that they leave their core to others; receiving takes a message of exactly n_bytes. */
 void kt_comm_send(kt_comm *comm, int to, const void *data, size_t n_bytes);
 bool kt_comm_poll(kt_comm *comm, int *from);
 void kt_comm_receive(kt_comm *comm, int from, void *data, size_t n_bytes);

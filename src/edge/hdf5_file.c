@@ -120,7 +120,7 @@ kt_status kt_hdf5_create(kt_hdf5 **out)
     hid_t access = new_access();
     kt_hdf5_use_descriptor(access, file->fd, &file->code);
     file->id = H5Fcreate(file->name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
-    kt_status status = file->id >= 0 ? KT_OK : kt_hdf5_fail(KT_INTERNAL, file, "", "cannot be created in memory");
+    kt_status status = file->id >= 0 ? KT_OK : kt_hdf5_fail(KT_NO_MEMORY, file, "", "cannot be created");
     H5Pclose(access);
     return give(out, file, status);
 }

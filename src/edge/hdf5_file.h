@@ -15,10 +15,14 @@ typedef struct kt_hdf5 kt_hdf5;
  * that others have left open are then not written out. */
 void kt_hdf5_is_ours(void);
 
-/* A new, empty file in memory. KT_NO_MEMORY, KT_INTERNAL. */
+/* A new, empty file in memory. KT_NO_MEMORY. */
 kt_status kt_hdf5_create(kt_hdf5 **out);
 /* Both of these try it in a process of its own first, which looks at everything in the file: the library is no match
+<<<<<<< HEAD
  * for files that are damaged, or made to do harm. KT_DATA when it crashes, or does not come to an end.
+=======
+ * for files that are damaged, or made to do harm. KT_DATA when it crashes, or comes to no end.
+>>>>>>> origin/fuzz
  *
  * Opens what an open descriptor shows, read-only and without a lock: the very file, whatever its path leads to by now.
  * fd stays the caller's, and may be closed then. KT_DATA. */

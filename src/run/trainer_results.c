@@ -54,11 +54,16 @@ static kt_status score_both(kt_trainer *t, kt_results *r)
     return score_parts(t, second, &r->detail, r->detail_part);
 }
 
+static bool some_sleep(const kt_trainer *t)
+{
+    return t->tried.times.each[t->tried.times.current].n_ranks < (size_t)kt_comm_size(t->comm);
+}
+
 /* To the ranks that slept. */
 static kt_status share_results(kt_trainer *t, kt_results *r)
 {
     const size_t n_cells = r->detail.n_classes * r->detail.n_classes;
-    if (t->tried.times.each[t->tried.times.current].n_ranks == (size_t)kt_comm_size(t->comm))
+    if (!some_sleep(t))
         return KT_OK;
     kt_comm_broadcast(t->comm, 0, &r->n_parameters, sizeof r->n_parameters);
     kt_comm_broadcast(t->comm, 0, r->best, sizeof r->best);
@@ -66,6 +71,17 @@ static kt_status share_results(kt_trainer *t, kt_results *r)
     kt_comm_broadcast(t->comm, 0, r->detail.confusion, n_cells * sizeof *r->detail.confusion);
     kt_comm_broadcast(t->comm, 0, &r->detail.cross_entropy_sum, sizeof r->detail.cross_entropy_sum);
     return KT_OK;
+}
+
+/* Who sleeps waits for as long as it takes. */
+static kt_status score(kt_trainer *t, kt_results *r)
+{
+    const char *before = kt_activity_begin("evaluating");
+    const kt_status status = t->works ? score_both(t, r) : KT_OK;
+    if (some_sleep(t))
+        kt_comm_barrier_asleep(t->comm);
+    kt_activity_begin(before);
+    return status;
 }
 
 kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
@@ -81,11 +97,10 @@ kt_status kt_trainer_finish(kt_trainer *t, kt_results *r)
     r->ranks = p->ranks;
     if (t->root && t->dir != NULL && kt_file_path(path, "%s/attempts.csv", t->dir) == KT_OK)
         r->attempts = kt_attempts_read(path);
-    kt_activity_begin("evaluating");
     r->arrangements = t->tried.times;
     r->n_parameters = t->n_parameters;
     r->memory_bytes = t->replica.host_bytes;
     KT_TRY(kt_comm_agree(t->comm, kt_metrics_create(&r->detail, t->data->set.n_classes)));
-    KT_TRY(kt_comm_agree(t->comm, t->works ? score_both(t, r) : KT_OK));
+    KT_TRY(kt_comm_agree(t->comm, score(t, r)));
     return share_results(t, r);
 }

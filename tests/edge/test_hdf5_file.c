@@ -281,7 +281,7 @@ static void truncated(void)
     kt_hdf5 *file;
     size_t n_bytes = 0;
     unsigned char *image = take_image(new_sample(), &n_bytes);
-    for (size_t n = 0; n < n_bytes; n += n < 1024 ? 7 : 211)
+    for (size_t n = 0; n < n_bytes; n += n < 1024 ? 37 : 509)
         KT_CHECK_STATUS(KT_DATA, open_image(&file, image, n));
     kt_memory_free(image);
 }

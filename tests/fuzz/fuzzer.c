@@ -1,4 +1,9 @@
+<<<<<<< HEAD
 /* The program of libFuzzer, which has main(): KT_FUZZ_TARGET names what is read, KT_FUZZ_FOLDER where its files are. */
+=======
+/* The program of libFuzzer, which has main(): KT_FUZZ_TARGET names what is read, KT_FUZZ_FOLDER a folder for its
+ * files. */
+>>>>>>> origin/fuzz
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

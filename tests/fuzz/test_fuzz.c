@@ -1,5 +1,5 @@
-/* The readers of fuzzer.c without libFuzzer: good files, files that were found to do harm, and mutants of the good,
- * always the same. KT_FUZZ_RUNS: so many of each target, and a tenth where each takes long. A reader that crashes
+/* The readers of fuzzer.c without libFuzzer: good files, files that were found to do harm, and mutants of the good
+ * ones, always the same. KT_FUZZ_RUNS: so many of each target, and a tenth where each takes long. A reader that crashes
  * leaves its input in the scratch folder. */
 #include <dirent.h>
 #include <fcntl.h>
