@@ -22,9 +22,10 @@ for file in tests/*/test_*.sh tests/*/test_*.py tests/*/e2e_*.py; do
         status=1
     fi
 done
-# The pages name files that are there; name_x.c stands for any.
+# The pages name files that are there; name_x.c stands for any, and what others have on the web is theirs.
 for page in README.md src/README.md docs/*.md; do
-    for file in $(grep -oE '\b(src|tests|tools|jobs|docs|examples|include|cmake)/[A-Za-z0-9_/.-]+\.[a-z]+' "$page" | grep -v '_x\.'); do
+    for file in $(sed -E 's|https?://[^ )]*||g' "$page" |
+        grep -oE '\b(src|tests|tools|jobs|docs|examples|include|cmake)/[A-Za-z0-9_/.-]+\.[a-z]+' | grep -v '_x\.'); do
         if [ ! -e "$file" ]; then
             echo "$page names $file, which is not there"
             status=1

@@ -54,10 +54,11 @@ static void tell(double quiet, const char *at)
 static void tell_of_sibling(int rank, double stopped)
 {
     char since[32];
-    fprintf(stderr,
-            "ktrain: %sdoes not get on: rank %d, on the same host, has been stopped for %s (%s); start the same command "
-            "again to go on from the last checkpoint\n",
-            orders.place, rank, length(stopped, since), orders.key != NULL ? orders.key : "a signal");
+    fprintf(
+        stderr,
+        "ktrain: %sdoes not get on: rank %d, on the same host, has been stopped for %s (%s); start the same command "
+        "again to go on from the last checkpoint\n",
+        orders.place, rank, length(stopped, since), orders.key != NULL ? orders.key : "a signal");
 }
 
 /* What the thread has seen. */
