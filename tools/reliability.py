@@ -306,7 +306,7 @@ def hosts(given, draw):
     e2e.expect(start([model("m3"), "run.dir=hosts-whole", *keys], 2))
     times, ended, lost = collections.defaultdict(list), collections.defaultdict(list), []
     for i in range(rounds):
-        how = ("lose", "cut")[i % 2]
+        how = ("lose", "unplug")[i % 2]
         with Hosts() as two:
             shutil.rmtree("hosts-run", ignore_errors=True)
             job = two.start([model("m3"), "run.dir=hosts-run", "checkpoint.snapshots=/dev/shm", *keys])
@@ -332,7 +332,7 @@ def hosts(given, draw):
         lost += [max(0, int(a["reached_step"]) - int(b["from_step"])) for a, b in zip(rows, rows[1:])]
         check_same("hosts-whole", "hosts-run")
         print(f"  {i + 1} rounds, all on one host at the end, with the same bits", flush=True)
-    for how, what in (("lose", "a host's death"), ("cut", "the cut of its link")):
+    for how, what in (("lose", "a host's death"), ("unplug", "the cut of its link")):
         show(f"from {what} to the end of the job there", ended[how], " s")
         show(f"from {what} to the first step that is new", times[how], " s")
     show("steps that were trained again", lost)

@@ -96,7 +96,9 @@ class Process:
             shutil.rmtree(f"{tempfile.gettempdir()}/ompi.{socket.gethostname()}.{os.geteuid()}/pid.{pid}", ignore_errors=True)
 
     def ranks_running(self):
-        return [pid for pid in self.processes() if name_of(pid) == os.path.basename(KTRAIN)]
+        """Not what a rank itself has started: its copy that tries a file bears its name for a moment."""
+        named = [pid for pid in self.processes() if name_of(pid) == os.path.basename(KTRAIN)]
+        return [pid for pid in named if parent_of(pid) not in named]
 
     def kill_rank(self, rank):
         """SIGKILL for one rank; mpirun then ends the others."""
@@ -137,6 +139,14 @@ def name_of(pid):
             return file.read().strip()
     except OSError:
         return ""
+
+
+def parent_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
 
 
 def is_alive(pid):

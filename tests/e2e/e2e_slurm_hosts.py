@@ -33,7 +33,7 @@ def a_node_is_cut_off():
     job = batch.Job("multi-node.sbatch", "job.ini", "run.dir=cut", *KEYS, point="step@0:25:wait", options=("--ntasks-per-node=2",))
     job.wait_at_point()
     assert "4 ranks" in job.log(), job.log()
-    subprocess.run([HOSTS, "cut", "h2"], check=True)
+    subprocess.run([HOSTS, "unplug", "h2"], check=True)
     log = job.finish()
     assert "host h2 does not answer" in log and "rank(s) of h1" in log, log
     e2e.check_same_run("cut", "whole")

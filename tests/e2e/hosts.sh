@@ -3,7 +3,7 @@
 #   hosts.sh up N [RATE]         hosts h1 ... hN, 10.77.0.1 ... N, on one switch; RATE (1gbit) limits what each can send
 #   hosts.sh on HOST COMMAND...  COMMAND on that host, in the current folder
 #   hosts.sh mpirun RANKS [OPTION OF MPIRUN...] COMMAND...    from h1, on RANKS ranks of each host, h1's first
-#   hosts.sh cut HOST            its link is down from now on
+#   hosts.sh unplug HOST         its link is down from now on
 #   hosts.sh lose HOST           so it is, and all that runs there has ended
 #   hosts.sh reach HOST ...      whether its link is up
 #   hosts.sh down                ends the hosts with everything that runs there, at any time
@@ -112,11 +112,14 @@ on() {
         "$PWD" "$dir/$host.tmp" "$@"
 }
 
-cut() { network "$1" ip link set eth0 down; }
+unplug() { network "$1" ip link set eth0 down; }
 
 lose() {
-    cut "$1"
-    kill_others "$(holder "$1")"
+    unplug "$1"
+    pid=$(holder "$1")
+    kill -STOP "$pid" # what it starts meanwhile would be found for ever
+    kill_others "$pid"
+    kill -CONT "$pid"
 }
 
 reach() { network "$1" ip link show eth0 | grep -q "state UP"; }
@@ -142,6 +145,6 @@ mpirun() {
 
 command=${1:-}
 case $command in
-up | on | agent | mpirun | cut | lose | reach | down) shift && "$command" "$@" ;;
-*) echo "usage: hosts.sh up N [RATE] | on HOST COMMAND... | mpirun RANKS COMMAND... | cut HOST | lose HOST | reach HOST | down" >&2 && exit 2 ;;
+up | on | agent | mpirun | unplug | lose | reach | down) shift && "$command" "$@" ;;
+*) echo "usage: hosts.sh up N [RATE] | on HOST COMMAND... | mpirun RANKS COMMAND... | unplug HOST | lose HOST | reach HOST | down" >&2 && exit 2 ;;
 esac
