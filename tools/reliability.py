@@ -18,6 +18,7 @@ nothing else. Every run must end with the bits of one that was never disturbed; 
 import argparse
 import collections
 import csv
+import glob
 import os
 import random
 import re
@@ -83,10 +84,22 @@ def reached(directory, sweep=False):
     return int(told.stdout or -1)
 
 
-def wait_beyond(job, directory, step):
+def told(directory):
+    """The step that a run with snapshots is at, or was when it died; -1: it has none."""
+    for owner in glob.glob(f"/dev/shm/ktrain-{os.geteuid()}-*/of"):
+        try:
+            with open(owner, encoding="utf-8") as of, open(owner[:-2] + "reached", "rb") as number:
+                if of.read() == os.path.realpath(directory):
+                    return int.from_bytes(number.read(8), "little")
+        except OSError:
+            pass
+    return -1
+
+
+def wait_beyond(job, directory, step, how=reached):
     """Until the run has got further; False when it has ended before."""
     while job.popen.poll() is None:
-        if reached(directory) > step:
+        if how(directory) > step:
             return True
         time.sleep(0.01)
     return False
@@ -129,9 +142,9 @@ def killed_under_ktrun(name, keys, whole, draw, n_kills, times, lost):
     shutil.rmtree(name, ignore_errors=True)
     job = start([model("m3"), f"run.dir={name}", *keys], 2, ktrun=True)
     threads = [drain(stream, []) for stream in (job.popen.stdout, job.popen.stderr)]
-    kills, far = 0, -1
-    while kills < n_kills and wait_beyond(job, name, far):
-        if far >= 0:
+    kills, far = 0, 0
+    while kills < n_kills and wait_beyond(job, name, far, told):
+        if far > 0:
             times.append(time.monotonic() - killed_at)
         time.sleep(draw.uniform(0, 2))
         victims = mpirun_of(job) if draw.random() < 0.25 else job.ranks_running()
@@ -144,7 +157,7 @@ def killed_under_ktrun(name, keys, whole, draw, n_kills, times, lost):
         killed_at = time.monotonic()
         kills += 1
         time.sleep(0.05)
-        far = reached(name)
+        far = told(name)
     job.popen.wait()
     for thread in threads:
         thread.join()
@@ -162,7 +175,8 @@ def kills(given, draw):
     while done < rounds:
         done += killed_under_ktrun("kills", keys, "kills-whole", draw, min(20, rounds - done), times, lost)
         runs += 1
-        print(f"  {done} kills in {runs} runs, all ended by themselves with the same bits", flush=True)
+        print(f"  {done} kills in {runs} runs, all ended by themselves with the same bits; "
+              f"to a new step {statistics.median(times):.2f} s, at most {max(times):.2f}; lost at most {max(lost)} steps", flush=True)
     show("from the kill to the first step that is new", times, " s")
     show("steps that were trained again", lost)
     worst = sum(seconds <= 5 for seconds in times)
@@ -375,7 +389,7 @@ def seconds_of_steps(words, ranks):
 
 def overhead(given, _draw):
     rounds = given.rounds or 5
-    for name, steps in (("m3", 900), ("m4", 900)):
+    for name, steps in (("m3", 400), ("m4", 1200)):
         keys = [f"train.max_steps={steps}", "train.early_stopping=false", "parallel.ranks=all", "train.epochs=100000"]
         ways = {"no": ["checkpoint.every_epochs=0", "checkpoint.snapshots=off"], "auto": []}
         seconds = {way: [] for way in ways}

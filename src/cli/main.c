@@ -14,6 +14,7 @@
 #include "process/activity.h"
 #include "process/stop.h"
 #include "process/watchdog.h"
+#include "run/limits.h"
 #include "saving/provenance.h"
 
 /* "ktrain job.ini" is "ktrain train job.ini": anything that could be a file. */
@@ -160,7 +161,9 @@ int main(int argc, char **argv)
     }
     atexit(tell_of_early_end);
     kt_log log = kt_log_create(kt_comm_rank(world) == 0);
-    status = agree_at_the_end(world, run_command(world, argc, argv, &log, &command));
+    status = run_command(world, argc, argv, &log, &command);
+    kt_limits_stop();
+    status = agree_at_the_end(world, status);
     if (status == KT_OK)
         status = check_output(world, command);
     if (status != KT_OK)

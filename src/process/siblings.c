@@ -1,9 +1,10 @@
-/* Asks /proc. */
+/* Asks the kernel. */
 #include "process/siblings.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdbool.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ void kt_siblings_set(const kt_sibling *siblings, size_t n)
 {
     pthread_mutex_lock(&known.lock);
     known.n = n < KT_MOST_SIBLINGS ? n : KT_MOST_SIBLINGS;
-    memcpy(known.each, siblings, known.n * sizeof *siblings);
+    if (known.n > 0)
+        memcpy(known.each, siblings, known.n * sizeof *siblings);
     pthread_mutex_unlock(&known.lock);
 }
 
@@ -45,4 +47,14 @@ int kt_siblings_stopped(void)
             rank = known.each[i].rank;
     pthread_mutex_unlock(&known.lock);
     return rank;
+}
+
+bool kt_siblings_died(void)
+{
+    bool died = false;
+    pthread_mutex_lock(&known.lock);
+    for (size_t i = 0; i < known.n && !died; i++)
+        died = kill((pid_t)known.each[i].pid, 0) != 0 && errno == ESRCH;
+    pthread_mutex_unlock(&known.lock);
+    return died;
 }

@@ -14,7 +14,7 @@
 #include "process/siblings.h"
 
 /* Between two looks less than so many seconds pass, or the process was stopped meanwhile. */
-static const double LOOK_SECONDS = 0.25, LONGEST_LOOK_SECONDS = 2, SIBLINGS_SECONDS = 1;
+static const double LOOK_SECONDS = 0.25, LONGEST_LOOK_SECONDS = 2, SIBLINGS_SECONDS = 2;
 
 /* Written by the main thread, read by the watchdog. */
 static struct orders {
@@ -85,6 +85,8 @@ static void look(watcher *w, double now, double passed)
     const char *at = KT_ACTIVITY_GET(at);
     w->quiet = n == w->n_done && at != NULL ? w->quiet + fmin(passed, LONGEST_LOOK_SECONDS) : 0;
     w->n_done = n;
+    if (kt_siblings_died()) /* whoever started them tells */
+        _exit(KT_HUNG);
     look_at_siblings(w, now);
     pthread_mutex_lock(&orders.lock);
     const bool is_quiet = orders.seconds > 0 && w->quiet > orders.seconds;

@@ -8,7 +8,8 @@
 /* Starts it: from now on, when nothing has been done (activity.h) for so many seconds, it says so on stderr, with what
  * is waited for, and ends the process with KT_HUNG; whoever started the ranks then ends the others. Time in which the
  * whole process was stopped (SIGSTOP, a suspended job) does not count, nor does any while the activity is NULL.
- * So it ends, too, when another rank of this host (siblings.h) has been stopped for so long.
+ * So it ends, too, when another rank of this host (siblings.h) has been stopped for so long, and at once, without a
+ * word, when one has died.
  * KT_NO_MEMORY: there is no such thread. */
 kt_status kt_watchdog_start(double seconds);
 

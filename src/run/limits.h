@@ -11,4 +11,7 @@
  * Collective. KT_NO_MEMORY. */
 kt_status kt_limits_start(kt_comm *world, const kt_config *config, kt_log *log);
 
+/* From now on other ranks may end before this one. Local; before the last collective call. */
+void kt_limits_stop(void);
+
 #endif

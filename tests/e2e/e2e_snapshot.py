@@ -48,7 +48,7 @@ def every_step():
         assert last - 2 <= int(told) < 54, f"{told}: {last} were reached"  # and more, where a rank was not stopped at once
         last = int(told)
     done = e2e.train("killed", memory.keys, ranks=2)
-    assert resumed_step(done.out) in (last, last - 1), done.out
+    assert last - 2 <= resumed_step(done.out) <= last, f"{last}: {done.out}"  # the newest may lack a signature
     with open("killed/attempts.csv", encoding="utf-8") as file:
         starts = list(csv.DictReader(file))
     for before, after in zip(starts, starts[1:]):  # what was lost is known to the step, though a row is written once a second

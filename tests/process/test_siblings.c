@@ -22,10 +22,11 @@ static void who_is_stopped(void)
     CU_ASSERT(kill(child, SIGSTOP) == 0 && waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
     CU_ASSERT(kt_siblings_stopped() == 7);
     CU_ASSERT(kill(child, SIGCONT) == 0 && waitpid(child, &status, WCONTINUED) == child);
-    CU_ASSERT(kt_siblings_stopped() == -1);
+    CU_ASSERT(kt_siblings_stopped() == -1 && !kt_siblings_died());
     CU_ASSERT(kill(child, SIGKILL) == 0 && waitpid(child, &status, 0) == child);
-    CU_ASSERT(kt_siblings_stopped() == -1);
-    kt_siblings_set(known, 0);
+    CU_ASSERT(kt_siblings_stopped() == -1 && kt_siblings_died());
+    kt_siblings_set(NULL, 0);
+    CU_ASSERT(!kt_siblings_died());
 }
 
 const kt_test kt_tests[] = {
